@@ -1,0 +1,176 @@
+/**
+ * The contract between control plane and data plane: five operations, nothing else.
+ *
+ * The control plane decides (registry, events, retention, doors); a data plane touches bytes (hashing, storage). Whoever
+ * implements `DataPlane` can replace ours, in this process or behind a socket: the control plane cannot tell. To check an
+ * implementation, run the conformance kit in `test/dataplane/conformance.ts` against it.
+ *
+ * Rules that hold for every operation
+ * - Parameters and results are plain data that canonical CBOR can carry: byte strings, text, safe integers, booleans, null,
+ *   arrays, text-keyed maps. Streams are `AsyncIterable<Uint8Array>`. An optional member is absent, never `undefined`.
+ * - Failures are `ArtifactStoreError`s with the codes named here. An error never leaves anything half done that a later
+ *   call could see.
+ * - All operations may run at the same time, on the same object too.
+ * - Bytes are durable before `ingestStream` resolves, and verified before `serveObject` yields them.
+ */
+
+/** The primary name of an object: `blake3:` and 64 lower-case hex digits. */
+export type ContentAddress = `blake3:${string}`;
+
+/** The other name of the same bytes: `sha256:` and 64 lower-case hex digits. */
+export type Sha256Digest = `sha256:${string}`;
+
+/** Either name. */
+export type Digest = ContentAddress | Sha256Digest;
+
+/** Bytes [start, end) of an object, 0 ≤ start ≤ end ≤ size; a range past the end is an error, never clipped. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * A stream of bytes, read once, chunks of any size including empty ones. A chunk belongs to its reader until the next one is asked
+ * for. The data plane asks for the next chunk only when it has room (back-pressure), and calls the iterator's `return` when it stops early.
+ */
+export type ByteSource = AsyncIterable<Uint8Array>;
+
+/**
+ * A source that is also a regular file. A data plane on the same host may read the file itself instead of iterating; it then
+ * reports a file that changed meanwhile with AS_ERR_SOURCE_CHANGED.
+ */
+export interface FileSource extends ByteSource {
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** Whether a source is a file that the data plane may open itself. */
+export function isFileSource(source: ByteSource): source is FileSource {
+  return typeof (source as Partial<FileSource>).path === 'string';
+}
+
+/** What the caller knows about the bytes before they come. What is given is checked before anything becomes visible. */
+export interface IngestHints {
+  /** The bytes must have this BLAKE3 digest, else AS_ERR_DIGEST_MISMATCH. */
+  blake3?: ContentAddress;
+  /** The bytes must have this SHA-256 digest, else AS_ERR_DIGEST_MISMATCH. */
+  sha256?: Sha256Digest;
+  /** The stream must be this many bytes, else AS_ERR_SIZE_MISMATCH: how a truncated upload is noticed. */
+  size?: number;
+}
+
+/** How quickly an object comes back. */
+export type Tier = 'hot' | 'warm' | 'cold';
+
+/** What a backend says after storing an object. */
+export interface Receipt {
+  /** Which backend: `local`, later `s3`, …. */
+  backend: string;
+  tier: Tier;
+  /** Where the backend keeps it, in the backend's own terms. */
+  key: string;
+  /** Bytes the object occupies there, outboard included. */
+  storedSize: number;
+  /** `synced`: survives a power cut now. `replicated`: a remote store has acknowledged it. */
+  durability: 'synced' | 'replicated';
+}
+
+/**
+ * What an ingest gave. Encoded once, by `encodeIngestResult`: the data plane's answer, the payload of the event and the
+ * `application/cbor` response of the service are the same bytes.
+ */
+export interface IngestResult {
+  /** 32 bytes. */
+  blake3: Uint8Array;
+  /** 32 bytes. */
+  sha256: Uint8Array;
+  /** Bytes in the object. */
+  size: number;
+  /** The same bytes were stored, whole, before this call. */
+  existed: boolean;
+  /** A damaged copy was there, and these bytes replaced it. */
+  healed: boolean;
+  /** At least one, in the order of preference for reading. */
+  receipts: Receipt[];
+}
+
+/** What a full re-read and re-digest of an object found. */
+export interface VerifyResult {
+  /** `intact`: the bytes hash to their address. `corrupt`: they do not, or could not be read. `missing`: nothing is stored. */
+  status: 'intact' | 'corrupt' | 'missing';
+  /** Bytes read; 0 when missing. */
+  size: number;
+  /** BLAKE3 of the bytes as they are; 32 bytes. Absent when missing or unreadable. */
+  blake3?: Uint8Array;
+  /** SHA-256 of the bytes as they are; 32 bytes. Absent when missing or unreadable. */
+  sha256?: Uint8Array;
+  /** Damaged ranges, ascending, merged, at 16 KiB granularity; empty unless corrupt. */
+  damaged: ByteRange[];
+  /** Helper data (an outboard, an index) was damaged while the bytes were whole, and has been rewritten. */
+  repaired: boolean;
+}
+
+/** What a deletion did. */
+export interface DeletionResult {
+  /** Something was there and is gone; false when there was nothing. */
+  deleted: boolean;
+  /** Bytes of storage given back. */
+  freedSize: number;
+}
+
+/** Readiness, latency and room of what stands behind the data plane. */
+export interface BackendStatus {
+  /** Can serve reads and, unless `readOnly`, take writes. */
+  ready: boolean;
+  readOnly: boolean;
+  /** Which backend, as in receipts. */
+  backend: string;
+  tier: Tier;
+  /** Microseconds that one small durable write took just now; absent when read-only. */
+  syncLatencyMicros?: number;
+  /** Bytes that can still be stored; absent when the backend cannot say. */
+  freeSize?: number;
+  /** Bytes of the volume in all; absent when the backend cannot say. */
+  totalSize?: number;
+  /** Facts for people: file system, I/O engine, kernel. Text keys and values. */
+  facts: Record<string, string>;
+  /** When not ready: why, as a sentence. */
+  problem?: string;
+}
+
+/** The data plane: everything that touches bytes. */
+export interface DataPlane {
+  /**
+   * Takes in one object: reads the source to its end, computes both digests over the same bytes in the same pass, and stores them
+   * durably under their content address. Storing bytes that are there already succeeds (`existed`), and replaces a copy known to be damaged (`healed`).
+   * Nothing is visible before everything holds.
+   *
+   * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: the hints do not hold
+   * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the file, for a FileSource
+   * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO: the backend
+   * @throws whatever the source throws, unchanged
+   */
+  ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult>;
+
+  /**
+   * Gives an object's bytes, or one range of them, each verified against the address before it is yielded. A yielded chunk is the
+   * reader's to keep. Ending the iteration early releases everything.
+   *
+   * @throws AS_ERR_NOT_FOUND: nothing is stored under this address
+   * @throws AS_ERR_CORRUPT: bytes do not verify (`details.ranges`); nothing wrong was yielded; from now on the object counts as absent
+   * @throws AS_ERR_RANGE: the range lies outside the object
+   */
+  serveObject(address: ContentAddress, range?: ByteRange): AsyncIterable<Uint8Array>;
+
+  /**
+   * Re-reads and re-digests an object and names the ranges that are damaged. Finding damage is a result, not an error; it marks the
+   * object as damaged. An object marked damaged that proves whole is cleared.
+   */
+  verifyObject(address: ContentAddress): Promise<VerifyResult>;
+
+  /** Deletes an object and frees its space now. Idempotent: deleting what is not there succeeds with `deleted: false`. */
+  deleteObject(address: ContentAddress): Promise<DeletionResult>;
+
+  /** How the backend is. Never throws for a backend that is down: that is an answer (`ready: false`, `problem`). */
+  backendHealth(): Promise<BackendStatus>;
+}

@@ -1,0 +1,65 @@
+/**
+ * Every error this package raises on purpose. One class, a stable code, and a sentence that says what was wrong,
+ * with which value, and what to do. Doors map codes to HTTP statuses and exit codes; nothing parses messages.
+ */
+
+/** Every code, with its meaning. Codes are stable: they may be added, never renamed. */
+export const ERROR_CODES = {
+  AS_ERR_ABORTED: 'the caller gave the operation up',
+  AS_ERR_AMBIGUOUS_DIGEST: 'a digest prefix names more than one object',
+  AS_ERR_CBOR_DECODE: 'bytes are not canonical CBOR',
+  AS_ERR_CBOR_ENCODE: 'a value cannot be canonical CBOR',
+  AS_ERR_CLOSED: 'the store has been closed',
+  AS_ERR_CONFLICT: 'the object was deleted while it was being stored; repeat the operation',
+  AS_ERR_CORRUPT: 'stored bytes no longer match their digest',
+  AS_ERR_DIGEST_MISMATCH: 'the bytes received are not the bytes expected',
+  AS_ERR_GONE: 'the object was deleted; its tombstone remains',
+  AS_ERR_INVALID_ARGUMENT: 'an argument is outside its documented range',
+  AS_ERR_INVALID_DIGEST: 'text is not a digest or digest prefix',
+  AS_ERR_IO: 'the operating system reported an I/O error',
+  AS_ERR_LIMIT: 'a documented limit would be exceeded',
+  AS_ERR_LOG_DAMAGED: 'the event log cannot be read as what was written',
+  AS_ERR_NATIVE: 'the native addon cannot be loaded',
+  AS_ERR_NO_SPACE: 'the disk or its quota is full',
+  AS_ERR_NOT_FOUND: 'no such object',
+  AS_ERR_RANGE: 'a byte range lies outside the object',
+  AS_ERR_READ_ONLY: 'the store cannot be written',
+  AS_ERR_SIZE_MISMATCH: 'fewer or more bytes came than were announced',
+  AS_ERR_SOURCE_CHANGED: 'a file changed while it was being read',
+  AS_ERR_SOURCE_UNREADABLE: 'a file cannot be read',
+  AS_ERR_SQLITE: 'the database failed or cannot be loaded',
+  AS_ERR_STORE_FORMAT: 'the store has a format this version does not know',
+  AS_ERR_STORE_LOCKED: 'another process has the store open',
+  AS_ERR_STORE_MISSING: 'there is no store at this place',
+  AS_ERR_UNAUTHENTICATED_LISTEN: 'refused to listen beyond loopback without authentication',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Plain values that say which thing went wrong; safe to show, log and carry as canonical CBOR. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly unknown[] | undefined>>;
+
+/** The one error class of this package. */
+export class ArtifactStoreError extends Error {
+  override readonly name = 'ArtifactStoreError';
+
+  /**
+   * @param code a key of ERROR_CODES
+   * @param message a sentence: what was wrong, with which value, what to do
+   * @param details the values in the message, for programs
+   * @param options `cause`: the underlying error
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: ErrorDetails = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whether `error` is ours, optionally with one of the given codes. */
+export function isStoreError(error: unknown, ...codes: ErrorCode[]): error is ArtifactStoreError {
+  return error instanceof ArtifactStoreError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,54 @@
+/**
+ * Every limit, in one place, each with its reason. Sizes in bytes, times in milliseconds unless the name says otherwise.
+ * A limit that an operator may want to change is the default of an option; the rest are constants of the formats.
+ */
+
+/** Bytes in a BLAKE3 or SHA-256 digest: fixed by both algorithms. */
+export const DIGEST_SIZE = 32;
+
+/** Bytes in a chunk group, the granularity of outboards and damage reports: fixed by the bao-tree format we are compatible with. */
+export const GROUP_SIZE = 16 * 1024;
+
+/** Bytes in a slab. One Piscina task costs 54 to 73 µs, hashing 1 MiB about 1 ms: the hand-over stays near 5%. */
+export const SLAB_SIZE = 1024 * 1024;
+
+/** Slabs in the arena: the bound on bytes in flight (32 MiB), so on memory, whatever the number of clients. */
+export const SLAB_COUNT = 32;
+
+/** Operations in one worker task: enough to share a multi-lane hash and one durable commit, few enough that a batch ends in milliseconds. */
+export const BATCH_OPERATIONS_MAX = 256;
+
+/** Bytes of work in one worker task: bounds how long a batch can hold a worker that others wait for. */
+export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
+export const FILE_STEP_SIZE = 8 * 1024 * 1024;
+
+/** Worker threads: below two a slow disk read would stall hashing; beyond eight the memory bus is the limit. */
+export const WORKERS_MIN = 2;
+export const WORKERS_MAX = 8;
+
+/** Damaged ranges named in one verify result; more are merged into the last. Keeps a result and its event small. */
+export const VERIFY_RANGES_MAX = 256;
+
+/** Nesting of a CBOR value: manifests and events need 6; a recursive decoder overflows its stack at about 5,000. */
+export const CBOR_DEPTH_MAX = 64;
+
+/** Bytes of one CBOR value: a manifest of a million files is about 150 MB; anything larger is an attack or a mistake. */
+export const CBOR_SIZE_MAX = 256 * 1024 * 1024;
+
+/** Bytes of one encoded event: events carry facts, never payloads. */
+export const EVENT_SIZE_MAX = 256 * 1024;
+
+/** Events in one commit: bounds the memory of a commit and the wait of its first event. */
+export const COMMIT_EVENTS_MAX = 4096;
+
+/** Characters of a digest prefix that may name an object: shorter ones are ambiguous in any real store. */
+export const DIGEST_PREFIX_MIN = 4;
+
+/** Entries on one page of a listing: the default, and the most a caller may ask for. */
+export const PAGE_SIZE_DEFAULT = 1000;
+export const PAGE_SIZE_MAX = 10_000;
+
+/** Milliseconds a database statement waits for another connection's lock before it fails. */
+export const SQLITE_BUSY_TIMEOUT_MS = 5_000;

@@ -1,0 +1,248 @@
+/*
+ * libartifactstore: the C ABI of the native core.
+ *
+ * Digests, local storage and nothing else: this header knows no Node type, so the same core can serve a
+ * daemon in another language. Everything that touches bytes is behind these calls.
+ *
+ * Conventions
+ *   - A function that can fail returns an int: 0 for success, a negative number otherwise. A value in
+ *     (-4096, 0) is a negated errno; a value at or below AS_E_BASE is one of ours. `as_error_name` names either,
+ *     and `as_error_detail` says, for the calling thread, which call failed on which file.
+ *   - Objects are addressed by the 32 bytes of their BLAKE3 digest.
+ *   - A handle may be used by any thread, but by one thread at a time. A store may be used by all threads at once.
+ */
+#ifndef ARTIFACTSTORE_H
+#define ARTIFACTSTORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- errors ------------------------------------------------------------------------------------------------ */
+
+enum {
+  AS_E_BASE = -10000,
+  AS_E_INVALID = -10001,   /* an argument outside its documented range */
+  AS_E_MISSING = -10002,   /* no such object */
+  AS_E_CORRUPT = -10003,   /* stored bytes do not hash to their name */
+  AS_E_LOCKED = -10004,    /* another process has the store open */
+  AS_E_FORMAT = -10005,    /* a format version this build does not know, or not a store at all */
+  AS_E_READ_ONLY = -10006, /* the store was opened read-only */
+  AS_E_CHANGED = -10007,   /* a source file changed while it was being read */
+  AS_E_MISMATCH = -10008,  /* the bytes are not those the caller expected (digest) */
+  AS_E_SIZE = -10009,      /* the bytes are fewer or more than the caller announced */
+  AS_E_NOT_FILE = -10010,  /* the source is not a regular file */
+  AS_E_SOURCE = -10011,    /* the source file cannot be opened or read; errno in as_error_detail */
+  AS_E_RANGE = -10012      /* an offset beyond the end of the object */
+};
+
+/* A stable name for an error: "AS_E_CORRUPT", "ENOSPC", … Never NULL. */
+const char *as_error_name(int error);
+
+/* What failed last on the calling thread, as "<call> <path>: <reason>"; "" if nothing did. Valid until the next call. */
+const char *as_error_detail(void);
+
+/* ---- digests ----------------------------------------------------------------------------------------------- */
+
+enum {
+  AS_DIGEST_SIZE = 32,
+  AS_BLAKE3_CHUNK = 1024,            /* bytes in a BLAKE3 chunk, the leaf of its tree */
+  AS_GROUP_SIZE = 16 * 1024,         /* bytes in a chunk group: the granularity of outboards and of verified reads */
+  AS_BLAKE3_MAX_DEPTH = 54           /* 2^64 bytes = 2^54 chunks: the tree is never deeper */
+};
+
+typedef struct as_digests {
+  uint8_t blake3[AS_DIGEST_SIZE];
+  uint8_t sha256[AS_DIGEST_SIZE];
+} as_digests;
+
+/* Called with the chaining values of `count` consecutive chunk groups, 32 bytes each, in order. Returns 0, or a negative
+ * error, which makes the digest call that caused it return the same. */
+typedef int (*as_group_sink)(void *context, const uint8_t *chaining_values, size_t count);
+
+/* BLAKE3 and SHA-256 of one stream, in one pass. The members are private; the struct is public so that it can be
+ * embedded. It holds at most one chunk group of input that has not been hashed yet. */
+typedef struct as_dual {
+  uint32_t sha256_state[8];
+  uint8_t cv_stack[AS_BLAKE3_MAX_DEPTH][AS_DIGEST_SIZE]; /* chaining values of complete subtrees, largest first */
+  uint32_t cv_stack_len;
+  uint32_t buffered;      /* bytes in `buffer` */
+  uint64_t groups;        /* chunk groups already absorbed by both hashes */
+  as_group_sink sink;     /* may be NULL */
+  void *sink_context;
+  uint8_t buffer[AS_GROUP_SIZE];
+} as_dual;
+
+/* Starts a stream. `sink` may be NULL; otherwise it receives every chunk group's chaining value (the subtree's
+ * non-root value), the last one from as_dual_finish; a stream of at most one group has no tree and calls it never. */
+void as_dual_init(as_dual *dual, as_group_sink sink, void *sink_context);
+
+/* Absorbs `size` bytes. Returns 0 or the sink's error. */
+int as_dual_update(as_dual *dual, const void *bytes, size_t size);
+
+/* Gives the digests of all bytes absorbed so far. Call it once; the state is spent afterwards. Returns 0 or the sink's error. */
+int as_dual_finish(as_dual *dual, as_digests *out);
+
+/* How many bytes the stream has absorbed. */
+uint64_t as_dual_length(const as_dual *dual);
+
+typedef struct as_span {
+  const void *bytes;
+  size_t size;
+} as_span;
+
+/* Digests `count` independent inputs; out[i] belongs to inputs[i]. */
+void as_dual_many(const as_span *inputs, size_t count, as_digests *out);
+
+/* ---- BLAKE3 trees: what an outboard is made of and checked with -------------------------------------------- */
+
+/* The chaining value of the chunk groups in `bytes` as one subtree (not the root) that starts at group `first_group`.
+ * `size` is 1 byte to any length; to be a subtree of a larger tree it must be a power of two of groups or end the object. */
+void as_blake3_subtree(const void *bytes, size_t size, uint64_t first_group, uint8_t out[AS_DIGEST_SIZE]);
+
+/* The BLAKE3 digest of `bytes`, by itself. */
+void as_blake3_hash(const void *bytes, size_t size, uint8_t out[AS_DIGEST_SIZE]);
+
+/* The chaining value of a parent over two children; with `root` non-zero, the digest of the whole. */
+void as_blake3_parent(const uint8_t left[AS_DIGEST_SIZE], const uint8_t right[AS_DIGEST_SIZE], int root,
+                      uint8_t out[AS_DIGEST_SIZE]);
+
+/* ---- what this machine runs -------------------------------------------------------------------------------- */
+
+/* The kernel set in use: "portable", later "avx2-shani", … Chosen once per process from the CPU; the environment
+ * variable ARTIFACTSTORE_CPU forces one by name. */
+const char *as_kernel_name(void);
+
+/* Names of the kernel sets that this machine can run, best first, NULL-terminated. */
+const char *const *as_kernel_names(void);
+
+/* Makes `name` the kernel set in use, for tests and benchmarks; not while another thread is hashing.
+ * AS_E_INVALID when this machine cannot run it or no such set exists. */
+int as_kernel_select(const char *name);
+
+/* The CPU features found, as space-separated names ("sse4.1 avx2 sha"). */
+const char *as_cpu_features(void);
+
+/* The I/O engine in use: "posix". */
+const char *as_io_name(void);
+
+/* ---- the local store --------------------------------------------------------------------------------------- */
+
+typedef struct as_store as_store;
+typedef struct as_ingest as_ingest;
+typedef struct as_reader as_reader;
+typedef struct as_verifier as_verifier;
+
+enum { AS_STORE_FORMAT_VERSION = 1 };
+
+enum {
+  AS_OPEN_READ_ONLY = 1, /* shared with other readers, never writes */
+  AS_OPEN_CREATE = 2     /* make the store if the folder is missing or empty */
+};
+
+/* Opens the store in folder `path`, takes its lock, removes what an earlier crash left in staging.
+ * Errors: AS_E_LOCKED, AS_E_FORMAT, AS_E_MISSING (no store there and not AS_OPEN_CREATE), AS_E_READ_ONLY (the file system is), errno. */
+int as_store_open(const char *path, unsigned flags, as_store **out);
+
+/* Closes the store. Ingests, readers and verifiers of it must be ended first. */
+void as_store_close(as_store *store);
+
+typedef struct as_health {
+  uint64_t free_bytes;
+  uint64_t total_bytes;
+  uint64_t sync_latency_ns; /* one small write and sync, just now; 0 when read-only */
+  int writable;
+  const char *file_system;  /* "ext4", "xfs", …, or "unknown" */
+} as_health;
+
+int as_store_health(as_store *store, as_health *out);
+
+/* The size of an object. AS_E_MISSING; AS_E_CORRUPT when it is marked damaged. */
+int as_store_stat(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], uint64_t *size);
+
+/* What the caller believes about the bytes it sends; a NULL member or AS_SIZE_UNKNOWN is not checked. */
+#define AS_SIZE_UNKNOWN UINT64_MAX
+typedef struct as_expect {
+  const uint8_t *blake3;
+  const uint8_t *sha256;
+  uint64_t size;
+} as_expect;
+
+typedef struct as_ingested {
+  as_digests digests;
+  uint64_t size;
+  uint64_t stored_size; /* bytes on disk for object and outboard */
+  int existed;          /* the same bytes were stored before */
+  int healed;           /* a damaged copy was there and has been replaced */
+} as_ingested;
+
+/* Starts taking in a byte stream, in staging: nothing is visible until commit. */
+int as_ingest_begin(as_store *store, as_ingest **out);
+
+/* Starts taking in the regular file at `path`, which the core reads itself. Errors: AS_E_NOT_FILE, AS_E_SOURCE. */
+int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out);
+
+/* Appends bytes to a stream ingest. After an error only as_ingest_abort is left. */
+int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size);
+
+/* Reads up to `most` further bytes of a file ingest; *taken is 0 at the end of the file. Errors: AS_E_CHANGED, AS_E_SOURCE. */
+int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken);
+
+/* Bytes taken in so far. */
+uint64_t as_ingest_length(const as_ingest *ingest);
+
+/* Makes `count` ingests of one store durable and visible together, as cheaply as one. expects[i] may be NULL.
+ * status[i] is what became of ingests[i]; results[i] is set where it is 0. Every ingest is ended, whatever happened. */
+void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expect *const *expects, size_t count,
+                      as_ingested *results, int *status);
+
+/* Gives up an ingest and leaves nothing behind. */
+void as_ingest_abort(as_ingest *ingest);
+
+typedef struct as_range {
+  uint64_t start; /* first byte */
+  uint64_t end;   /* one past the last byte */
+} as_range;
+
+/* Opens an object for verified reading. Errors: AS_E_MISSING, AS_E_CORRUPT (already marked damaged). */
+int as_reader_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_reader **out, uint64_t *size);
+
+/* Reads from `offset` into `buffer`, verified against the object's address before it returns. Whole chunk groups are read:
+ * the bytes asked for begin at buffer + *skip (*skip < AS_GROUP_SIZE) and are *size long; at least one byte unless offset is
+ * the end of the object. `capacity` is a multiple of AS_GROUP_SIZE; reading fastest in aligned powers of two.
+ * AS_E_CORRUPT: the bytes do not verify; *bad names the range; the object is marked damaged and counts as absent. */
+int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t capacity, size_t *skip, size_t *size,
+                   as_range *bad);
+
+void as_reader_close(as_reader *reader);
+
+/* Re-reads and re-digests a whole object, damaged or not, in steps. Errors: AS_E_MISSING. */
+int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_verifier **out, uint64_t *size);
+
+/* Reads up to `most` further bytes; *taken is 0 at the end. */
+int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken);
+
+typedef struct as_verified {
+  as_digests digests;    /* of the bytes as they are */
+  uint64_t size;
+  int intact;            /* the bytes hash to their address */
+  int outboard_repaired; /* the bytes were whole, their outboard was not, and has been rewritten */
+  size_t bad_count;      /* how many of `bad` were filled; damage beyond the last is folded into it */
+} as_verified;
+
+/* Concludes: intact, or which ranges are not (chunk-group granularity, ascending, merged). Marks the object damaged, or clears the
+ * mark of one that proves whole. Ends the verifier in every case. `bad` has room for `capacity` ranges, at least 1. */
+int as_verifier_finish(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity);
+
+void as_verifier_abort(as_verifier *verifier);
+
+/* Deletes an object and frees its space now. *freed is the space returned; 0 and no error when there was none. */
+int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], uint64_t *freed);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

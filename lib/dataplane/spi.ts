@@ -40,13 +40,18 @@ export type ByteSource = AsyncIterable<Uint8Array>;
  * reports a file that changed meanwhile with AS_ERR_SOURCE_CHANGED.
  */
 export interface FileSource extends ByteSource {
-  /** Absolute path. */
-  readonly path: string;
+  /** Absolute path; raw bytes for a name that is not UTF-8. */
+  readonly path: string | Uint8Array;
+  /** Told how many further bytes were read, when the data plane reads the file itself: what iterating would have shown. */
+  readonly onRead?: (size: number) => void;
+  /** Aborted: the data plane stops reading soon and fails with AS_ERR_ABORTED. */
+  readonly signal?: AbortSignal;
 }
 
 /** Whether a source is a file that the data plane may open itself. */
 export function isFileSource(source: ByteSource): source is FileSource {
-  return typeof (source as Partial<FileSource>).path === 'string';
+  const { path } = source as Partial<FileSource>;
+  return typeof path === 'string' || path instanceof Uint8Array;
 }
 
 /** What the caller knows about the bytes before they come. What is given is checked before anything becomes visible. */

@@ -195,7 +195,8 @@ int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken);
 uint64_t as_ingest_length(const as_ingest *ingest);
 
 /* Makes `count` ingests of one store durable and visible together, as cheaply as one. expects[i] may be NULL.
- * status[i] is what became of ingests[i]; results[i] is set where it is 0. Every ingest is ended, whatever happened. */
+ * status[i] is what became of ingests[i]; results[i] is set where it is 0, and its digests and size also where it is AS_E_MISMATCH
+ * or AS_E_SIZE, to tell what came instead. Every ingest is ended, whatever happened. */
 void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expect *const *expects, size_t count,
                       as_ingested *results, int *status);
 
@@ -239,8 +240,8 @@ int as_verifier_finish(as_verifier *verifier, as_verified *out, as_range *bad, s
 
 void as_verifier_abort(as_verifier *verifier);
 
-/* Deletes an object and frees its space now. *freed is the space returned; 0 and no error when there was none. */
-int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], uint64_t *freed);
+/* Deletes an object and frees its space now. *removed says whether there was one, *freed the space returned. */
+int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed);
 
 #ifdef __cplusplus
 }

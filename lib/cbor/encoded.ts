@@ -1,0 +1,24 @@
+/**
+ * A value that is encoded already and becomes part of a larger one as it is, byte for byte. An event embeds a data plane's
+ * result this way, so that the bytes returned, stored and served are the same. May import scan. Called by whoever holds such bytes.
+ */
+
+import { plainBytes } from './bytes.js';
+import { type Measure, scan } from './scan.js';
+
+/** Canonical bytes to stand in place of a value in `encodeCanonical`. Checked once, here. */
+export class Encoded {
+  /** The bytes, as given: they must not change while this is in use. */
+  readonly bytes: Uint8Array;
+  /** What they cost the limits of the value around them. */
+  readonly measure: Measure;
+
+  /**
+   * @param bytes one canonical value; bytes in shared memory are copied, because another thread could change them after the check
+   * @throws AS_ERR_CBOR_DECODE: they are not
+   */
+  constructor(bytes: Uint8Array) {
+    this.bytes = plainBytes(bytes);
+    this.measure = scan(this.bytes);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The core's failures as ours: which code, and a sentence that says what to do. One place, so that a door never sees an errno.
+ *
+ * Called by local.ts. Errors that are not the core's pass through unchanged.
+ */
+
+import { formatBlake3, formatSha256 } from '../../digest-name.js';
+import { ArtifactStoreError } from '../../errors.js';
+import { DIGEST_SIZE } from '../../limits.js';
+import type { NativeFailure } from '../../native/addon.js';
+import { NativeError } from '../../native/scheduler.js';
+import type { ContentAddress, IngestHints } from '../spi.js';
+
+/** Opening the store in folder `path` failed. */
+export function openError(error: unknown, path: string): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const { name, detail } = error.failure;
+  const at = { path, detail };
+  switch (name) {
+    case 'AS_E_LOCKED':
+      return new ArtifactStoreError(
+        'AS_ERR_STORE_LOCKED',
+        `The store in ${path} is open in another process (${detail}). Close that one, or talk to it over HTTP if it is a service.`,
+        at,
+      );
+    case 'AS_E_FORMAT':
+      return new ArtifactStoreError(
+        'AS_ERR_STORE_FORMAT',
+        `${path} is not a store that this version can open (${detail}). Use the version that wrote it, or another folder.`,
+        at,
+      );
+    case 'AS_E_MISSING':
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new ArtifactStoreError(
+        'AS_ERR_STORE_MISSING',
+        `There is no store in ${path} (${detail || name}). Check the path, or put something to create one.`,
+        at,
+      );
+    case 'AS_E_READ_ONLY':
+      return new ArtifactStoreError(
+        'AS_ERR_READ_ONLY',
+        `${path} cannot be written (${detail}). Open it read-only, or check the mount.`,
+        at,
+      );
+    default:
+      return storeError(error, path, {});
+  }
+}
+
+/** Something failed on the side of the store in folder `path`, or what was expected of the bytes did not hold. */
+export function storeError(error: unknown, path: string, hints: IngestHints): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const { failure } = error;
+  const at = { path, detail: failure.detail };
+  switch (failure.name) {
+    case 'AS_E_MISMATCH':
+      return mismatch(failure, hints);
+    case 'AS_E_SIZE':
+      return sizeMismatch(failure, hints);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new ArtifactStoreError(
+        'AS_ERR_NO_SPACE',
+        `No space is left for the store in ${path} (${failure.detail}). Free some space or raise the quota, then repeat; nothing was stored.`,
+        at,
+      );
+    case 'AS_E_READ_ONLY':
+    case 'EROFS':
+      return new ArtifactStoreError(
+        'AS_ERR_READ_ONLY',
+        `The store in ${path} is read-only. Open it for writing to change it.`,
+        at,
+      );
+    default:
+      return new ArtifactStoreError(
+        'AS_ERR_IO',
+        `The store in ${path} failed: ${failure.detail || failure.name}. Check the disk and its permissions.`,
+        { ...at, errno: failure.name },
+      );
+  }
+}
+
+/** Taking in the local file `source` failed: on its side or on the store's. */
+export function sourceError(error: unknown, source: string | Uint8Array, hints: IngestHints): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const path = typeof source === 'string' ? source : Buffer.from(source).toString();
+  const { name, detail } = error.failure;
+  switch (name) {
+    case 'AS_E_CHANGED':
+      return new ArtifactStoreError(
+        'AS_ERR_SOURCE_CHANGED',
+        `${path} changed while it was being read; nothing was stored. Repeat when its writer is done.`,
+        { path },
+      );
+    case 'AS_E_NOT_FILE':
+      return new ArtifactStoreError(
+        'AS_ERR_SOURCE_UNREADABLE',
+        `${path} is not a regular file. Pipe it in, or name a file.`,
+        { path },
+      );
+    case 'AS_E_SOURCE':
+      return new ArtifactStoreError(
+        'AS_ERR_SOURCE_UNREADABLE',
+        `${path} cannot be read (${detail}). Check that it exists and that you may read it.`,
+        { path, detail },
+      );
+    default:
+      return storeError(error, path, hints);
+  }
+}
+
+/** Reading the object at `address` failed. */
+export function readError(error: unknown, address: ContentAddress): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const { name, detail, start, end } = error.failure;
+  switch (name) {
+    case 'AS_E_MISSING':
+      return new ArtifactStoreError('AS_ERR_NOT_FOUND', `No object ${address} is stored here.`, { address });
+    case 'AS_E_RANGE':
+      return new ArtifactStoreError('AS_ERR_RANGE', `The range lies outside ${address}: ${detail}.`, { address });
+    case 'AS_E_CORRUPT':
+      return start === undefined || end === undefined
+        ? new ArtifactStoreError(
+            'AS_ERR_CORRUPT',
+            `${address} is known to be damaged. Store the same bytes again to heal it.`,
+            { address },
+          )
+        : new ArtifactStoreError(
+            'AS_ERR_CORRUPT',
+            `${address} is damaged: bytes ${start} to ${end - 1} do not match its digest. Store the same bytes again to heal it.`,
+            { address, ranges: [[start, end]] },
+          );
+    default:
+      return new ArtifactStoreError('AS_ERR_IO', `${address} cannot be read: ${detail || name}. Check the disk.`, {
+        address,
+        detail,
+        errno: name,
+      });
+  }
+}
+
+function mismatch(failure: NativeFailure, hints: IngestHints): ArtifactStoreError {
+  const came = failure.digests ?? new Uint8Array(2 * DIGEST_SIZE);
+  const blake3 = formatBlake3(came.subarray(0, DIGEST_SIZE));
+  const sha256 = formatSha256(came.subarray(DIGEST_SIZE));
+  const [expected, actual] =
+    hints.blake3 !== undefined && hints.blake3 !== blake3 ? [hints.blake3, blake3] : [hints.sha256 ?? '', sha256];
+  return new ArtifactStoreError(
+    'AS_ERR_DIGEST_MISMATCH',
+    `The bytes are not the ones expected: they have ${actual}, not ${expected}. Nothing was stored; send the right bytes or correct the digest.`,
+    { expected, actual },
+  );
+}
+
+function sizeMismatch(failure: NativeFailure, hints: IngestHints): ArtifactStoreError {
+  const actual = failure.size ?? 0;
+  const expected = hints.size ?? 0;
+  return new ArtifactStoreError(
+    'AS_ERR_SIZE_MISMATCH',
+    `${expected} bytes were announced and ${actual} came. Nothing was stored; send the whole object again.`,
+    { expected, actual },
+  );
+}

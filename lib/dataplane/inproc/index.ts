@@ -1,0 +1,232 @@
+/**
+ * The data plane in this process: the contract on a pool of worker threads.
+ *
+ * The main thread owns decisions and copies socket chunks into slabs; workers hash, read, write and sync in native code. Picked by
+ * lib/store.ts, hosted by the daemon; nobody else imports it.
+ */
+
+import { availableParallelism } from 'node:os';
+import { isContentAddress } from '../../digest-name.js';
+import { ArtifactStoreError, isStoreError } from '../../errors.js';
+import {
+  DIGEST_SIZE,
+  FILE_STEP_SIZE,
+  READ_SLAB_COUNT,
+  SLAB_COUNT,
+  SLAB_SIZE,
+  WORKERS_MAX,
+  WORKERS_MIN,
+} from '../../limits.js';
+import type { NativeIngested } from '../../native/addon.js';
+import { loadAddon } from '../../native/load.js';
+import { Scheduler } from '../../native/scheduler.js';
+import { LocalBackend } from '../backend/local.js';
+import type {
+  BackendStatus,
+  ByteRange,
+  ByteSource,
+  ContentAddress,
+  DataPlane,
+  DeletionResult,
+  IngestHints,
+  IngestResult,
+  VerifyResult,
+} from '../spi.js';
+import { isFileSource } from '../spi.js';
+import { Arena } from './arena.js';
+import { ingestBytes, ingestFile } from './ingest.js';
+import { serveBytes } from './serve.js';
+
+export interface InprocOptions {
+  /** Folder of the data plane's own. */
+  path: string;
+  /** Never write; several processes may read at once. Default false. */
+  readOnly?: boolean;
+  /** Make the store when the folder is missing or empty. Default true. */
+  create?: boolean;
+  /** Worker threads, 1 to WORKERS_MAX; by default as many as cores, within WORKERS_MIN and WORKERS_MAX. */
+  threads?: number;
+}
+
+/** The contract's five operations, and an end. */
+export interface ClosableDataPlane extends DataPlane {
+  /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data plane in a folder.
+ *
+ * @throws AS_ERR_STORE_LOCKED, AS_ERR_STORE_FORMAT, AS_ERR_STORE_MISSING, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_NATIVE, AS_ERR_INVALID_ARGUMENT
+ */
+export async function openInproc(options: InprocOptions): Promise<ClosableDataPlane> {
+  loadAddon(); // fail here, with a message that helps, rather than in a worker
+  const scheduler = new Scheduler(threadsOf(options.threads));
+  try {
+    const readOnly = options.readOnly ?? false;
+    const create = !readOnly && (options.create ?? true);
+    return new InprocDataPlane(await LocalBackend.open({ path: options.path, readOnly, create }, scheduler), scheduler);
+  } catch (error) {
+    await scheduler.close();
+    throw error;
+  }
+}
+
+function threadsOf(asked: number | undefined): number {
+  if (asked === undefined) return Math.min(Math.max(availableParallelism(), WORKERS_MIN), WORKERS_MAX);
+  if (Number.isInteger(asked) && asked >= 1 && asked <= WORKERS_MAX) return asked;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `threads ${asked} is outside 1 to ${WORKERS_MAX}; give a number in that range.`,
+    { threads: asked },
+  );
+}
+
+class InprocDataPlane implements ClosableDataPlane {
+  readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
+  /** Of their own: slow uploads must not keep readers waiting. */
+  readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
+  readonly #operations = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(
+    private readonly backend: LocalBackend,
+    private readonly scheduler: Scheduler,
+  ) {}
+
+  ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
+    return this.#track(async () => {
+      const result = isFileSource(source)
+        ? await ingestFile(this.backend, source, hints)
+        : await ingestBytes(this.backend, this.#writeArena, source, hints);
+      return ingestResult(result);
+    });
+  }
+
+  async *serveObject(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    this.#refuseClosed();
+    checkAddress(address);
+    checkRange(range);
+    yield* serveBytes(this.backend, this.#readArena, address, range);
+  }
+
+  verifyObject(address: ContentAddress): Promise<VerifyResult> {
+    return this.#track(async () => {
+      checkAddress(address);
+      try {
+        return await this.#verify(address);
+      } catch (error) {
+        if (isStoreError(error, 'AS_ERR_NOT_FOUND'))
+          return { status: 'missing', size: 0, damaged: [], repaired: false };
+        throw error;
+      }
+    });
+  }
+
+  deleteObject(address: ContentAddress): Promise<DeletionResult> {
+    return this.#track(async () => {
+      checkAddress(address);
+      return this.backend.remove(address);
+    });
+  }
+
+  async backendHealth(): Promise<BackendStatus> {
+    const facts = { io: loadAddon().describe().io, kernel: loadAddon().describe().kernel, path: this.backend.path };
+    const status = { readOnly: this.backend.readOnly, backend: 'local', tier: 'hot' as const };
+    try {
+      const health = await this.#track(() => this.backend.health());
+      return {
+        ...status,
+        ready: health.writable || this.backend.readOnly,
+        ...(this.backend.readOnly ? {} : { syncLatencyMicros: Math.round(health.syncLatencyNanos / 1000) }),
+        freeSize: health.freeSize,
+        totalSize: health.totalSize,
+        facts: { ...facts, fileSystem: health.fileSystem },
+      };
+    } catch (error) {
+      return { ...status, ready: false, facts, problem: (error as Error).message };
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.allSettled(this.#operations);
+    await this.scheduler.close(() => this.backend.closing());
+  }
+
+  async #verify(address: ContentAddress): Promise<VerifyResult> {
+    const { verifier } = await this.backend.verifyBegin(address);
+    try {
+      while ((await this.backend.verifyPump(verifier, FILE_STEP_SIZE)) > 0);
+    } catch (error) {
+      await this.backend.verifyAbort(verifier);
+      throw error;
+    }
+    const { intact, size, digests, damaged, repaired } = await this.backend.verifyFinish(verifier);
+    return {
+      status: intact ? 'intact' : 'corrupt',
+      size,
+      blake3: digests.slice(0, DIGEST_SIZE),
+      sha256: digests.slice(DIGEST_SIZE),
+      damaged: damaged.map(([start, end]) => ({ start, end })),
+      repaired,
+    };
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
+  }
+
+  /** Counts an operation, so that `close` waits for it. */
+  async #track<T>(run: () => Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    const operation = run();
+    this.#operations.add(operation);
+    try {
+      return await operation;
+    } finally {
+      this.#operations.delete(operation);
+    }
+  }
+}
+
+function ingestResult(native: NativeIngested): IngestResult {
+  const blake3 = native.digests.slice(0, DIGEST_SIZE);
+  const hex = Buffer.from(blake3).toString('hex');
+  return {
+    blake3,
+    sha256: native.digests.slice(DIGEST_SIZE),
+    size: native.size,
+    existed: native.existed,
+    healed: native.healed,
+    receipts: [
+      {
+        backend: 'local',
+        tier: 'hot',
+        key: `objects/${hex.slice(0, 2)}/${hex}`,
+        storedSize: native.storedSize,
+        durability: 'synced',
+      },
+    ],
+  };
+}
+
+function checkAddress(address: string): void {
+  if (isContentAddress(address)) return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_DIGEST',
+    `"${address}" is not a content address: write blake3: and 64 lower-case hex digits.`,
+    { address },
+  );
+}
+
+function checkRange(range: ByteRange | undefined): void {
+  if (range === undefined) return;
+  const { start, end } = range;
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return;
+  throw new ArtifactStoreError('AS_ERR_RANGE', `Bytes ${start} to ${end} are not a range: give 0 ≤ start ≤ end.`, {
+    start,
+    end,
+  });
+}

@@ -1,0 +1,118 @@
+/**
+ * Taking bytes in: from a stream through the slab arena, or from a local file that the native core reads itself.
+ *
+ * An object that fits one slab is one operation, which shares its hash and its commit with whatever else waits. A longer stream hands one
+ * slab to a worker while it fills the next.
+ */
+
+import { ArtifactStoreError } from '../../errors.js';
+import { FILE_STEP_SIZE } from '../../limits.js';
+import type { Handle, NativeIngested } from '../../native/addon.js';
+import type { LocalBackend } from '../backend/local.js';
+import type { ByteSource, FileSource, IngestHints } from '../spi.js';
+import type { Arena, Slab } from './arena.js';
+
+/** Reads a stream to its end and stores it. */
+export async function ingestBytes(
+  backend: LocalBackend,
+  arena: Arena,
+  source: ByteSource,
+  hints: IngestHints,
+): Promise<NativeIngested> {
+  const stream = new StreamIngest(backend, arena, hints);
+  try {
+    for await (const chunk of source) await stream.write(chunk);
+    return await stream.finish();
+  } finally {
+    await stream.dispose();
+  }
+}
+
+/** Stores a local file that never passes through JavaScript. */
+export async function ingestFile(
+  backend: LocalBackend,
+  source: FileSource,
+  hints: IngestHints,
+): Promise<NativeIngested> {
+  refuseAborted(source);
+  const first = await backend.fileBegin(source.path, FILE_STEP_SIZE, hints);
+  if (typeof first !== 'number') {
+    source.onRead?.(first.size);
+    return first;
+  }
+  let committed = false;
+  try {
+    source.onRead?.(FILE_STEP_SIZE);
+    for (let taken = FILE_STEP_SIZE; taken > 0; source.onRead?.(taken)) {
+      refuseAborted(source);
+      taken = await backend.filePump(first, FILE_STEP_SIZE, source.path);
+    }
+    committed = true;
+    return await backend.ingestCommit(first, hints);
+  } finally {
+    if (!committed) await backend.ingestAbort(first);
+  }
+}
+
+function refuseAborted(source: FileSource): void {
+  if (source.signal?.aborted)
+    throw new ArtifactStoreError('AS_ERR_ABORTED', 'The ingest was given up; nothing was stored.');
+}
+
+/** One stream on its way in. */
+class StreamIngest {
+  #slab: Slab | undefined;
+  #used = 0;
+  #ingest: Handle | undefined;
+  /** The slab that a worker is reading; settled before the next one follows, so that bytes stay in order. */
+  #appending: Promise<void> = Promise.resolve();
+  #ended = false;
+
+  constructor(
+    private readonly backend: LocalBackend,
+    private readonly arena: Arena,
+    private readonly hints: IngestHints,
+  ) {}
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < chunk.byteLength; ) {
+      this.#slab ??= await this.arena.acquire();
+      const room = Math.min(chunk.byteLength - offset, this.arena.slabSize - this.#used);
+      this.#slab.bytes.set(chunk.subarray(offset, offset + room), this.#used);
+      offset += room;
+      this.#used += room;
+      // A full slab goes down only when more follows: an object of exactly one slab is still one operation.
+      if (this.#used === this.arena.slabSize && offset < chunk.byteLength) await this.#flush();
+    }
+  }
+
+  async finish(): Promise<NativeIngested> {
+    if (this.#ingest === undefined) {
+      return this.backend.ingestWhole(this.#slab?.bytes.subarray(0, this.#used) ?? new Uint8Array(0), this.hints);
+    }
+    if (this.#used > 0) await this.#flush();
+    await this.#appending;
+    this.#ended = true;
+    return this.backend.ingestCommit(this.#ingest, this.hints);
+  }
+
+  /** Gives everything back, whatever happened before. */
+  async dispose(): Promise<void> {
+    await this.#appending.catch(() => undefined);
+    if (this.#slab) this.arena.release(this.#slab);
+    this.#slab = undefined;
+    if (this.#ingest !== undefined && !this.#ended) await this.backend.ingestAbort(this.#ingest);
+  }
+
+  /** Hands the slab to a worker once the one before has been taken. */
+  async #flush(): Promise<void> {
+    const slab = this.#slab as Slab;
+    const bytes = slab.bytes.subarray(0, this.#used);
+    this.#ingest ??= await this.backend.ingestBegin();
+    await this.#appending;
+    this.#slab = undefined;
+    this.#used = 0;
+    this.#appending = this.backend.ingestAppend(this.#ingest, bytes).finally(() => this.arena.release(slab));
+    this.#appending.catch(() => undefined); // reported where it is awaited
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Giving bytes out: slab by slab, verified by the core, the next one read while the reader works on this one.
+ *
+ * Bytes are copied out of the slab before they are yielded, so a chunk is the reader's to keep and a slow reader holds no slab.
+ */
+
+import type { Handle } from '../../native/addon.js';
+import type { LocalBackend } from '../backend/local.js';
+import type { ByteRange, ContentAddress } from '../spi.js';
+import type { Arena } from './arena.js';
+
+/** The bytes of an object, or of one range of it. */
+export async function* serveBytes(
+  backend: LocalBackend,
+  arena: Arena,
+  address: ContentAddress,
+  range?: ByteRange,
+): AsyncGenerator<Uint8Array> {
+  const start = range?.start ?? 0;
+  const first = await readFirst(backend, arena, address, start, range?.end ?? null);
+  const { reader, objectSize } = first;
+  if (reader === undefined) {
+    if (first.chunk.byteLength > 0) yield first.chunk;
+    return;
+  }
+  const end = range?.end ?? objectSize;
+  let offset = start + first.chunk.byteLength;
+  let next = ahead(backend, arena, reader, address, offset, end);
+  try {
+    yield first.chunk;
+    while (next) {
+      const chunk = await next;
+      offset += chunk.byteLength;
+      next = ahead(backend, arena, reader, address, offset, end);
+      yield chunk;
+    }
+  } finally {
+    await next?.catch(() => undefined);
+    await backend.readClose(reader);
+  }
+}
+
+/** Starts reading the bytes at `offset`; nothing when the end has been reached. */
+function ahead(
+  backend: LocalBackend,
+  arena: Arena,
+  reader: Handle,
+  address: ContentAddress,
+  offset: number,
+  end: number,
+) {
+  if (offset >= end) return undefined;
+  const chunk = readNext(backend, arena, reader, address, offset, end);
+  chunk.catch(() => undefined); // reported where it is awaited
+  return chunk;
+}
+
+async function readFirst(
+  backend: LocalBackend,
+  arena: Arena,
+  address: ContentAddress,
+  start: number,
+  end: number | null,
+) {
+  const slab = await arena.acquire();
+  try {
+    const { objectSize, skip, size, reader } = await backend.readStart(address, start, end, slab.bytes);
+    return { objectSize, reader, chunk: copy(slab.bytes, skip, size) };
+  } finally {
+    arena.release(slab);
+  }
+}
+
+async function readNext(
+  backend: LocalBackend,
+  arena: Arena,
+  reader: Handle,
+  address: ContentAddress,
+  offset: number,
+  end: number,
+) {
+  const slab = await arena.acquire();
+  try {
+    const { skip, size } = await backend.readNext(reader, address, offset, slab.bytes);
+    return copy(slab.bytes, skip, Math.min(size, end - offset));
+  } finally {
+    arena.release(slab);
+  }
+}
+
+/** A copy in memory of its own; `allocUnsafeSlow` spares zeroing what is overwritten at once. */
+function copy(slab: Uint8Array, skip: number, size: number): Uint8Array {
+  const memory = Buffer.allocUnsafeSlow(size);
+  memory.set(slab.subarray(skip, skip + size));
+  return new Uint8Array(memory.buffer, 0, size);
+}

@@ -1,0 +1,107 @@
+/**
+ * The event log as everyone sees it: an interface, so that another database can stand behind it.
+ *
+ * Imports types only. The facade and the doors call it; `sqlite-log.ts` implements it, and whatever implements it must pass
+ * `test/events/log-conformance.ts`.
+ */
+
+import type { CborInput, CborValue } from '../cbor/index.js';
+
+/** An event that has not happened yet: the log adds its place, identity and time. `kinds.ts` builds these. */
+export interface NewEvent {
+  /** What happened: a kind of `kinds.ts`, or one this version does not know. Lower-case words with dots between. */
+  kind: string;
+  /** Who did it. */
+  actor: string;
+  /** What it happened to: for objects, the content address; null when there is no one thing. */
+  subject: string | null;
+  /** The facts, as the kind documents them. An `Encoded` goes into the log byte for byte. */
+  data: CborInput;
+}
+
+/** An event as it stands in the log. */
+export interface StoredEvent {
+  /** Place in the log, from 1, without gaps. */
+  readonly seq: number;
+  /** Version of the envelope; 1 today. Events with a newer one are kept, given out and not understood. */
+  readonly v: number;
+  /** UUIDv7, unique over all logs. */
+  readonly id: string;
+  /** Milliseconds since 1970 UTC; never less than that of the event before. */
+  readonly time: number;
+  readonly kind: string;
+  readonly actor: string;
+  readonly subject: string | null;
+  /** The facts, decoded when first asked for. */
+  readonly data: CborValue;
+  /** The canonical CBOR bytes of `data` alone. */
+  readonly dataBytes: Uint8Array;
+  /** The event as stored: canonical CBOR, the truth that everything above is read from. */
+  readonly bytes: Uint8Array;
+}
+
+/** Which events to read. */
+export interface ReadQuery {
+  /** Cursor: start behind this seq in reading order. Absent: from the first event, or from the last when `reverse`. */
+  after?: number;
+  /** Events to give at most, 1 to PAGE_SIZE_MAX; PAGE_SIZE_DEFAULT when absent. */
+  limit?: number;
+  /** Only this kind. */
+  kind?: string;
+  /** Only this subject. */
+  subject?: string;
+  /** Newest first. */
+  reverse?: boolean;
+}
+
+/** How far a rebuild has come. */
+export interface RebuildProgress {
+  /** Events applied. */
+  events: number;
+  /** Events in the log. */
+  total: number;
+}
+
+/** The append-only log: the truth from which every view is derived. */
+export interface EventLog {
+  /**
+   * Appends events, all or none, in this order and next to each other. They are durable, and every view shows them,
+   * before the promise resolves. Calls that wait for the same commit share it; one that fails does not fail the others.
+   *
+   * @throws AS_ERR_LIMIT: an event is larger than EVENT_SIZE_MAX, or the call has more than COMMIT_EVENTS_MAX
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CBOR_ENCODE: an event is not well formed
+   * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_STORE_LOCKED, AS_ERR_LOG_DAMAGED, AS_ERR_SQLITE: the database
+   * @throws AS_ERR_CLOSED
+   */
+  append(events: readonly NewEvent[]): Promise<StoredEvent[]>;
+
+  /**
+   * One page of events in order. To go on, pass the last event's seq as `after`; an empty page is the end for now.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT: a cursor or limit outside its range
+   * @throws AS_ERR_LOG_DAMAGED: what is stored is not an event
+   */
+  read(query?: ReadQuery): Promise<StoredEvent[]>;
+
+  /** Seq of the newest event; 0 when there is none. */
+  last(): Promise<number>;
+
+  /**
+   * Tells of commits made by this log: `listener` gets the seq of the newest event after each. It runs between the commit and the
+   * callers' continuation, must not block, and what it throws is reported as an uncaught exception.
+   *
+   * @returns a function that ends the subscription
+   */
+  onCommit(listener: (last: number) => void): () => void;
+
+  /**
+   * Drops every view and derives it again from the events. Readers see the old views until the new ones are complete; appends wait.
+   *
+   * @param progress called now and then
+   * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_LOG_DAMAGED, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  rebuild(progress?: (progress: RebuildProgress) => void): Promise<void>;
+
+  /** Waits for appends under way, then closes. Closing twice is allowed; afterwards every call fails with AS_ERR_CLOSED. */
+  close(): Promise<void>;
+}

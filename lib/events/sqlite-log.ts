@@ -1,0 +1,283 @@
+/**
+ * The event log in one SQLite file.
+ *
+ * Imports the database connection, the rest of this folder, errors and limits. Only the composition root opens it.
+ *
+ * One connection writes, another reads: a reader never waits for a commit, and sees it whole as soon as it is acknowledged. A commit is
+ * one statement, which is also its transaction: an insert into a temporary view, whose trigger stores the events and applies
+ * the views. A statement each would cost a change of threads each; measured for one event at a time, 1.2 ms against 0.55 ms.
+ */
+
+import { encodeCanonical } from '../cbor/index.js';
+import { ArtifactStoreError, isStoreError } from '../errors.js';
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
+import { Connection } from '../sqlite/connection.js';
+import { CommitQueue } from './commit-queue.js';
+import { decodeEvent, type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
+import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './log.js';
+import { checkLog, prepareLog } from './sqlite-schema.js';
+import { SqliteViews } from './sqlite-views.js';
+import { uuidv7 } from './uuid.js';
+import type { View } from './view.js';
+
+/** How to open a log. */
+export interface OpenEventLogOptions {
+  /** The database file. */
+  path: string;
+  /** Never write, not even a new file; a file that must exist. */
+  readOnly?: boolean;
+  /** The views to keep with the log. */
+  views: readonly View[];
+}
+
+/** The newest event, as far as the next commit must know it. */
+interface Tail {
+  seq: number;
+  time: number;
+}
+
+/**
+ * Opens a log; makes it when the file is missing or empty. Brings its views up to date, and rebuilds those of another version.
+ *
+ * @throws AS_ERR_STORE_MISSING: read-only, and there is no file
+ * @throws AS_ERR_STORE_FORMAT: not an event log, or one of a format or with views this version does not know
+ * @throws AS_ERR_LOG_DAMAGED: the file or its guards are not as they were written
+ * @throws AS_ERR_SQLITE: `sqlite3` cannot be loaded, or the folder is missing
+ * @throws AS_ERR_READ_ONLY, AS_ERR_STORE_LOCKED, AS_ERR_NO_SPACE, AS_ERR_IO
+ */
+export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
+  const views = new SqliteViews(options.views);
+  const opened: Connection[] = [];
+  try {
+    if (options.readOnly === true) {
+      const reader = await openConnection(options.path, 'read', opened);
+      await checkLog(reader);
+      await views.check(reader);
+      return new SqliteEventLog(reader, undefined, views);
+    }
+    const writer = await openConnection(options.path, 'write', opened);
+    await prepareLog(writer);
+    await writer.exec(commitTrigger(views));
+    const tail = await synchronise(writer, views, false);
+    const reader = await openConnection(options.path, 'read', opened);
+    return new SqliteEventLog(reader, { connection: writer, tail }, views);
+  } catch (error) {
+    for (const connection of opened) await connection.close();
+    throw error;
+  }
+}
+
+/** The log in SQLite. `openEventLog` makes it. */
+export class SqliteEventLog implements EventLog {
+  /** For the registry: questions to the views, which see every acknowledged commit. */
+  readonly reader: Connection;
+  readonly #writer: Connection | undefined;
+  readonly #views: SqliteViews;
+  /** The one statement that is a commit. */
+  readonly #statement: string;
+  readonly #queue = new CommitQueue<PreparedEvent, StoredEvent>((events) => this.#commit(events));
+  readonly #listeners = new Set<(last: number) => void>();
+  #tail: Tail;
+  #closed: Promise<void> | undefined;
+
+  constructor(reader: Connection, writing: { connection: Connection; tail: Tail } | undefined, views: SqliteViews) {
+    this.reader = reader;
+    this.#writer = writing?.connection;
+    this.#tail = writing?.tail ?? { seq: 0, time: 0 };
+    this.#views = views;
+    this.#statement = commitStatement(views);
+  }
+
+  async append(events: readonly NewEvent[]): Promise<StoredEvent[]> {
+    this.#requireWriter();
+    const prepared = events.map(prepareEvent);
+    if (prepared.length === 0) return [];
+    return this.#queue.add(
+      prepared,
+      prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0),
+    );
+  }
+
+  async read(query: ReadQuery = {}): Promise<StoredEvent[]> {
+    const { sql, parameters } = readStatement(query);
+    const rows = await this.reader.all<{ seq: number; bytes: Uint8Array }>(sql, parameters);
+    return rows.map(({ seq, bytes }) => decodeEvent(seq, bytes));
+  }
+
+  async last(): Promise<number> {
+    const row = await this.reader.get<{ last: number }>('SELECT coalesce(max(seq), 0) AS last FROM events');
+    return row?.last ?? 0;
+  }
+
+  onCommit(listener: (last: number) => void): () => void {
+    // A wrapper of its own lets the same function subscribe twice.
+    const subscription = (last: number) => listener(last);
+    this.#listeners.add(subscription);
+    return () => this.#listeners.delete(subscription);
+  }
+
+  async rebuild(progress?: (progress: RebuildProgress) => void): Promise<void> {
+    const writer = this.#requireWriter();
+    await this.#queue.exclusively(async () => {
+      this.#tail = await synchronise(writer, this.#views, true, progress);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue.close();
+    // The writer last: whoever closes last copies the write-ahead log into the database and removes it.
+    await this.reader.close();
+    await this.#writer?.close();
+  }
+
+  #requireWriter(): Connection {
+    if (this.#writer !== undefined) return this.#writer;
+    throw new ArtifactStoreError(
+      'AS_ERR_READ_ONLY',
+      `The event log ${this.reader.path} is open for reading only. Open the store for writing.`,
+      { path: this.reader.path },
+    );
+  }
+
+  async #commit(events: readonly PreparedEvent[]): Promise<StoredEvent[]> {
+    const batch = await this.#store(this.#requireWriter(), events);
+    this.#tail = { seq: batch.last, time: batch.time };
+    for (const listener of this.#listeners) notify(listener, batch.last);
+    return batch.events;
+  }
+
+  /** Stores a group. When another process has written meanwhile, learns of its events and stores the group behind them. */
+  async #store(writer: Connection, events: readonly PreparedEvent[]): Promise<Batch> {
+    try {
+      return await this.#insert(writer, encodeBatch(events, this.#tail));
+    } catch (error) {
+      if (!isStoreError(error, 'AS_ERR_SQLITE')) throw error;
+      return writer.transaction(async () => {
+        const tail = await readTail(writer);
+        if (tail.seq === this.#tail.seq) throw error;
+        await this.#views.synchronise(writer, false);
+        return this.#insert(writer, encodeBatch(events, tail));
+      });
+    }
+  }
+
+  async #insert(writer: Connection, batch: Batch): Promise<Batch> {
+    const parameters = [batch.bytes, batch.columns, batch.first, batch.time, batch.last];
+    await writer.run(this.#statement, [...parameters, ...this.#views.project(batch.events)]);
+    return batch;
+  }
+}
+
+/** One commit's events: their bytes end to end, and their columns and places in those bytes as JSON. */
+interface Batch {
+  bytes: Uint8Array;
+  columns: string;
+  first: number;
+  last: number;
+  time: number;
+  events: StoredEvent[];
+}
+
+/** Gives events their place, identity and time, and writes them out. */
+function encodeBatch(prepared: readonly PreparedEvent[], tail: Tail): Batch {
+  const time = Math.max(Date.now(), tail.time);
+  const encodedTime = encodeCanonical(time);
+  const target = Buffer.allocUnsafe(prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0));
+  const columns: unknown[] = [];
+  const events: StoredEvent[] = [];
+  let end = 0;
+  for (const event of prepared) {
+    const id = uuidv7(time);
+    const start = end;
+    end = writeEvent(target, start, event, id, encodedTime);
+    // SQL counts bytes from 1.
+    columns.push([id, event.kind, event.actor, event.subject, start + 1, end - start]);
+    const bytes = new Uint8Array(target.subarray(start, end));
+    events.push(storedEvent(tail.seq + events.length + 1, event, id, time, bytes));
+  }
+  const last = tail.seq + prepared.length;
+  return { bytes: target.subarray(0, end), columns: JSON.stringify(columns), first: tail.seq + 1, last, time, events };
+}
+
+/** The temporary view that takes one commit as one row, and the trigger that carries it out. */
+function commitTrigger(views: SqliteViews): string {
+  const columns = ['bytes', 'columns', 'first', 'time', 'last', ...views.columns];
+  return `
+    CREATE TEMP VIEW commits AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
+    CREATE TEMP TRIGGER commits_insert INSTEAD OF INSERT ON commits BEGIN
+      INSERT INTO events (seq, id, time, kind, actor, subject, bytes)
+        SELECT NEW.first + key, value ->> 0, NEW.time, value ->> 1, value ->> 2, value ->> 3,
+          substr(NEW.bytes, value ->> 4, value ->> 5)
+        FROM json_each(NEW.columns);
+      ${views.triggerStatements().join(';\n')};
+    END`;
+}
+
+function commitStatement(views: SqliteViews): string {
+  const count = 5 + views.columns.length;
+  return `INSERT INTO commits VALUES (${Array.from({ length: count }, (_, index) => `?${index + 1}`).join(', ')})`;
+}
+
+/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction. */
+function synchronise(
+  writer: Connection,
+  views: SqliteViews,
+  rebuild: boolean,
+  progress?: (progress: RebuildProgress) => void,
+): Promise<Tail> {
+  return writer.transaction(async () => {
+    await views.synchronise(writer, rebuild, progress);
+    return readTail(writer);
+  });
+}
+
+async function readTail(writer: Connection): Promise<Tail> {
+  const tail = await writer.get<Tail>('SELECT seq, time FROM events ORDER BY seq DESC LIMIT 1');
+  return tail ?? { seq: 0, time: 0 };
+}
+
+async function openConnection(path: string, mode: 'read' | 'write', opened: Connection[]): Promise<Connection> {
+  const connection = await Connection.open(path, mode);
+  opened.push(connection);
+  return connection;
+}
+
+/** One of a few fixed statements, so that each stays prepared. */
+function readStatement(query: ReadQuery): { sql: string; parameters: (string | number)[] } {
+  const { after, limit = PAGE_SIZE_DEFAULT, kind, subject, reverse = false } = query;
+  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
+    throw invalid(`the limit is ${limit}; give 1 to ${PAGE_SIZE_MAX}`);
+  }
+  if (after !== undefined && (!Number.isSafeInteger(after) || after < 0)) {
+    throw invalid(`the cursor is ${after}; give the seq of an event, or 0`);
+  }
+  const conditions = [`seq ${reverse ? '<' : '>'} ?1`];
+  const parameters: (string | number)[] = [after ?? (reverse ? Number.MAX_SAFE_INTEGER : 0), limit];
+  for (const [column, value] of Object.entries({ kind, subject })) {
+    if (value === undefined) continue;
+    parameters.push(value);
+    conditions.push(`${column} = ?${parameters.length}`);
+  }
+  const order = reverse ? 'DESC' : 'ASC';
+  const sql = `SELECT seq, bytes FROM events WHERE ${conditions.join(' AND ')} ORDER BY seq ${order} LIMIT ?2`;
+  return { sql, parameters };
+}
+
+function notify(listener: (last: number) => void, last: number): void {
+  try {
+    listener(last);
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}
+
+function invalid(what: string): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `Events cannot be read: ${what}.`);
+}

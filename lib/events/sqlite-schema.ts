@@ -1,0 +1,125 @@
+/**
+ * The event log's tables in SQLite, how a file is recognised as ours, and the guards that keep the log append-only.
+ *
+ * Imports the database connection's type and errors. `sqlite-log.ts` calls it; docs/formats/events.md documents it.
+ */
+
+import { ArtifactStoreError } from '../errors.js';
+import type { Connection } from '../sqlite/connection.js';
+
+/** `PRAGMA application_id` of an event log: the letters ASev. */
+export const APPLICATION_ID = 0x41536576;
+
+/** `PRAGMA user_version`: the version of the tables below. */
+export const LOG_FORMAT_VERSION = 1;
+
+/**
+ * Guards and indexes by name. INSERT OR REPLACE would delete the old row without firing a delete trigger, so the insert itself is
+ * refused unless it continues the log: its seq is the next, and its id is new.
+ */
+const OBJECTS: { readonly [name: string]: string } = {
+  events: `CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    time INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    subject TEXT,
+    bytes BLOB NOT NULL
+  ) STRICT`,
+  events_by_kind: 'CREATE INDEX events_by_kind ON events (kind)',
+  events_by_subject: 'CREATE INDEX events_by_subject ON events (subject) WHERE subject IS NOT NULL',
+  events_insert: `CREATE TRIGGER events_insert BEFORE INSERT ON events BEGIN
+    SELECT RAISE(ABORT, 'the event log is append-only: the seq of a new event must be the next one')
+      WHERE NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events);
+    SELECT RAISE(ABORT, 'the event log is append-only: an event with this id is there already')
+      WHERE EXISTS (SELECT 1 FROM events WHERE id = NEW.id);
+  END`,
+  events_update: `CREATE TRIGGER events_update BEFORE UPDATE ON events BEGIN
+    SELECT RAISE(ABORT, 'the event log is append-only: events are never changed');
+  END`,
+  events_delete: `CREATE TRIGGER events_delete BEFORE DELETE ON events BEGIN
+    SELECT RAISE(ABORT, 'the event log is append-only: events are never deleted');
+  END`,
+  views: `CREATE TABLE views (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    drop_sql TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID`,
+};
+
+/**
+ * Makes the tables in an empty database, or makes sure that those of a log are there.
+ *
+ * @throws AS_ERR_STORE_FORMAT: another program's database, or a newer format
+ * @throws AS_ERR_LOG_DAMAGED: a table or guard is missing or was altered
+ */
+export async function prepareLog(connection: Connection): Promise<void> {
+  await connection.transaction(async () => {
+    if (await isEmpty(connection)) {
+      for (const sql of Object.values(OBJECTS)) await connection.exec(sql);
+      await connection.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION};`);
+    }
+    await checkLog(connection);
+  });
+}
+
+/**
+ * Makes sure that a database is an event log of a format this code knows, with its guards in place.
+ *
+ * @throws AS_ERR_STORE_FORMAT, AS_ERR_LOG_DAMAGED: as for `prepareLog`
+ */
+export async function checkLog(connection: Connection): Promise<void> {
+  const application = await pragma(connection, 'application_id');
+  const version = await pragma(connection, 'user_version');
+  if (application !== APPLICATION_ID) {
+    throw formatError(
+      connection,
+      `is not an event log: its application_id is ${application}, not ${APPLICATION_ID}. Check the path.`,
+      { found: application, known: APPLICATION_ID },
+    );
+  }
+  if (version !== LOG_FORMAT_VERSION) {
+    throw formatError(
+      connection,
+      `has format version ${version}; this version of artifactstore knows ${LOG_FORMAT_VERSION}. Use the version that wrote it, or a newer one.`,
+      { found: version, known: LOG_FORMAT_VERSION },
+    );
+  }
+  await checkGuards(connection);
+}
+
+async function checkGuards(connection: Connection): Promise<void> {
+  const rows = await connection.all<{ name: string; sql: string }>('SELECT name, sql FROM sqlite_schema');
+  const found = new Map(rows.map(({ name, sql }) => [name, sql]));
+  for (const [name, sql] of Object.entries(OBJECTS)) {
+    if (found.get(name) === sql) continue;
+    throw new ArtifactStoreError(
+      'AS_ERR_LOG_DAMAGED',
+      `The event log ${connection.path} has been tampered with: ${name} is ${found.has(name) ? 'altered' : 'missing'}. Restore the log from a copy.`,
+      { path: connection.path, name },
+    );
+  }
+}
+
+async function isEmpty(connection: Connection): Promise<boolean> {
+  const row = await connection.get<{ count: number }>('SELECT count(*) AS count FROM sqlite_schema');
+  return row?.count === 0 && (await pragma(connection, 'application_id')) === 0;
+}
+
+async function pragma(connection: Connection, name: string): Promise<number> {
+  const row = await connection.get<{ [column: string]: number }>(`PRAGMA ${name}`);
+  return row?.[name] ?? 0;
+}
+
+function formatError(
+  connection: Connection,
+  what: string,
+  details: { found: number; known: number },
+): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_STORE_FORMAT', `The database ${connection.path} ${what}`, {
+    path: connection.path,
+    ...details,
+  });
+}

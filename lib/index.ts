@@ -1,0 +1,29 @@
+/** The public API; re-exports only. */
+
+export type {
+  BackendStatus,
+  ByteRange,
+  ByteSource,
+  ContentAddress,
+  Digest,
+  Receipt,
+  Sha256Digest,
+  Tier,
+} from './dataplane/spi.js';
+export { createDigester, type Digester, type Digests, digest, digestMany } from './digest.js';
+export { formatBlake3, formatSha256, fromHex, isDigest, parseDigest, toHex } from './digest-name.js';
+export { ArtifactStoreError, ERROR_CODES, type ErrorCode, type ErrorDetails, isStoreError } from './errors.js';
+export type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
+export type { PutSource } from './store/source.js';
+export type { StoredObject } from './store/stored-object.js';
+export {
+  type DeleteReport,
+  type GetOptions,
+  openStore,
+  type PutOptions,
+  type PutResult,
+  type Store,
+  type StoreOptions,
+  type VerifyReport,
+} from './store.js';

@@ -1,0 +1,134 @@
+/**
+ * Every symbol of the native addon, as TypeScript. The one place where the two sides meet: `native/addon/operations.cc` has the same
+ * codes and the same order of arguments.
+ *
+ * Imports the loader only. Called by lib/digest.ts and by what stands below the data-plane contract.
+ */
+
+/** Operation codes of `run`; the numbers are those of `enum Code` in operations.cc. */
+export const Op = {
+  open: 1,
+  close: 2,
+  health: 3,
+  ingestBegin: 4,
+  ingestAppend: 5,
+  ingestCommit: 6,
+  ingestAbort: 7,
+  ingestWhole: 8,
+  fileBegin: 9,
+  filePump: 10,
+  readStart: 11,
+  readNext: 12,
+  readClose: 13,
+  verifyBegin: 14,
+  verifyPump: 15,
+  verifyFinish: 16,
+  verifyAbort: 17,
+  remove: 18,
+} as const;
+
+/** Flags of `Op.open`; the numbers are those of artifactstore.h. */
+export const OpenFlag = { readOnly: 1, create: 2 } as const;
+
+/** A number that stands for native state. */
+export type Handle = number;
+/** What is expected of an ingest: BLAKE3, SHA-256 (32 bytes each), size. */
+export type Expectation = [blake3: Uint8Array | null, sha256: Uint8Array | null, size: number | null];
+
+/** One entry of a batch: the code, then its arguments. Plain data, so that it can go to a worker. */
+export type Operation =
+  | [typeof Op.open, path: string, flags: number]
+  | [typeof Op.close | typeof Op.health | typeof Op.ingestBegin, store: Handle]
+  | [typeof Op.ingestAppend, ingest: Handle, bytes: Uint8Array]
+  | [typeof Op.ingestCommit, ingest: Handle, ...Expectation]
+  | [typeof Op.ingestAbort, ingest: Handle]
+  | [typeof Op.ingestWhole, store: Handle, bytes: Uint8Array, ...Expectation]
+  | [typeof Op.fileBegin, store: Handle, path: string | Uint8Array, most: number, ...Expectation]
+  | [typeof Op.filePump, ingest: Handle, most: number]
+  | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
+  | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
+  | [typeof Op.readClose, reader: Handle]
+  | [typeof Op.verifyBegin, store: Handle, address: Uint8Array]
+  | [typeof Op.verifyPump, verifier: Handle, most: number]
+  | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
+  | [typeof Op.remove, store: Handle, address: Uint8Array];
+
+/** What failed, in the core's terms. */
+export interface NativeFailure {
+  /** Negative: an errno, or a code of artifactstore.h. */
+  error: number;
+  /** Its stable name: `ENOSPC`, `AS_E_CORRUPT`, …. */
+  name: string;
+  /** The call, the file and the reason; may be empty. */
+  detail: string;
+  /** The damaged range, when `AS_E_CORRUPT` came from a read. */
+  start?: number;
+  end?: number;
+  /** What came instead, when an expectation did not hold: BLAKE3 then SHA-256, and the size. */
+  digests?: Uint8Array;
+  size?: number;
+}
+
+export interface NativeIngested {
+  /** BLAKE3 then SHA-256: 64 bytes. */
+  digests: Uint8Array;
+  size: number;
+  storedSize: number;
+  existed: boolean;
+  healed: boolean;
+}
+
+export interface NativeVerified {
+  digests: Uint8Array;
+  size: number;
+  intact: boolean;
+  repaired: boolean;
+  damaged: [start: number, end: number][];
+}
+
+export interface NativeHealth {
+  freeSize: number;
+  totalSize: number;
+  syncLatencyNanos: number;
+  writable: boolean;
+  fileSystem: string;
+}
+
+/** What an operation gives; which one it is follows from the code. */
+export type Outcome = NativeFailure | NativeIngested | NativeVerified | NativeHealth | number | number[] | null;
+
+/** What the addon says about itself and the machine. */
+export interface NativeFacts {
+  /** The kernel set in use. */
+  kernel: string;
+  /** Kernel sets this machine can run, best first. */
+  kernels: string[];
+  cpuFeatures: string;
+  /** The I/O engine in use. */
+  io: string;
+  /** The store format it reads and writes. */
+  storeFormat: number;
+}
+
+/** One stream's digests. */
+export interface NativeDigester {
+  update(bytes: Uint8Array): void;
+  /** 64 bytes: BLAKE3 then SHA-256. The digester is spent. */
+  finish(): Uint8Array;
+}
+
+/** The addon. */
+export interface NativeAddon {
+  describe(): NativeFacts;
+  /** For tests and benchmarks; throws a RangeError for a kernel set this machine cannot run. */
+  selectKernel(name: string): void;
+  /** 64 bytes an input: BLAKE3 then SHA-256. */
+  digestMany(inputs: readonly Uint8Array[]): Uint8Array;
+  Digester: new () => NativeDigester;
+  /** Runs operations in order and gives their outcomes; blocks on disk and CPU. */
+  run(operations: readonly Operation[]): Outcome[];
+}
+
+export function isFailure(outcome: Outcome): outcome is NativeFailure {
+  return typeof outcome === 'object' && outcome !== null && 'error' in outcome;
+}

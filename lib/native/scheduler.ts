@@ -1,0 +1,153 @@
+/**
+ * Turns single operations into batches for the worker pool: whatever is queued when a worker comes free goes down in one call.
+ *
+ * Operations that end in a sync wait in a line of their own, so that many of them share one durable commit and a read never
+ * waits behind a disk flush it has nothing to do with.
+ */
+
+import { Piscina } from 'piscina';
+import { ArtifactStoreError } from '../errors.js';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../limits.js';
+import { isFailure, type NativeFailure, Op, type Operation, type Outcome } from './addon.js';
+
+interface Job {
+  operation: Operation;
+  /** Bytes the operation will touch. */
+  weight: number;
+  settle: (outcome: Outcome) => void;
+  fail: (error: Error) => void;
+}
+
+const SYNCING: ReadonlySet<number> = new Set([
+  Op.ingestCommit,
+  Op.ingestWhole,
+  Op.fileBegin,
+  Op.verifyFinish,
+  Op.remove,
+]);
+
+/** An outcome that was an error; the caller knows what it asked for and words the message. */
+export class NativeError extends Error {
+  override readonly name = 'NativeError';
+
+  constructor(readonly failure: NativeFailure) {
+    super(`${failure.name}: ${failure.detail}`);
+  }
+}
+
+export class Scheduler {
+  readonly #pool: Piscina<Operation[], Outcome[]>;
+  readonly #threads: number;
+  readonly #lines: [quick: Job[], syncing: Job[]] = [[], []];
+  #running = 0;
+  #turn = 0;
+  #scheduled = false;
+  #closed = false;
+  #drained: (() => void) | undefined;
+
+  /** @param threads workers, at least 1 */
+  constructor(threads: number) {
+    this.#threads = threads;
+    this.#pool = new Piscina<Operation[], Outcome[]>({
+      filename: new URL('./worker.js', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: threads,
+      // A worker costs about 40 ms to start: keep it for as long as the store is open.
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+    });
+  }
+
+  /** Whether `close` has been called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Runs one operation on a worker, together with what else is waiting.
+   *
+   * @param operation what to do
+   * @param weight bytes it will touch; bounds the batch
+   * @throws NativeError when the outcome is a failure; AS_ERR_CLOSED
+   */
+  run<T extends Exclude<Outcome, NativeFailure>>(operation: Operation, weight = 0): Promise<T> {
+    if (this.#closed)
+      return Promise.reject(new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.'));
+    return new Promise<T>((resolve, reject) => {
+      const settle = (outcome: Outcome) => {
+        if (isFailure(outcome)) reject(new NativeError(outcome));
+        else resolve(outcome as T);
+      };
+      this.#lines[SYNCING.has(operation[0]) ? 1 : 0].push({ operation, weight, settle, fail: reject });
+      this.#schedule();
+    });
+  }
+
+  /**
+   * Refuses further operations, waits for those submitted, runs `last` in order, then ends the workers.
+   *
+   * @param last asked for when everything else has ended
+   */
+  async close(last: () => Operation[] = () => []): Promise<void> {
+    this.#closed = true;
+    if (!this.#idle()) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    const operations = last();
+    if (operations.length > 0) await this.#pool.run(operations);
+    await this.#pool.close();
+  }
+
+  #idle(): boolean {
+    return this.#running === 0 && this.#lines.every((line) => line.length === 0);
+  }
+
+  /** Dispatches after the current code has run, so that what it submits together goes down together. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#running < this.#threads) {
+      const batch = this.#nextBatch();
+      if (batch.length === 0) return;
+      this.#running++;
+      void this.#execute(batch);
+    }
+  }
+
+  /** The lines take turns; a batch never mixes them. */
+  #nextBatch(): Job[] {
+    this.#turn ^= 1;
+    const line =
+      this.#lines[this.#turn as 0 | 1].length > 0
+        ? this.#lines[this.#turn as 0 | 1]
+        : this.#lines[(this.#turn ^ 1) as 0 | 1];
+    let count = 0;
+    for (let bytes = 0; count < line.length && count < BATCH_OPERATIONS_MAX; count++) {
+      bytes += line[count]?.weight ?? 0;
+      if (bytes > BATCH_BYTES_MAX && count > 0) break;
+    }
+    return line.splice(0, count);
+  }
+
+  async #execute(batch: Job[]): Promise<void> {
+    try {
+      const outcomes = await this.#pool.run(batch.map((job) => job.operation));
+      for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
+    } catch (error) {
+      for (const job of batch) job.fail(error as Error);
+    } finally {
+      this.#running--;
+      this.#dispatch();
+      if (this.#idle()) this.#drained?.();
+    }
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The registry over the views in SQLite.
+ *
+ * Imports the database connection's type, digest text, errors, limits and the registry's types. The composition root makes it from the log's
+ * reading connection.
+ */
+
+import type { ContentAddress, Receipt } from '../dataplane/spi.js';
+import { digestBytes, formatBlake3, formatSha256, fromHex, parseDigestPrefix } from '../digest-name.js';
+import { ArtifactStoreError } from '../errors.js';
+import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
+import type { Connection } from '../sqlite/connection.js';
+import type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Registry, Tombstone, Usage } from './registry.js';
+
+/** Candidates named when a prefix is ambiguous: enough to choose from, few enough for a terminal. */
+const CANDIDATES_MAX = 10;
+
+const RECORD = `
+  SELECT blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone,
+    (SELECT json_group_array(json_object('backend', backend, 'tier', tier, 'key', key, 'storedSize', stored_size,
+        'durability', durability) ORDER BY position)
+      FROM receipts WHERE object = objects.seq) AS receipts
+  FROM objects`;
+
+const STAT = `${RECORD} WHERE blake3 = ?1`;
+
+/** Bounds that are null match nothing: that is how one of the two digests is left out. */
+const CANDIDATES = `
+  SELECT blake3 FROM objects WHERE blake3 BETWEEN ?1 AND ?2
+  UNION SELECT blake3 FROM digests WHERE sha256 BETWEEN ?3 AND ?4
+  LIMIT ${CANDIDATES_MAX + 1}`;
+
+/** By state: nearly all objects are live, the others have an index of their own. */
+const LISTS: { readonly [state in ObjectState | 'any']: string } = {
+  any: list('true'),
+  live: list("state = 'live'"),
+  corrupt: list("state <> 'live' AND state = 'corrupt'"),
+  tombstoned: list("state <> 'live' AND state = 'tombstoned'"),
+  deleted: list("state <> 'live' AND state = 'deleted'"),
+};
+
+const USAGE = `
+  SELECT count(*) AS objects, coalesce(sum(size), 0) AS size,
+    (SELECT coalesce(sum(stored_size), 0) FROM receipts JOIN objects ON objects.seq = object WHERE state = 'live')
+      AS storedSize
+  FROM objects WHERE state = 'live'`;
+
+interface Row {
+  blake3: Uint8Array;
+  sha256: Uint8Array;
+  size: number;
+  state: ObjectState;
+  ingested_at: number;
+  last_seq: number;
+  damaged: string | null;
+  tombstone: string | null;
+  receipts: string;
+}
+
+/**
+ * The registry of a log.
+ *
+ * @param connection reads the log's database, with `registryViews` in it
+ */
+export function createRegistry(connection: Connection): Registry {
+  return new SqliteRegistry(connection);
+}
+
+class SqliteRegistry implements Registry {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async resolve(text: string): Promise<ObjectRecord> {
+    const { algorithm, hex } = parseDigestPrefix(text);
+    const bounds = [fromHex(hex.padEnd(DIGEST_SIZE * 2, '0')), fromHex(hex.padEnd(DIGEST_SIZE * 2, 'f'))];
+    const none = [null, null];
+    const found = await this.#connection.all<{ blake3: Uint8Array }>(CANDIDATES, [
+      ...(algorithm === 'sha256' ? none : bounds),
+      ...(algorithm === 'blake3' ? none : bounds),
+    ]);
+    const [only, ...others] = found.map(({ blake3 }) => formatBlake3(blake3));
+    if (only !== undefined && others.length > 0) throw ambiguous(text, [only, ...others]);
+    const record = only === undefined ? undefined : await this.stat(only);
+    if (record === undefined) throw notFound(text);
+    return record;
+  }
+
+  async stat(address: ContentAddress): Promise<ObjectRecord | undefined> {
+    const row = await this.#connection.get<Row>(STAT, [digestBytes(address)]);
+    return row === undefined ? undefined : toRecord(row);
+  }
+
+  async list(query: ListQuery = {}): Promise<ObjectPage> {
+    const { cursor, limit = PAGE_SIZE_DEFAULT, state = 'any' } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
+      throw invalid(`the limit is ${limit}; give 1 to ${PAGE_SIZE_MAX}`);
+    }
+    if (!Object.hasOwn(LISTS, state)) {
+      throw invalid(`the state is "${state}"; give live, corrupt, tombstoned or deleted`);
+    }
+    const after = cursor === undefined ? new Uint8Array(1) : readCursor(cursor);
+    // One more than asked for tells whether there is another page.
+    const rows = await this.#connection.all<Row>(LISTS[state], [after, limit + 1]);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const objects = page.map(toRecord);
+    return rows.length > limit && last !== undefined ? { objects, cursor: writeCursor(last.blake3) } : { objects };
+  }
+
+  async usage(): Promise<Usage> {
+    const usage = await this.#connection.get<Usage>(USAGE);
+    return usage ?? { objects: 0, size: 0, storedSize: 0 };
+  }
+}
+
+function list(condition: string): string {
+  return `${RECORD} WHERE blake3 > ?1 AND ${condition} ORDER BY blake3 LIMIT ?2`;
+}
+
+function toRecord(row: Row): ObjectRecord {
+  const { blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone, receipts } = row;
+  const record: ObjectRecord = {
+    blake3: formatBlake3(blake3),
+    sha256: formatSha256(sha256),
+    size,
+    state,
+    ingestedAt: ingested_at,
+    lastSeq: last_seq,
+    receipts: JSON.parse(receipts) as Receipt[],
+  };
+  if (state === 'corrupt' && damaged !== null) {
+    record.damaged = (JSON.parse(damaged) as [number, number][]).map(([start, end]) => ({ start, end }));
+  }
+  if (tombstone !== null) record.tombstone = JSON.parse(tombstone) as Tombstone;
+  return record;
+}
+
+function writeCursor(blake3: Uint8Array): string {
+  return Buffer.from(blake3).toString('base64url');
+}
+
+function readCursor(cursor: string): Uint8Array {
+  const bytes = Buffer.from(cursor, 'base64url');
+  if (bytes.byteLength === DIGEST_SIZE && writeCursor(bytes) === cursor) return bytes;
+  throw invalid(`"${cursor}" is not a cursor; pass the one of the page before, unchanged`);
+}
+
+function ambiguous(text: string, found: readonly ContentAddress[]): ArtifactStoreError {
+  const candidates = found.slice(0, CANDIDATES_MAX);
+  const count = found.length > CANDIDATES_MAX ? `more than ${CANDIDATES_MAX}` : `${found.length}`;
+  return new ArtifactStoreError(
+    'AS_ERR_AMBIGUOUS_DIGEST',
+    `"${text}" names ${count} objects. Give more digits, or the algorithm; candidates: ${candidates.join(', ')}.`,
+    { text, candidates },
+  );
+}
+
+function notFound(text: string): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_NOT_FOUND', `No object has a digest that is or begins with "${text}".`, {
+    text,
+  });
+}
+
+function invalid(what: string): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `Objects cannot be listed: ${what}.`);
+}

@@ -1,0 +1,487 @@
+/**
+ * The library facade and composition root: one class, every verb, no HTTP.
+ *
+ * The only place that picks a data plane and a log and wires them together. Doors and users call it; it decides the order of things:
+ * bytes durable, then event durable, then acknowledge.
+ */
+
+import { userInfo } from 'node:os';
+import { encodeIngestResult } from './dataplane/encoding.js';
+import { type ClosableDataPlane, openInproc } from './dataplane/inproc/index.js';
+import type {
+  BackendStatus,
+  ByteRange,
+  ContentAddress,
+  Digest,
+  IngestHints,
+  IngestResult,
+  Receipt,
+  Sha256Digest,
+  VerifyResult,
+} from './dataplane/spi.js';
+import { formatBlake3, formatSha256, parseDigest } from './digest-name.js';
+import { ArtifactStoreError, isStoreError } from './errors.js';
+import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objectVerified } from './events/kinds.js';
+import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
+import { PUT_ATTEMPTS_MAX } from './limits.js';
+import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './registry/registry.js';
+import { createRegistry } from './registry/sqlite-registry.js';
+import { registryViews } from './registry/views.js';
+import { AddressGuard, type IngestTicket } from './store/address-guard.js';
+import { prepareFolder } from './store/folder.js';
+import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
+import { StoredObject } from './store/stored-object.js';
+
+export interface StoreOptions {
+  /** Folder of the store. */
+  path: string;
+  /** Make a store when the folder is missing or empty. Default true. */
+  create?: boolean;
+  /** Never write; several processes may open it so at once. Default false. */
+  readOnly?: boolean;
+  /** Who acts, in events, unless a call says otherwise. Default `local:<user name>`. */
+  actor?: string;
+  /** Worker threads, 1 to 8. Default: as many as cores, at least 2. */
+  threads?: number;
+}
+
+/** Who acts, when it is not the store's own actor. */
+export interface ActorOption {
+  actor?: string;
+}
+
+export interface PutOptions extends Watch, ActorOption {
+  /** Digests that the bytes must have, one or both, with their algorithm; else AS_ERR_DIGEST_MISMATCH and nothing is stored. */
+  expect?: Digest | readonly Digest[];
+  /** Bytes that must come; else AS_ERR_SIZE_MISMATCH and nothing is stored. */
+  size?: number;
+}
+
+/** What `put` did. */
+export interface PutResult {
+  blake3: ContentAddress;
+  sha256: Sha256Digest;
+  /** Bytes. */
+  size: number;
+  /** The same bytes were stored before. */
+  existed: boolean;
+  /** A damaged copy was there and has been replaced. */
+  healed: boolean;
+  receipts: Receipt[];
+  /** The event that records it. */
+  event: StoredEvent;
+  /** The data plane's result as canonical CBOR: the very bytes that stand in the event. */
+  cbor: Uint8Array;
+}
+
+export interface GetOptions extends ActorOption {
+  /** Only these bytes; absent: all. */
+  range?: ByteRange;
+  /** Ends the reading with AS_ERR_ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** What `verify` found. */
+export interface VerifyReport extends VerifyResult {
+  record: ObjectRecord;
+}
+
+/** What `delete` did. */
+export interface DeleteReport {
+  record: ObjectRecord;
+  /** Bytes of storage given back. */
+  freedSize: number;
+}
+
+/**
+ * Opens a store, or makes one.
+ *
+ * @throws AS_ERR_STORE_LOCKED: another process has it open
+ * @throws AS_ERR_STORE_MISSING: nothing there and `create` is false or `readOnly` true
+ * @throws AS_ERR_STORE_FORMAT: not a store, or one of a version this package does not know
+ * @throws AS_ERR_LOG_DAMAGED, AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_NATIVE, AS_ERR_INVALID_ARGUMENT
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const readOnly = options.readOnly ?? false;
+  const folder = await prepareFolder(options.path, !readOnly && (options.create ?? true));
+  const dataPlane = await openInproc({
+    path: folder.data,
+    readOnly,
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  try {
+    const log = await openEventLog({ path: folder.log, readOnly, views: registryViews });
+    const store = new Store(folder.path, readOnly, options.actor ?? localActor(), dataPlane, log);
+    if (!readOnly) await store.finishDeletions();
+    return store;
+  } catch (error) {
+    await dataPlane.close();
+    throw error;
+  }
+}
+
+function localActor(): string {
+  try {
+    return `local:${userInfo().username}`;
+  } catch {
+    return `local:uid-${process.getuid?.() ?? 'unknown'}`; // a user without a name, as in many containers
+  }
+}
+
+/** A store that is open. `openStore` makes it. */
+export class Store {
+  readonly #dataPlane: ClosableDataPlane;
+  readonly #log: EventLog;
+  readonly #registry: Registry;
+  readonly #guard = new AddressGuard();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    /** Absolute path of its folder. */
+    readonly path: string,
+    readonly readOnly: boolean,
+    /** Who acts unless a call says otherwise. */
+    readonly actor: string,
+    dataPlane: ClosableDataPlane,
+    log: SqliteEventLog,
+  ) {
+    this.#dataPlane = dataPlane;
+    this.#log = log;
+    this.#registry = createRegistry(log.reader);
+  }
+
+  /**
+   * Stores bytes durably under their digests. Resolves when bytes and event are on disk.
+   *
+   * @param source bytes, a stream, or `{ path }`
+   * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: not what was expected
+   * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the file
+   * @throws AS_ERR_CONFLICT: deleted by someone else meanwhile (a stream; bytes and files are repeated)
+   * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT, and what the stream throws
+   */
+  async put(source: PutSource, options: PutOptions = {}): Promise<PutResult> {
+    this.#requireOpen();
+    this.#requireWritable();
+    const hints = hintsOf(options);
+    const attempts = isRepeatable(source) ? PUT_ATTEMPTS_MAX : 1;
+    for (let attempt = 1; ; attempt++) {
+      const ticket = this.#guard.begin();
+      try {
+        const result = await this.#dataPlane.ingestStream(toByteSource(source, options), hints);
+        return await this.#acknowledge(ticket, result, options.actor ?? this.actor);
+      } catch (error) {
+        if (!isStoreError(error, 'AS_ERR_CONFLICT') || attempt === attempts) throw error;
+      } finally {
+        this.#guard.end(ticket);
+      }
+    }
+  }
+
+  /**
+   * Finds an object and opens its bytes for reading; each byte is verified before it comes.
+   *
+   * @param name either digest, or an unambiguous prefix of one
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_CORRUPT, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_RANGE, AS_ERR_CLOSED
+   */
+  async get(name: string, options: GetOptions = {}): Promise<StoredObject> {
+    const record = await this.stat(name);
+    requireReadable(record);
+    const range = options.range ?? { start: 0, end: record.size };
+    requireRange(range, record);
+    return new StoredObject(record, range, this.#serve(record, range, options));
+  }
+
+  /**
+   * What is known about an object, deleted ones included: see `state`.
+   *
+   * @param name either digest, or an unambiguous prefix of one
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_CLOSED
+   */
+  async stat(name: string): Promise<ObjectRecord> {
+    this.#requireOpen();
+    return this.#registry.resolve(name);
+  }
+
+  /** One page of objects, ordered by content address; pass its `cursor` for the next. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
+  async list(query: ListQuery = {}): Promise<ObjectPage> {
+    this.#requireOpen();
+    return this.#registry.list(query);
+  }
+
+  /** Objects and bytes that are live. */
+  async usage(): Promise<Usage> {
+    this.#requireOpen();
+    return this.#registry.usage();
+  }
+
+  /**
+   * Re-reads and re-digests an object. Damage is a result, not an error; it is recorded, and from then on the object counts as absent.
+   *
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_IO, AS_ERR_CLOSED
+   */
+  async verify(name: string, options: ActorOption = {}): Promise<VerifyReport> {
+    const record = await this.stat(name);
+    requirePresent(record);
+    const found = await this.#dataPlane.verifyObject(record.blake3);
+    const result = withRegisteredDigest(found, record);
+    if (!this.readOnly) {
+      await this.#guard.locked(record.blake3, () =>
+        this.#recordVerification(record.blake3, result, options.actor ?? this.actor),
+      );
+    }
+    return { ...result, record: await this.#registry.resolve(record.blake3) };
+  }
+
+  /**
+   * Deletes an object and frees its space. Its tombstone remains: who, when, why.
+   *
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED
+   */
+  async delete(name: string, options: ActorOption & { reason?: string } = {}): Promise<DeleteReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    const actor = options.actor ?? this.actor;
+    const { blake3 } = await this.#registry.resolve(name);
+    return this.#guard.locked(blake3, async () => {
+      const record = await this.#registry.resolve(blake3);
+      requirePresent(record);
+      await this.#log.append([objectTombstoned(actor, blake3, options.reason)]);
+      const freedSize = await this.#sweep(blake3, actor);
+      return { record: await this.#registry.resolve(blake3), freedSize };
+    });
+  }
+
+  /** One page of events in order; see `ReadQuery` for cursor and filters. */
+  async events(query: ReadQuery = {}): Promise<StoredEvent[]> {
+    this.#requireOpen();
+    return this.#log.read(query);
+  }
+
+  /**
+   * Events as they happen, from behind `after` on, without end; stop by breaking out of the loop or with `signal`.
+   *
+   * @param options `after`: seq to start behind; default: what is newest now
+   */
+  async *follow(options: { after?: number; signal?: AbortSignal } = {}): AsyncGenerator<StoredEvent> {
+    this.#requireOpen();
+    const { signal } = options;
+    let wake: () => void = () => undefined;
+    const unsubscribe = this.#log.onCommit(() => wake());
+    const onAbort = () => wake();
+    signal?.addEventListener('abort', onAbort);
+    try {
+      let after = options.after ?? (await this.#log.last());
+      while (!signal?.aborted && !this.#closed) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const events = await this.#log.read({ after });
+        yield* events;
+        after = events.at(-1)?.seq ?? after;
+        if (events.length === 0) await woken;
+      }
+    } finally {
+      unsubscribe();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Drops every view and derives it again from the log. Throws AS_ERR_READ_ONLY, AS_ERR_LOG_DAMAGED, AS_ERR_NO_SPACE. */
+  async rebuild(onProgress?: (progress: RebuildProgress) => void): Promise<void> {
+    this.#requireOpen();
+    this.#requireWritable();
+    await this.#log.rebuild(onProgress);
+  }
+
+  /** How the storage behind the store is. */
+  async health(): Promise<BackendStatus> {
+    this.#requireOpen();
+    return this.#dataPlane.backendHealth();
+  }
+
+  /** Waits for what is under way, then releases the store. Closing twice is allowed. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Finishes deletions that a crash interrupted between tombstone and removal. Called once, on opening. */
+  async finishDeletions(): Promise<void> {
+    let page: ObjectPage;
+    do {
+      page = await this.#registry.list({ state: 'tombstoned' });
+      for (const { blake3 } of page.objects) await this.#guard.locked(blake3, () => this.#sweep(blake3, this.actor));
+    } while (page.cursor !== undefined);
+  }
+
+  async #close(): Promise<void> {
+    await this.#dataPlane.close();
+    await this.#log.close();
+  }
+
+  /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */
+  async #acknowledge(ticket: IngestTicket, result: IngestResult, actor: string): Promise<PutResult> {
+    const blake3 = formatBlake3(result.blake3);
+    return this.#guard.locked(blake3, async () => {
+      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) {
+        throw new ArtifactStoreError(
+          'AS_ERR_CONFLICT',
+          `${blake3} was deleted while it was being stored. Store it again.`,
+          { address: blake3 },
+        );
+      }
+      const [event] = await this.#log.append([objectIngested(actor, result)]);
+      const { size, existed, healed, receipts } = result;
+      return {
+        blake3,
+        sha256: formatSha256(result.sha256),
+        size,
+        existed,
+        healed,
+        receipts,
+        event: event as StoredEvent,
+        cbor: encodeIngestResult(result),
+      };
+    });
+  }
+
+  async #isPresent(address: ContentAddress): Promise<boolean> {
+    try {
+      for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
+      return true;
+    } catch (error) {
+      if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_CORRUPT')) return false;
+      throw error;
+    }
+  }
+
+  async *#serve(record: ObjectRecord, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
+    const { signal } = options;
+    try {
+      for await (const chunk of this.#dataPlane.serveObject(record.blake3, range)) {
+        if (signal?.aborted) throw aborted();
+        yield chunk;
+      }
+    } catch (error) {
+      await this.#recordDamage(record, error, options.actor ?? this.actor);
+      throw error;
+    }
+  }
+
+  /** Bytes that do not verify, or are not there although the log says so, become an event before the reader sees the error. */
+  async #recordDamage(record: ObjectRecord, error: unknown, actor: string): Promise<void> {
+    if (this.readOnly || this.#closed || !isStoreError(error, 'AS_ERR_CORRUPT', 'AS_ERR_NOT_FOUND')) return;
+    await this.#guard.locked(record.blake3, async () => {
+      const now = await this.#registry.resolve(record.blake3);
+      if (now.state !== 'live') return; // known already, or deleted under the reader
+      await this.#log.append([objectCorrupted(actor, record.blake3, damagedRanges(error, record), 'read')]);
+    });
+  }
+
+  async #recordVerification(address: ContentAddress, result: VerifyResult, actor: string): Promise<void> {
+    const now = await this.#registry.resolve(address);
+    if (now.state !== 'live' && now.state !== 'corrupt') return; // deleted while it was being verified
+    const events: NewEvent[] = [objectVerified(actor, address, result)];
+    if (result.status !== 'intact')
+      events.push(objectCorrupted(actor, address, wholeIfNone(result.damaged, now), 'verify'));
+    await this.#log.append(events);
+  }
+
+  /** Removes the bytes of a tombstoned object and says so; under the lock of its address. */
+  async #sweep(address: ContentAddress, actor: string): Promise<number> {
+    this.#guard.noteDeletion(address);
+    const result = await this.#dataPlane.deleteObject(address);
+    await this.#log.append([objectDeleted(actor, address, result)]);
+    return result.freedSize;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
+  }
+
+  #requireWritable(): void {
+    if (!this.readOnly) return;
+    throw new ArtifactStoreError(
+      'AS_ERR_READ_ONLY',
+      `The store in ${this.path} was opened read-only. Open it for writing to change it.`,
+      { path: this.path },
+    );
+  }
+}
+
+function hintsOf({ expect, size }: PutOptions): IngestHints {
+  const hints: IngestHints = size === undefined ? {} : { size };
+  for (const text of expect === undefined ? [] : [expect].flat()) {
+    const digest = parseDigest(text);
+    if (digest.startsWith('blake3:')) hints.blake3 = digest as ContentAddress;
+    else hints.sha256 = digest as Sha256Digest;
+  }
+  return hints;
+}
+
+function requirePresent(record: ObjectRecord): void {
+  if (record.state !== 'deleted' && record.state !== 'tombstoned') return;
+  const { tombstone } = record;
+  const when = tombstone
+    ? ` on ${new Date(tombstone.time).toISOString()} by ${tombstone.actor}${tombstone.reason ? ` (${tombstone.reason})` : ''}`
+    : '';
+  throw new ArtifactStoreError(
+    'AS_ERR_GONE',
+    `${record.blake3} was deleted${when}. Store the bytes again to bring it back.`,
+    {
+      address: record.blake3,
+      ...(tombstone && {
+        event: tombstone.id,
+        seq: tombstone.seq,
+        time: tombstone.time,
+        actor: tombstone.actor,
+        reason: tombstone.reason,
+      }),
+    },
+  );
+}
+
+function requireReadable(record: ObjectRecord): void {
+  requirePresent(record);
+  if (record.state !== 'corrupt') return;
+  throw new ArtifactStoreError(
+    'AS_ERR_CORRUPT',
+    `${record.blake3} is known to be damaged. Store the same bytes again to heal it.`,
+    {
+      address: record.blake3,
+      ranges: record.damaged?.map(({ start, end }) => [start, end]) ?? [],
+    },
+  );
+}
+
+function requireRange({ start, end }: ByteRange, { blake3, size }: ObjectRecord): void {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size) return;
+  throw new ArtifactStoreError(
+    'AS_ERR_RANGE',
+    `Bytes ${start} to ${end} are not in ${blake3}, which has ${size}. Give 0 ≤ start ≤ end ≤ ${size}.`,
+    { start, end, size },
+  );
+}
+
+/** The data plane knows an object by BLAKE3; that SHA-256 is what was recorded too is for the one who recorded it to check. */
+function withRegisteredDigest(result: VerifyResult, record: ObjectRecord): VerifyResult {
+  if (result.status !== 'intact' || (result.sha256 && formatSha256(result.sha256) === record.sha256)) return result;
+  return { ...result, status: 'corrupt', damaged: wholeIfNone([], record) };
+}
+
+function damagedRanges(error: ArtifactStoreError, record: ObjectRecord): ByteRange[] {
+  const named = (error.details.ranges ?? []) as readonly (readonly [number, number])[];
+  return wholeIfNone(
+    named.map(([start, end]) => ({ start, end })),
+    record,
+  );
+}
+
+function wholeIfNone(ranges: ByteRange[], { size }: ObjectRecord): ByteRange[] {
+  return ranges.length > 0 ? ranges : [{ start: 0, end: size }];
+}

@@ -1,0 +1,112 @@
+/**
+ * What a person may hand to `put`, as a source that the data plane takes: checked, counted, and ended when the caller gives up.
+ *
+ * Imports the contract and file sources. Called by the facade.
+ */
+
+import { resolve } from 'node:path';
+import { fileSource } from '../dataplane/file-source.js';
+import type { ByteSource } from '../dataplane/spi.js';
+import { ArtifactStoreError } from '../errors.js';
+
+/** Bytes, a stream of bytes (Node and web streams too), or a local file by its path. */
+export type PutSource = Uint8Array | ByteSource | { path: string | Uint8Array };
+
+/** What accompanies a source on its way. */
+export interface Watch {
+  /** Told the bytes taken in so far. */
+  onProgress?: (size: number) => void;
+  /** Gives the operation up: it fails with AS_ERR_ABORTED and stores nothing. */
+  signal?: AbortSignal;
+}
+
+/** Whether the source can be read a second time. */
+export function isRepeatable(source: PutSource): boolean {
+  return source instanceof Uint8Array || isPath(source);
+}
+
+/**
+ * The source as the contract has it.
+ *
+ * @throws AS_ERR_INVALID_ARGUMENT: not a source; AS_ERR_ABORTED: given up already
+ */
+export function toByteSource(source: PutSource, watch: Watch): ByteSource {
+  if (watch.signal?.aborted) throw aborted();
+  if (source instanceof Uint8Array) return watched([source], watch);
+  if (isPath(source)) return fromPath(source.path, watch);
+  if (isIterable(source)) return watched(source, watch);
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `put takes a Uint8Array, a stream of them, or { path }, not ${describe(source)}. For text, encode it first.`,
+  );
+}
+
+function fromPath(path: string | Uint8Array, { onProgress, signal }: Watch): ByteSource {
+  let taken = 0;
+  const onRead = (size: number) => {
+    taken += size;
+    onProgress?.(taken);
+  };
+  return fileSource(typeof path === 'string' ? resolve(path) : path, {
+    ...(onProgress && { onRead }),
+    ...(signal && { signal }),
+  });
+}
+
+async function* watched(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, { onProgress, signal }: Watch) {
+  let taken = 0;
+  for await (const chunk of signal ? untilAborted(source, signal) : source) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw new ArtifactStoreError(
+        'AS_ERR_INVALID_ARGUMENT',
+        `The stream gave ${describe(chunk)} instead of a Uint8Array. Encode text before putting it.`,
+      );
+    }
+    yield chunk;
+    taken += chunk.byteLength;
+    onProgress?.(taken);
+  }
+}
+
+/** Ends at once on abort, even while the source is silent. */
+async function* untilAborted(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, signal: AbortSignal) {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let onAbort: () => void = () => undefined;
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted());
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  abort.catch(() => undefined); // nobody may be waiting when it comes
+  let done = false;
+  try {
+    for (;;) {
+      const step = await Promise.race([iterator.next(), abort]);
+      done = step.done === true;
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // Not awaited: a silent source would hold its end back for ever.
+    if (!done) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
+}
+
+export function aborted(): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_ABORTED', 'The operation was given up by its caller; nothing was stored.');
+}
+
+function isPath(source: PutSource): source is { path: string | Uint8Array } {
+  if (typeof source !== 'object' || source === null || isIterable(source)) return false;
+  const { path } = source as { path?: unknown };
+  return typeof path === 'string' || path instanceof Uint8Array;
+}
+
+function isIterable(source: unknown): source is ByteSource {
+  return typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'object' ? `a ${value.constructor?.name ?? 'plain object'}` : `a ${typeof value}`;
+}

@@ -1,0 +1,44 @@
+// The Node-API shell: registers the few calls. Nothing else in native/ knows that Node exists.
+#include <napi.h>
+
+#include "artifactstore.h"
+#include "digester.h"
+#include "operations.h"
+
+namespace {
+
+// describe() → facts for `doctor`: which kernels, which I/O, which store format.
+Napi::Value Describe(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  Napi::Object facts = Napi::Object::New(env);
+  Napi::Array kernels = Napi::Array::New(env);
+  const char *const *names = as_kernel_names();
+  for (uint32_t i = 0; names[i]; i++) kernels.Set(i, names[i]);
+  facts.Set("kernel", as_kernel_name());
+  facts.Set("kernels", kernels);
+  facts.Set("cpuFeatures", as_cpu_features());
+  facts.Set("io", as_io_name());
+  facts.Set("storeFormat", static_cast<double>(AS_STORE_FORMAT_VERSION));
+  return facts;
+}
+
+// selectKernel(name): for tests and benchmarks.
+void SelectKernel(const Napi::CallbackInfo &info) {
+  std::string name = info[0].ToString().Utf8Value();
+  if (as_kernel_select(name.c_str())) {
+    throw Napi::RangeError::New(info.Env(), "this machine has no kernel set named '" + name + "'");
+  }
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("describe", Napi::Function::New<Describe>(env, "describe"));
+  exports.Set("selectKernel", Napi::Function::New<SelectKernel>(env, "selectKernel"));
+  exports.Set("digestMany", Napi::Function::New<artifactstore::DigestMany>(env, "digestMany"));
+  exports.Set("Digester", artifactstore::Digester::Define(env));
+  exports.Set("run", Napi::Function::New<artifactstore::Run>(env, "run"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(artifactstore, Init)

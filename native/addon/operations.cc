@@ -1,0 +1,364 @@
+// Batched operations on the local store: see operations.h. Called by lib/dataplane/inproc/worker.ts.
+//
+// The codes are mirrored in lib/native/addon.ts. Operations run in the order given, except that everything in the batch that ends an
+// ingest is committed together at the end: one durable commit for all of them.
+#include "operations.h"
+
+#include <memory>
+#include <vector>
+
+#include "convert.h"
+#include "handles.h"
+
+namespace artifactstore {
+
+namespace {
+
+constexpr size_t kBadRangesMax = 256;  // VERIFY_RANGES_MAX in lib/limits.ts
+
+enum Code : uint32_t {
+  kOpen = 1,
+  kClose,
+  kHealth,
+  kIngestBegin,
+  kIngestAppend,
+  kIngestCommit,
+  kIngestAbort,
+  kIngestWhole,
+  kFileBegin,
+  kFilePump,
+  kReadStart,
+  kReadNext,
+  kReadClose,
+  kVerifyBegin,
+  kVerifyPump,
+  kVerifyFinish,
+  kVerifyAbort,
+  kRemove,
+};
+
+// Ingests that this batch ends, collected per store so that each store commits once.
+class CommitGroup {
+ public:
+  // Takes over `ingest`, which belongs to `store`.
+  void add(uint32_t slot, uint32_t store, as_ingest *ingest, const as_expect &expect) {
+    expects_.push_back(expect);
+    // The store stays borrowed until the batch ends, so that nobody closes it under the commit.
+    members_.push_back({slot, store, ingest, std::make_unique<Borrowed<as_store>>(store, Kind::store)});
+  }
+
+  void commit(Napi::Env env, Napi::Array outcomes) {
+    std::vector<bool> done(members_.size(), false);
+    for (size_t i = 0; i < members_.size(); i++) {
+      if (!done[i]) commit_store(env, outcomes, i, done);
+    }
+  }
+
+ private:
+  struct Member {
+    uint32_t slot;
+    uint32_t store;
+    as_ingest *ingest;
+    std::unique_ptr<Borrowed<as_store>> borrowed;
+  };
+
+  void commit_store(Napi::Env env, Napi::Array outcomes, size_t first, std::vector<bool> &done) {
+    std::vector<size_t> chosen;
+    for (size_t i = first; i < members_.size(); i++) {
+      if (members_[i].store == members_[first].store) chosen.push_back(i);
+    }
+    std::vector<as_ingest *> ingests;
+    std::vector<const as_expect *> expects;
+    for (size_t i : chosen) {
+      done[i] = true;
+      ingests.push_back(members_[i].ingest);
+      expects.push_back(&expects_[i]);
+    }
+    std::vector<as_ingested> results(chosen.size());
+    std::vector<int> status(chosen.size());
+    as_ingest_commit(members_[first].borrowed->get(), ingests.data(), expects.data(), chosen.size(), results.data(), status.data());
+    for (size_t i = 0; i < chosen.size(); i++) {
+      uint32_t slot = members_[chosen[i]].slot;
+      if (status[i]) {
+        Napi::Object error = failure(env, status[i]).As<Napi::Object>();
+        if (status[i] == AS_E_MISMATCH || status[i] == AS_E_SIZE) {
+          error.Set("digests", digests(env, &results[i].digests, 1));
+          error.Set("size", static_cast<double>(results[i].size));
+        }
+        outcomes.Set(slot, error);
+      } else {
+        outcomes.Set(slot, ingested(env, results[i]));
+      }
+    }
+  }
+
+  std::vector<Member> members_;
+  std::vector<as_expect> expects_;
+};
+
+as_expect expectation(const Arguments &in, uint32_t first) {
+  return as_expect{in.optional_digest(first), in.optional_digest(first + 1), in.optional_size(first + 2)};
+}
+
+Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
+
+Napi::Value open(Napi::Env env, const Arguments &in) {
+  as_store *store = nullptr;
+  int error = as_store_open(in.path(1).c_str(), static_cast<unsigned>(in.integer(2)), &store);
+  if (error) return failure(env, error);
+  return Napi::Number::New(env, handles().add(Kind::store, store));
+}
+
+Napi::Value close(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  if (handles().has_dependents(in.handle(1))) return failure(env, AS_E_INVALID, "the store is still in use");
+  as_store_close(store.take());
+  return env.Null();
+}
+
+Napi::Value store_health(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_health result;
+  int error = as_store_health(store.get(), &result);
+  return error ? failure(env, error) : health(env, result);
+}
+
+Napi::Value ingest_begin(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_ingest *ingest = nullptr;
+  int error = as_ingest_begin(store.get(), &ingest);
+  if (error) return failure(env, error);
+  return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
+}
+
+Napi::Value ingest_append(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  if (!ingest) return stale(env);
+  as_span span = in.bytes(2);
+  int error = as_ingest_append(ingest.get(), span.bytes, span.size);
+  return error ? failure(env, error) : env.Null();
+}
+
+Napi::Value ingest_abort(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  if (!ingest) return stale(env);
+  as_ingest_abort(ingest.take());
+  return env.Null();
+}
+
+// Ends an ingest: its outcome is set when the batch commits.
+Napi::Value ingest_commit(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  if (!ingest) return stale(env);
+  as_expect expect = expectation(in, 2);
+  group.add(slot, ingest.store(), ingest.take(), expect);
+  return Napi::Value();
+}
+
+// A whole small object from memory: begin, append and commit as one operation.
+Napi::Value ingest_whole(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_span span = in.bytes(2);
+  as_expect expect = expectation(in, 3);
+  as_ingest *ingest = nullptr;
+  int error = as_ingest_begin(store.get(), &ingest);
+  if (error) return failure(env, error);
+  error = as_ingest_append(ingest, span.bytes, span.size);
+  if (error) {
+    Napi::Value outcome = failure(env, error);
+    as_ingest_abort(ingest);
+    return outcome;
+  }
+  group.add(slot, in.handle(1), ingest, expect);
+  return Napi::Value();
+}
+
+// The first step of a local file. A file that ends within `most` bytes is committed with the batch; a longer one becomes a handle.
+Napi::Value file_begin(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  size_t most = in.integer(3);
+  as_expect expect = expectation(in, 4);
+  as_ingest *ingest = nullptr;
+  int error = as_ingest_begin_file(store.get(), in.path(2).c_str(), &ingest);
+  if (error) return failure(env, error);
+  size_t taken = 0;
+  error = as_ingest_pump(ingest, most, &taken);
+  if (!error && taken == most) return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
+  if (!error && taken) error = as_ingest_pump(ingest, most - taken, &taken);  // the step that sees the end, and checks it
+  if (!error && taken) return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
+  if (error) {
+    Napi::Value outcome = failure(env, error);
+    as_ingest_abort(ingest);
+    return outcome;
+  }
+  group.add(slot, in.handle(1), ingest, expect);
+  return Napi::Value();
+}
+
+Napi::Value file_pump(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  if (!ingest) return stale(env);
+  size_t taken = 0;
+  int error = as_ingest_pump(ingest.get(), in.integer(2), &taken);
+  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
+}
+
+// Reads verified bytes into a slab: [size of object, skip, size of bytes, reader or 0]. The reader is kept only while bytes remain before
+// `end` (null: the end of the object), so a small object costs one operation.
+Napi::Value read_start(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  const uint8_t *address = in.digest(2);
+  uint64_t start = in.integer(3);
+  uint64_t end = in.optional_size(4);
+  as_span slab = in.bytes(5);
+  as_reader *reader = nullptr;
+  uint64_t size = 0;
+  int error = as_reader_open(store.get(), address, &reader, &size);
+  if (error) return failure(env, error);
+  if (end == AS_SIZE_UNKNOWN) end = size;
+  size_t skip = 0, length = 0;
+  as_range bad = {0, 0};
+  if (start > end || end > size) {
+    as_reader_close(reader);
+    return failure(env, AS_E_RANGE, "the object has " + std::to_string(size) + " bytes");
+  }
+  error = as_reader_read(reader, start, static_cast<uint8_t *>(const_cast<void *>(slab.bytes)), slab.size, &skip, &length, &bad);
+  if (error) {
+    Napi::Value outcome = error == AS_E_CORRUPT ? failure(env, error, bad) : failure(env, error);
+    as_reader_close(reader);
+    return outcome;
+  }
+  uint32_t id = 0;
+  if (start + length < end) {
+    id = handles().add(Kind::reader, reader, in.handle(1));
+  } else {
+    as_reader_close(reader);
+    length = static_cast<size_t>(end - start);
+  }
+  return numbers(env, {static_cast<double>(size), static_cast<double>(skip), static_cast<double>(length), static_cast<double>(id)});
+}
+
+// [skip, size of bytes] at an offset.
+Napi::Value read_next(Napi::Env env, const Arguments &in) {
+  Borrowed<as_reader> reader(in.handle(1), Kind::reader);
+  if (!reader) return stale(env);
+  as_span slab = in.bytes(3);
+  size_t skip = 0, length = 0;
+  as_range bad = {0, 0};
+  int error = as_reader_read(reader.get(), in.integer(2), static_cast<uint8_t *>(const_cast<void *>(slab.bytes)), slab.size, &skip,
+                             &length, &bad);
+  if (error == AS_E_CORRUPT) return failure(env, error, bad);
+  if (error) return failure(env, error);
+  return numbers(env, {static_cast<double>(skip), static_cast<double>(length)});
+}
+
+Napi::Value read_close(Napi::Env env, const Arguments &in) {
+  Borrowed<as_reader> reader(in.handle(1), Kind::reader);
+  if (!reader) return stale(env);
+  as_reader_close(reader.take());
+  return env.Null();
+}
+
+Napi::Value verify_begin(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_verifier *verifier = nullptr;
+  uint64_t size = 0;
+  int error = as_verifier_open(store.get(), in.digest(2), &verifier, &size);
+  if (error) return failure(env, error);
+  uint32_t id = handles().add(Kind::verifier, verifier, in.handle(1));
+  return numbers(env, {static_cast<double>(size), static_cast<double>(id)});
+}
+
+Napi::Value verify_pump(Napi::Env env, const Arguments &in) {
+  Borrowed<as_verifier> verifier(in.handle(1), Kind::verifier);
+  if (!verifier) return stale(env);
+  size_t taken = 0;
+  int error = as_verifier_pump(verifier.get(), in.integer(2), &taken);
+  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
+}
+
+Napi::Value verify_finish(Napi::Env env, const Arguments &in) {
+  Borrowed<as_verifier> verifier(in.handle(1), Kind::verifier);
+  if (!verifier) return stale(env);
+  as_verified result;
+  std::vector<as_range> bad(kBadRangesMax);
+  int error = as_verifier_finish(verifier.take(), &result, bad.data(), bad.size());
+  return error ? failure(env, error) : verified(env, result, bad.data());
+}
+
+Napi::Value verify_abort(Napi::Env env, const Arguments &in) {
+  Borrowed<as_verifier> verifier(in.handle(1), Kind::verifier);
+  if (!verifier) return stale(env);
+  as_verifier_abort(verifier.take());
+  return env.Null();
+}
+
+// [1 if something was there, bytes freed].
+Napi::Value store_remove(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  int removed = 0;
+  uint64_t freed = 0;
+  int error = as_store_remove(store.get(), in.digest(2), &removed, &freed);
+  if (error) return failure(env, error);
+  return numbers(env, {static_cast<double>(removed), static_cast<double>(freed)});
+}
+
+// An empty value means: the outcome comes with the commit.
+Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, CommitGroup &group) {
+  uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
+  switch (code) {
+    case kOpen: return open(env, Arguments(operation, "open"));
+    case kClose: return close(env, Arguments(operation, "close"));
+    case kHealth: return store_health(env, Arguments(operation, "health"));
+    case kIngestBegin: return ingest_begin(env, Arguments(operation, "ingestBegin"));
+    case kIngestAppend: return ingest_append(env, Arguments(operation, "ingestAppend"));
+    case kIngestCommit: return ingest_commit(env, Arguments(operation, "ingestCommit"), slot, group);
+    case kIngestAbort: return ingest_abort(env, Arguments(operation, "ingestAbort"));
+    case kIngestWhole: return ingest_whole(env, Arguments(operation, "ingestWhole"), slot, group);
+    case kFileBegin: return file_begin(env, Arguments(operation, "fileBegin"), slot, group);
+    case kFilePump: return file_pump(env, Arguments(operation, "filePump"));
+    case kReadStart: return read_start(env, Arguments(operation, "readStart"));
+    case kReadNext: return read_next(env, Arguments(operation, "readNext"));
+    case kReadClose: return read_close(env, Arguments(operation, "readClose"));
+    case kVerifyBegin: return verify_begin(env, Arguments(operation, "verifyBegin"));
+    case kVerifyPump: return verify_pump(env, Arguments(operation, "verifyPump"));
+    case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
+    case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
+    case kRemove: return store_remove(env, Arguments(operation, "remove"));
+    default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
+  }
+}
+
+}  // namespace
+
+Napi::Value Run(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsArray()) throw Napi::TypeError::New(env, "run takes one array of operations");
+  Napi::Array operations = info[0].As<Napi::Array>();
+  uint32_t count = operations.Length();
+  Napi::Array outcomes = Napi::Array::New(env, count);
+  CommitGroup group;
+  for (uint32_t i = 0; i < count; i++) {
+    Napi::HandleScope scope(env);
+    try {
+      Napi::Value operation = operations.Get(i);
+      if (!operation.IsArray()) throw Napi::TypeError::New(env, "run: an operation is an array");
+      Napi::Value outcome = perform(env, operation.As<Napi::Array>(), i, group);
+      if (!outcome.IsEmpty()) outcomes.Set(i, outcome);
+    } catch (const Napi::Error &error) {
+      outcomes.Set(i, failure(env, AS_E_INVALID, error.Message()));  // one bad operation never fails its neighbours
+    }
+  }
+  group.commit(env, outcomes);
+  return outcomes;
+}
+
+}  // namespace artifactstore

@@ -1,0 +1,42 @@
+/*
+ * The chaining values of an object's chunk groups, in order, while its outboard cannot be laid out yet because the size
+ * is unknown. Held in memory up to a bound and in a scratch file beyond it, so that memory stays flat for any size.
+ * May include: io/io.h. Called by: outboard.c, ingest.c, commit.c, verifier.c.
+ */
+#ifndef AS_STORE_CV_LIST_H
+#define AS_STORE_CV_LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "artifactstore.h"
+#include "io/io.h"
+
+/* Chaining values held in memory: 64 KiB, which covers objects up to 32 MiB without a scratch file. */
+enum { AS_CV_LIST_MEMORY = 2048 };
+
+typedef struct as_cv_list {
+  const as_io *io;
+  int (*open_scratch)(void *context); /* opens a nameless file for reading and writing: a descriptor or a negative error */
+  void *context;
+  uint8_t *memory;  /* the last `held` values */
+  size_t held;
+  size_t capacity;  /* of `memory`, in values */
+  uint64_t spooled; /* values before those, in the scratch file */
+  int scratch;      /* its descriptor, or -1 */
+} as_cv_list;
+
+void as_cv_list_init(as_cv_list *list, const as_io *io, int (*open_scratch)(void *context), void *context);
+
+/* Appends `count` values; an as_group_sink whose context is the list. Returns 0 or a negative errno. */
+int as_cv_list_add(void *list, const uint8_t *values, size_t count);
+
+/* Copies `count` values from value `first` on. They must have been added. Returns 0 or a negative errno. */
+int as_cv_list_get(const as_cv_list *list, uint64_t first, size_t count, uint8_t *out);
+
+/* How many values have been added. */
+uint64_t as_cv_list_count(const as_cv_list *list);
+
+void as_cv_list_free(as_cv_list *list);
+
+#endif

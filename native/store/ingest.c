@@ -1,0 +1,270 @@
+/*
+ * Taking in bytes, from the caller or from a file; see ingest.h. Nothing here makes anything visible.
+ * May include: ingest.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_flush by commit.c.
+ */
+#include "store/ingest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+enum {
+  FIRST_PENDING = 4096,
+  WRITE_BACK_STEP = 8 * 1024 * 1024 /* bytes after which the disk is set to work, so that the final sync finds little left */
+};
+
+/* ---- bytes ---- */
+
+static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
+  as_stream *stream = ingest->stream;
+  as_store *store = ingest->store;
+  int error = as_io_write(store->io, stream->staged.fd, bytes, size, stream->written);
+  if (error) {
+    return as_store_fail(store, error, "write", "staging");
+  }
+  stream->written += size;
+  if (stream->written - stream->write_back_started >= WRITE_BACK_STEP) {
+    store->io->start_write_back(store->io, stream->staged.fd, stream->write_back_started,
+                                stream->written - stream->write_back_started);
+    stream->write_back_started = stream->written;
+  }
+  return 0;
+}
+
+int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
+  as_store *store = ingest->store;
+  if (ingest->stream) {
+    *staged = ingest->stream->staged;
+    ingest->stream->staged = AS_STAGED_NONE;
+    int error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, ingest->stream->written);
+    return error ? as_store_fail(store, error, "write", "staging") : 0;
+  }
+  int error = as_staging_create(store, staged);
+  if (!error && ingest->pending_size) {
+    error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, 0);
+    error = error ? as_store_fail(store, error, "write", "staging") : 0;
+  }
+  return error;
+}
+
+/* Makes room for `size` pending bytes. */
+static int reserve(as_ingest *ingest, size_t size) {
+  if (size <= ingest->pending_capacity) {
+    return 0;
+  }
+  size_t capacity = ingest->pending_capacity ? ingest->pending_capacity : FIRST_PENDING;
+  while (capacity < size) {
+    capacity *= 2;
+  }
+  uint8_t *pending = realloc(ingest->pending, capacity);
+  if (!pending) {
+    return as_fail(-ENOMEM, "append", NULL);
+  }
+  ingest->pending = pending;
+  ingest->pending_capacity = capacity;
+  return 0;
+}
+
+static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
+  int error = reserve(ingest, ingest->pending_size + size);
+  if (!error && size) {
+    memcpy(ingest->pending + ingest->pending_size, bytes, size);
+    ingest->pending_size += size;
+  }
+  return error;
+}
+
+/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending as the first bytes to write. */
+static int start_stream(as_ingest *ingest) {
+  as_stream *stream = calloc(1, sizeof *stream);
+  if (!stream) {
+    return as_fail(-ENOMEM, "append", NULL);
+  }
+  stream->staged = AS_STAGED_NONE;
+  as_cv_list_init(&stream->values, ingest->store->io, as_staging_open_scratch, ingest->store);
+  as_dual_init(&stream->dual, as_cv_list_add, &stream->values);
+  ingest->stream = stream;
+  int error = as_staging_create(ingest->store, &stream->staged);
+  return error ? error : as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
+}
+
+static int append_to_stream(as_ingest *ingest, const void *bytes, size_t size) {
+  int error = as_dual_update(&ingest->stream->dual, bytes, size);
+  if (error) {
+    return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
+  }
+  if (ingest->pending_size + size <= AS_COALESCE_SIZE) {
+    return keep_pending(ingest, bytes, size);
+  }
+  if (ingest->pending_size) {
+    error = write_out(ingest, ingest->pending, ingest->pending_size);
+    ingest->pending_size = 0;
+  }
+  return error ? error : write_out(ingest, bytes, size);
+}
+
+static int append(as_ingest *ingest, const void *bytes, size_t size) {
+  int error = 0;
+  if (!ingest->stream && ingest->length + size <= AS_SMALL_SIZE) {
+    error = keep_pending(ingest, bytes, size);
+  } else {
+    if (!ingest->stream) {
+      error = start_stream(ingest);
+    }
+    error = error ? error : append_to_stream(ingest, bytes, size);
+  }
+  ingest->length += error ? 0 : size;
+  ingest->error = error;
+  return error;
+}
+
+/* ---- streams ---- */
+
+int as_ingest_begin(as_store *store, as_ingest **out) {
+  *out = NULL;
+  if (store->read_only) {
+    return as_store_fail(store, AS_E_READ_ONLY, "ingest", "");
+  }
+  as_ingest *ingest = calloc(1, sizeof *ingest);
+  if (!ingest) {
+    return as_fail(-ENOMEM, "ingest", store->path);
+  }
+  ingest->store = store;
+  *out = ingest;
+  return 0;
+}
+
+int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size) {
+  if (ingest->error || ingest->source) {
+    return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "append", "");
+  }
+  return append(ingest, bytes, size);
+}
+
+uint64_t as_ingest_length(const as_ingest *ingest) { return ingest->length; }
+
+void as_ingest_abort(as_ingest *ingest) {
+  if (!ingest) {
+    return;
+  }
+  if (ingest->stream) {
+    as_staging_discard(ingest->store, &ingest->stream->staged);
+    as_cv_list_free(&ingest->stream->values);
+    free(ingest->stream);
+  }
+  if (ingest->source) {
+    as_io_close(ingest->store->io, &ingest->source->fd);
+    free(ingest->source->path);
+    free(ingest->source);
+  }
+  free(ingest->pending);
+  free(ingest);
+}
+
+/* ---- files ---- */
+
+/* Records which call on the source failed and why; the caller learns that it was the source. */
+static int source_fail(const as_source *source, int error, const char *call) {
+  as_fail(error, call, source->path);
+  return AS_E_SOURCE;
+}
+
+static int open_source(as_ingest *ingest, const char *path) {
+  const as_io *io = ingest->store->io;
+  as_source *source = calloc(1, sizeof *source);
+  if (!source) {
+    return as_fail(-ENOMEM, "open", path);
+  }
+  ingest->source = source;
+  source->fd = -1;
+  source->path = strdup(path);
+  if (!source->path) {
+    return as_fail(-ENOMEM, "open", path);
+  }
+  int fd = as_io_open(io, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); /* a pipe must not hold us up */
+  if (fd < 0) {
+    /* A socket cannot be opened at all: ENXIO says so. */
+    return fd == -ENXIO ? as_fail(AS_E_NOT_FILE, "open", path) : source_fail(source, fd, "open");
+  }
+  source->fd = fd;
+  int error = io->stat(io, fd, &source->before);
+  if (error) {
+    return source_fail(source, error, "fstat");
+  }
+  if (!S_ISREG(source->before.st_mode)) {
+    return as_fail(AS_E_NOT_FILE, "open", path);
+  }
+  if (source->before.st_size > AS_STEP_SIZE) {
+    io->will_read_in_order(io, fd);
+  }
+  return 0;
+}
+
+int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
+  as_ingest *ingest;
+  *out = NULL;
+  int error = as_ingest_begin(store, &ingest);
+  if (error) {
+    return error;
+  }
+  error = open_source(ingest, path);
+  if (error) {
+    as_ingest_abort(ingest);
+    return error;
+  }
+  *out = ingest;
+  return 0;
+}
+
+static int same_time(struct timespec a, struct timespec b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+/* At the end of the file: whether it is still what it was when it was opened. */
+static int end_source(as_ingest *ingest) {
+  as_source *source = ingest->source;
+  struct stat now;
+  int error = ingest->store->io->stat(ingest->store->io, source->fd, &now);
+  if (error) {
+    return source_fail(source, error, "fstat");
+  }
+  const struct stat *before = &source->before;
+  int same = now.st_size == before->st_size && (uint64_t)now.st_size == ingest->length &&
+             same_time(now.st_mtim, before->st_mtim) && same_time(now.st_ctim, before->st_ctim) &&
+             now.st_ino == before->st_ino;
+  if (!same) {
+    return as_fail(AS_E_CHANGED, "read", source->path);
+  }
+  source->ended = 1;
+  return 0;
+}
+
+/* Reads one step of at most `most` bytes; *taken is 0 at the end. */
+static int pump_step(as_ingest *ingest, uint8_t *buffer, size_t most, size_t *taken) {
+  as_source *source = ingest->source;
+  size_t size = most < AS_STEP_SIZE ? most : AS_STEP_SIZE;
+  ssize_t count = as_io_read(ingest->store->io, source->fd, buffer, size, ingest->length);
+  if (count < 0) {
+    return source_fail(source, (int)count, "read");
+  }
+  *taken = (size_t)count;
+  return count == 0 ? end_source(ingest) : append(ingest, buffer, (size_t)count);
+}
+
+int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken) {
+  *taken = 0;
+  if (ingest->error || !ingest->source) {
+    return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "read", "");
+  }
+  uint8_t *buffer = as_store_buffer(ingest->store);
+  int error = buffer ? 0 : as_fail(-ENOMEM, "read", ingest->source->path);
+  while (!error && *taken < most && !ingest->source->ended) {
+    size_t step = 0;
+    error = pump_step(ingest, buffer, most - *taken, &step);
+    *taken += step;
+  }
+  as_store_buffer_release(ingest->store, buffer);
+  ingest->error = error;
+  return error;
+}

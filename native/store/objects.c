@@ -1,0 +1,286 @@
+/*
+ * One file per object: looking up, publishing, marking, removing; see objects.h.
+ * May include: objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: as declared there, and as_store_stat and
+ * as_store_remove by users of the core.
+ */
+#include "store/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "store/durable.h"
+#include "store/outboard.h"
+
+as_object_path as_object_path_of(const uint8_t address[AS_DIGEST_SIZE], const char *suffix) {
+  static const char digits[] = "0123456789abcdef";
+  as_object_path path;
+  char *at = path.text;
+  *at++ = digits[address[0] >> 4];
+  *at++ = digits[address[0] & 15];
+  *at++ = '/';
+  for (int i = 0; i < AS_DIGEST_SIZE; i++) {
+    *at++ = digits[address[i] >> 4];
+    *at++ = digits[address[i] & 15];
+  }
+  strcpy(at, suffix);
+  return path;
+}
+
+/* as_store_fail with a path relative to objects/. */
+static int fail(const as_store *store, int error, const char *call, const char *path) {
+  char relative[sizeof(as_object_path) + sizeof "objects/"];
+  snprintf(relative, sizeof relative, "objects/%s", path);
+  return as_store_fail(store, error, call, relative);
+}
+
+void as_object_lock(as_store *store, const uint8_t address[AS_DIGEST_SIZE]) {
+  pthread_mutex_lock(&store->names[address[0] % AS_NAME_LOCKS]);
+}
+
+void as_object_unlock(as_store *store, const uint8_t address[AS_DIGEST_SIZE]) {
+  pthread_mutex_unlock(&store->names[address[0] % AS_NAME_LOCKS]);
+}
+
+/* Looks at one file: *exists, and *out when it does. */
+static int look_at(const as_store *store, const char *path, int *exists, struct stat *out) {
+  int error = store->io->stat_at(store->io, store->objects, path, out);
+  *exists = error == 0;
+  return error && error != -ENOENT ? fail(store, error, "stat", path) : 0;
+}
+
+int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
+                      uint64_t *found) {
+  struct stat object, beside;
+  int exists;
+  *presence = AS_OBJECT_ABSENT;
+  int error = look_at(store, as_object_path_of(address, "").text, &exists, &object);
+  if (error || !exists) {
+    return error;
+  }
+  *found = (uint64_t)object.st_size;
+  *presence = AS_OBJECT_DAMAGED;
+  if (!S_ISREG(object.st_mode) || (size != AS_SIZE_UNKNOWN && *found != size)) {
+    return 0;
+  }
+  error = look_at(store, as_object_path_of(address, AS_SUFFIX_DAMAGED).text, &exists, &beside);
+  if (error || exists) {
+    return error;
+  }
+  uint64_t outboard_size = as_outboard_size(*found);
+  if (outboard_size) {
+    error = look_at(store, as_object_path_of(address, AS_SUFFIX_OUTBOARD).text, &exists, &beside);
+    if (error || !exists || (uint64_t)beside.st_size != outboard_size) {
+      return error;
+    }
+  }
+  *presence = AS_OBJECT_PRESENT;
+  return 0;
+}
+
+int as_store_stat(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], uint64_t *size) {
+  as_presence presence;
+  as_object_lock(store, blake3);
+  int error = as_object_look_up(store, blake3, AS_SIZE_UNKNOWN, &presence, size);
+  as_object_unlock(store, blake3);
+  if (error || presence == AS_OBJECT_PRESENT) {
+    return error;
+  }
+  return fail(store, presence == AS_OBJECT_ABSENT ? AS_E_MISSING : AS_E_CORRUPT, "stat",
+              as_object_path_of(blake3, "").text);
+}
+
+/* ---- opening ---- */
+
+static int open_locked(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_object_files *out) {
+  const as_io *io = store->io;
+  as_object_path path = as_object_path_of(address, "");
+  struct stat status;
+  out->object = as_io_open(io, store->objects, path.text, O_RDONLY | O_NOFOLLOW, 0);
+  if (out->object < 0) {
+    return fail(store, out->object == -ENOENT ? AS_E_MISSING : out->object, "open", path.text);
+  }
+  int error = io->stat(io, out->object, &status);
+  if (error) {
+    return fail(store, error, "fstat", path.text);
+  }
+  out->size = (uint64_t)status.st_size;
+  error = look_at(store, as_object_path_of(address, AS_SUFFIX_DAMAGED).text, &out->damaged, &status);
+  if (error) {
+    return error;
+  }
+  /* Also where the size says that none is needed: an object cut short still has the outboard that proves it. */
+  path = as_object_path_of(address, AS_SUFFIX_OUTBOARD);
+  int outboard = as_io_open(io, store->objects, path.text, O_RDONLY | O_NOFOLLOW, 0);
+  if (outboard < 0 && outboard != -ENOENT) {
+    return fail(store, outboard, "open", path.text);
+  }
+  out->outboard = outboard < 0 ? -1 : outboard;
+  return 0;
+}
+
+int as_object_open(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_object_files *out) {
+  *out = (as_object_files){.object = -1, .outboard = -1};
+  as_object_lock(store, address);
+  int error = open_locked(store, address, out);
+  as_object_unlock(store, address);
+  if (error) {
+    as_object_close(store, out);
+  }
+  return error;
+}
+
+void as_object_close(as_store *store, as_object_files *files) {
+  as_io_close(store->io, &files->object);
+  as_io_close(store->io, &files->outboard);
+}
+
+/* ---- publishing ---- */
+
+typedef int (*place_call)(as_store *store, as_staged *staged, const char *path);
+
+/* Links or renames a staged file to `path`, making the fan-out folder when it is not there. */
+static int place(as_store *store, as_staged *staged, const char *path, place_call call) {
+  int error = call(store, staged, path);
+  if (error == -ENOENT) {
+    const char folder[3] = {path[0], path[1], '\0'};
+    error = store->io->make_directory(store->io, store->objects, folder, 0777);
+    if (!error) {
+      as_durable_folder_made(store);
+    }
+    error = error && error != -EEXIST ? error : call(store, staged, path);
+  }
+  return error ? fail(store, error, call == as_staging_link ? "link" : "rename", path) : 0;
+}
+
+/* Removes one file of an object; that it is not there is no error. */
+static int drop(const as_store *store, const uint8_t address[AS_DIGEST_SIZE], const char *suffix) {
+  as_object_path path = as_object_path_of(address, suffix);
+  int error = store->io->unlink(store->io, store->objects, path.text);
+  return error && error != -ENOENT ? fail(store, error, "unlink", path.text) : 0;
+}
+
+/* Puts an object where there was none. Its outboard and mark may be there, left by a removal that was cut short. */
+static int publish_new(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_staged *object, as_staged *outboard) {
+  int error = drop(store, address, AS_SUFFIX_DAMAGED);
+  if (!error && outboard->fd >= 0) {
+    error = place(store, outboard, as_object_path_of(address, AS_SUFFIX_OUTBOARD).text, as_staging_replace);
+  }
+  if (!error) {
+    error = place(store, object, as_object_path_of(address, "").text, as_staging_link);
+    if (error && outboard->fd >= 0) {
+      drop(store, address, AS_SUFFIX_OUTBOARD);
+    }
+  }
+  return error;
+}
+
+/* Puts an object in place of a damaged copy; the mark goes last, so the name never stands for bytes not known to be whole. */
+static int publish_over(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_staged *object, as_staged *outboard) {
+  int error = 0;
+  if (outboard->fd >= 0) {
+    error = place(store, outboard, as_object_path_of(address, AS_SUFFIX_OUTBOARD).text, as_staging_replace);
+  }
+  error = error ? error : place(store, object, as_object_path_of(address, "").text, as_staging_replace);
+  return error ? error : drop(store, address, AS_SUFFIX_DAMAGED);
+}
+
+int as_object_publish(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_staged *object,
+                      as_staged *outboard, int *existed, int *healed) {
+  as_presence presence;
+  uint64_t found;
+  as_object_lock(store, address);
+  int error = as_object_look_up(store, address, size, &presence, &found);
+  *existed = !error && presence == AS_OBJECT_PRESENT;
+  *healed = !error && presence == AS_OBJECT_DAMAGED;
+  if (!error && !*existed) {
+    error = *healed ? publish_over(store, address, object, outboard) : publish_new(store, address, object, outboard);
+    as_durable_changed(store, address[0]); /* on failure too: some of it may have happened */
+  }
+  as_object_unlock(store, address);
+  return error;
+}
+
+/* ---- marking, mending, removing ---- */
+
+/* Whether the file at the object's name is the one open as `fd`. */
+static int is_current(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int *current) {
+  struct stat named, open;
+  int exists;
+  int error = look_at(store, as_object_path_of(address, "").text, &exists, &named);
+  if (!error && exists) {
+    error = store->io->stat(store->io, fd, &open);
+  }
+  *current = !error && exists && named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+  return error;
+}
+
+static int create_mark(const as_store *store, const uint8_t address[AS_DIGEST_SIZE]) {
+  as_object_path path = as_object_path_of(address, AS_SUFFIX_DAMAGED);
+  int fd = as_io_open(store->io, store->objects, path.text, O_RDONLY | O_CREAT, 0444);
+  if (fd < 0) {
+    return fail(store, fd, "open", path.text);
+  }
+  as_io_close(store->io, &fd);
+  return 0;
+}
+
+int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int damaged) {
+  int current;
+  as_object_lock(store, address);
+  int error = is_current(store, address, fd, &current);
+  if (!error && current) {
+    error = damaged ? create_mark(store, address) : drop(store, address, AS_SUFFIX_DAMAGED);
+    as_durable_changed(store, address[0]);
+  }
+  as_object_unlock(store, address);
+  return error ? error : as_durable_sync_one(store, address[0]);
+}
+
+int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, as_staged *outboard) {
+  int current;
+  as_object_lock(store, address);
+  int error = is_current(store, address, fd, &current);
+  if (!error && current) {
+    error = place(store, outboard, as_object_path_of(address, AS_SUFFIX_OUTBOARD).text, as_staging_replace);
+    as_durable_changed(store, address[0]);
+  }
+  as_object_unlock(store, address);
+  return error ? error : as_durable_sync_one(store, address[0]);
+}
+
+/* Removes one file of an object and adds the space it had to *freed; *found says whether it was there. */
+static int remove_file(const as_store *store, const uint8_t address[AS_DIGEST_SIZE], const char *suffix, uint64_t *freed,
+                       int *found) {
+  struct stat status;
+  int error = look_at(store, as_object_path_of(address, suffix).text, found, &status);
+  if (error || !*found) {
+    return error;
+  }
+  error = drop(store, address, suffix);
+  if (!error) {
+    *freed += (uint64_t)status.st_blocks * 512; /* the unit of st_blocks, whatever the file system's block is */
+  }
+  return error;
+}
+
+int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
+  int outboard = 0, mark = 0;
+  *removed = 0;
+  *freed = 0;
+  if (store->read_only) {
+    return as_store_fail(store, AS_E_READ_ONLY, "unlink", "objects");
+  }
+  as_object_lock(store, blake3);
+  int error = remove_file(store, blake3, "", freed, removed); /* first: what is left without it is no object */
+  error = error ? error : remove_file(store, blake3, AS_SUFFIX_OUTBOARD, freed, &outboard);
+  error = error ? error : remove_file(store, blake3, AS_SUFFIX_DAMAGED, freed, &mark);
+  int changed = *removed || outboard || mark;
+  if (changed) {
+    as_durable_changed(store, blake3[0]);
+  }
+  as_object_unlock(store, blake3);
+  return error || !changed ? error : as_durable_sync_one(store, blake3[0]);
+}

@@ -1,0 +1,310 @@
+/*
+ * Verifying a stored object: a full re-read and re-digest, in steps, that says which ranges are damaged, mends an outboard whose object is
+ * whole, and sets or clears the mark of damage.
+ * May include: objects.h, outboard.h, ranges.h, core/error.h, io/io.h. Called by: users of the core.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "store/objects.h"
+#include "store/outboard.h"
+#include "store/ranges.h"
+
+struct as_verifier {
+  as_store *store;
+  uint8_t address[AS_DIGEST_SIZE];
+  as_object_files files;
+  uint64_t length; /* bytes read so far */
+  int unreadable;  /* some of them stand for bytes that the disk does not give */
+  as_ranges bad;
+  as_cv_list values;
+  as_dual dual;
+};
+
+/* as_fail naming the object. */
+static int fail(const as_verifier *verifier, int error, const char *call) {
+  char relative[sizeof(as_object_path) + sizeof "objects/"] = "objects/";
+  strcat(relative, as_object_path_of(verifier->address, "").text);
+  return as_store_fail(verifier->store, error, call, relative);
+}
+
+int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_verifier **out, uint64_t *size) {
+  *out = NULL;
+  as_verifier *verifier = calloc(1, sizeof *verifier);
+  if (!verifier) {
+    return as_fail(-ENOMEM, "open", store->path);
+  }
+  verifier->store = store;
+  memcpy(verifier->address, blake3, AS_DIGEST_SIZE);
+  as_cv_list_init(&verifier->values, store->io, as_staging_open_scratch, store);
+  as_dual_init(&verifier->dual, as_cv_list_add, &verifier->values);
+  int error = as_object_open(store, blake3, &verifier->files);
+  if (error) {
+    as_verifier_abort(verifier);
+    return error;
+  }
+  store->io->will_read_in_order(store->io, verifier->files.object);
+  *size = verifier->files.size;
+  *out = verifier;
+  return 0;
+}
+
+void as_verifier_abort(as_verifier *verifier) {
+  if (verifier) {
+    as_object_close(verifier->store, &verifier->files);
+    as_cv_list_free(&verifier->values);
+    as_ranges_free(&verifier->bad);
+    free(verifier);
+  }
+}
+
+/* ---- reading ---- */
+
+/* Reads `size` bytes group by group, zeros standing for those that the disk does not give, which are noted as damaged. */
+static ssize_t read_around_damage(as_verifier *verifier, uint8_t *buffer, size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    uint64_t at = verifier->length + done;
+    size_t to_boundary = (size_t)(AS_GROUP_SIZE - at % AS_GROUP_SIZE);
+    size_t piece = to_boundary < size - done ? to_boundary : size - done;
+    ssize_t count = as_io_read(verifier->store->io, verifier->files.object, buffer + done, piece, at);
+    if (count == -EIO) {
+      uint64_t start = at / AS_GROUP_SIZE * AS_GROUP_SIZE, end = start + AS_GROUP_SIZE;
+      as_ranges_add(&verifier->bad, (as_range){start, end < verifier->files.size ? end : verifier->files.size});
+      verifier->unreadable = 1;
+      memset(buffer + done, 0, piece);
+      count = (ssize_t)piece;
+    }
+    if (count < 0) {
+      return count;
+    }
+    done += (size_t)count;
+    if ((size_t)count < piece) {
+      break;
+    }
+  }
+  return (ssize_t)done;
+}
+
+static int pump_step(as_verifier *verifier, uint8_t *buffer, size_t most, size_t *taken) {
+  uint64_t left = verifier->files.size - verifier->length;
+  size_t size = most < AS_STEP_SIZE ? most : AS_STEP_SIZE;
+  size = left < size ? (size_t)left : size;
+  ssize_t count = as_io_read(verifier->store->io, verifier->files.object, buffer, size, verifier->length);
+  if (count == -EIO) {
+    count = read_around_damage(verifier, buffer, size);
+  }
+  if (count < 0) {
+    return fail(verifier, (int)count, "read");
+  }
+  if ((size_t)count < size) { /* cut short since it was opened: what is there is the object now */
+    verifier->files.size = verifier->length + (uint64_t)count;
+  }
+  *taken = (size_t)count;
+  verifier->length += (uint64_t)count;
+  int error = as_dual_update(&verifier->dual, buffer, (size_t)count);
+  return error ? as_store_fail(verifier->store, error, "write", "staging") : 0;
+}
+
+int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken) {
+  int error = 0;
+  *taken = 0;
+  uint8_t *buffer = as_store_buffer(verifier->store);
+  if (!buffer) {
+    return fail(verifier, -ENOMEM, "read");
+  }
+  while (!error && *taken < most && verifier->length < verifier->files.size) {
+    size_t step = 0;
+    error = pump_step(verifier, buffer, most - *taken, &step);
+    *taken += step;
+  }
+  as_store_buffer_release(verifier->store, buffer);
+  return error;
+}
+
+/* ---- an object that is whole: is its outboard? ---- */
+
+typedef struct outboard_part {
+  const as_verifier *verifier;
+  uint8_t *buffer;
+  int fd;
+  int differs;
+} outboard_part;
+
+static int compare_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
+  outboard_part *part = context;
+  ssize_t count = as_io_read(part->verifier->store->io, part->fd, part->buffer, size, position);
+  if (count < 0 && count != -EIO) {
+    return (int)count;
+  }
+  part->differs |= count != (ssize_t)size || memcmp(part->buffer, bytes, size) != 0;
+  return 0;
+}
+
+static int write_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
+  const outboard_part *part = context;
+  return as_io_write(part->verifier->store->io, part->fd, bytes, size, position);
+}
+
+/* Whether the stored outboard is, byte for byte, the one that the object's bytes give. */
+static int outboard_differs(const as_verifier *verifier, int *differs) {
+  const as_io *io = verifier->store->io;
+  struct stat status;
+  uint8_t root[AS_DIGEST_SIZE];
+  *differs = 1;
+  if (verifier->files.outboard < 0) {
+    return 0;
+  }
+  int error = io->stat(io, verifier->files.outboard, &status);
+  if (error || (uint64_t)status.st_size != as_outboard_size(verifier->length)) {
+    return error;
+  }
+  outboard_part part = {verifier, as_store_buffer(verifier->store), verifier->files.outboard, 0};
+  error = part.buffer ? as_outboard_build(&verifier->values, verifier->length, compare_part, &part, root) : -ENOMEM;
+  as_store_buffer_release(verifier->store, part.buffer);
+  *differs = part.differs;
+  return error;
+}
+
+static int rewrite_outboard(as_verifier *verifier) {
+  as_store *store = verifier->store;
+  as_staged staged;
+  uint8_t root[AS_DIGEST_SIZE];
+  int error = as_staging_create(store, &staged);
+  if (error) {
+    return error;
+  }
+  outboard_part part = {verifier, NULL, staged.fd, 0};
+  error = as_outboard_build(&verifier->values, verifier->length, write_part, &part, root);
+  error = error ? error : as_io_sync_data(store->io, staged.fd);
+  if (error) {
+    as_store_fail(store, error, "write", "staging");
+  } else {
+    error = as_object_replace_outboard(store, verifier->address, verifier->files.object, &staged);
+  }
+  as_staging_discard(store, &staged);
+  return error;
+}
+
+static int conclude_intact(as_verifier *verifier, as_verified *out) {
+  int differs = 0;
+  out->intact = 1;
+  int error = as_outboard_size(verifier->length) ? outboard_differs(verifier, &differs) : 0;
+  if (error) {
+    return fail(verifier, error, "verify");
+  }
+  if (verifier->store->read_only) {
+    return 0;
+  }
+  if (differs) {
+    error = rewrite_outboard(verifier);
+    out->outboard_repaired = !error;
+  }
+  if (!error && verifier->files.damaged) {
+    error = as_object_mark(verifier->store, verifier->address, verifier->files.object, 0);
+  }
+  return error;
+}
+
+/* ---- an object that is not ---- */
+
+static void add_bad(void *context, as_range range) {
+  as_verifier *verifier = context;
+  as_ranges_add(&verifier->bad, range);
+}
+
+/* The size of the object that the stored outboard was made for, as far as its own size confirms it: what its header says, or the length of the
+ * file; the larger where both fit, which then have the same tree, so that the bytes missing at the end are named. 0 when neither does. */
+static int outboard_object_size(const as_verifier *verifier, uint64_t *size) {
+  const as_io *io = verifier->store->io;
+  struct stat status;
+  uint64_t stated;
+  *size = 0;
+  if (verifier->files.outboard < 0) {
+    return 0;
+  }
+  int error = io->stat(io, verifier->files.outboard, &status);
+  if (error) {
+    return error;
+  }
+  error = as_outboard_stated_size(io, verifier->files.outboard, &stated);
+  if (error && error != -EIO) {
+    return error;
+  }
+  uint64_t outboard_size = (uint64_t)status.st_size;
+  if (outboard_size > 0 && as_outboard_size(verifier->length) == outboard_size) {
+    *size = verifier->length;
+  }
+  if (outboard_size > 0 && as_outboard_size(stated) == outboard_size && stated > *size) {
+    *size = stated;
+  }
+  return 0;
+}
+
+/* The digests leave a tree of one group without a chaining value; the comparison wants one when a larger object was cut down to it. */
+static int add_only_group(as_verifier *verifier) {
+  if (as_cv_list_count(&verifier->values) > 0 || verifier->length == 0) {
+    return 0;
+  }
+  uint8_t value[AS_DIGEST_SIZE];
+  uint8_t *buffer = as_store_buffer(verifier->store);
+  size_t size = (size_t)verifier->length;
+  int error = buffer ? 0 : -ENOMEM;
+  if (!error && as_io_read(verifier->store->io, verifier->files.object, buffer, size, 0) == (ssize_t)size) {
+    as_blake3_subtree(buffer, size, 0, value);
+    error = as_cv_list_add(&verifier->values, value, 1);
+  }
+  as_store_buffer_release(verifier->store, buffer);
+  return error;
+}
+
+/* Names the damage as narrowly as the outboard allows. */
+static int locate_damage(as_verifier *verifier) {
+  as_outboard outboard = {.io = verifier->store->io, .fd = verifier->files.outboard};
+  memcpy(outboard.root, verifier->address, AS_DIGEST_SIZE);
+  int error = outboard_object_size(verifier, &outboard.size);
+  if (error || outboard.size == 0) {
+    as_ranges_add(&verifier->bad, (as_range){0, verifier->length});
+    return error;
+  }
+  error = add_only_group(verifier);
+  error = error ? error : as_outboard_compare(&outboard, &verifier->values, add_bad, verifier);
+  if (verifier->length > outboard.size) { /* bytes beyond the end are damage too */
+    as_ranges_add(&verifier->bad, (as_range){outboard.size / AS_GROUP_SIZE * AS_GROUP_SIZE, verifier->length});
+  }
+  return error;
+}
+
+static int conclude_damaged(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {
+  int error = locate_damage(verifier);
+  if (error) {
+    return fail(verifier, error, "verify");
+  }
+  out->bad_count = as_ranges_merge(&verifier->bad, bad, capacity);
+  if (verifier->store->read_only) {
+    return 0;
+  }
+  return as_object_mark(verifier->store, verifier->address, verifier->files.object, 1);
+}
+
+static int conclude(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {
+  if (capacity == 0 || verifier->length < verifier->files.size) {
+    return fail(verifier, AS_E_INVALID, "verify");
+  }
+  int error = as_dual_finish(&verifier->dual, &out->digests);
+  if (error) {
+    return as_store_fail(verifier->store, error, "write", "staging");
+  }
+  out->size = verifier->length;
+  int intact = !verifier->unreadable && memcmp(out->digests.blake3, verifier->address, AS_DIGEST_SIZE) == 0;
+  return intact ? conclude_intact(verifier, out) : conclude_damaged(verifier, out, bad, capacity);
+}
+
+int as_verifier_finish(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {
+  memset(out, 0, sizeof *out);
+  int error = conclude(verifier, out, bad, capacity);
+  as_verifier_abort(verifier);
+  return error;
+}

@@ -1,0 +1,229 @@
+/*
+ * Each kernel by itself against the reference, through the kernel interface, with counts, keys, flags and counters that
+ * plain hashing never uses. And the choice among the sets: automatic, by the environment, by call.
+ * May include: native/digest/kernels.h, the public header, the test headers. Run by: ctest.
+ */
+#include "digest/kernels.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "digest_reference.h"
+#include "digest_support.h"
+
+enum { COUNT_MAX = 70, KEYED = 16 };
+
+/* Just below the carry into the counter's upper half, so that lanes of one call fall on both sides. */
+static const uint64_t carry = ((uint64_t)1 << 32) - 3;
+
+static void random_words(uint32_t words[8]) {
+  for (int i = 0; i < 8; i++) {
+    words[i] = (uint32_t)random_below((uint64_t)1 << 32);
+  }
+}
+
+static void test_sha256_blocks(void) {
+  uint8_t *bytes = random_bytes(COUNT_MAX * 64 + 1);
+  for (size_t count = 0; count <= COUNT_MAX; count++) {
+    uint32_t state[8], expected[8];
+    random_words(state);
+    memcpy(expected, state, sizeof state);
+    as_kernels_in_use()->sha256_blocks(state, bytes + 1, count);
+    for (size_t i = 0; i < count; i++) {
+      reference_sha256_block(expected, bytes + 1 + 64 * i);
+    }
+    CHECK_BYTES(state, expected, sizeof state, "%zu blocks, %s", count, as_kernel_name());
+  }
+  free(bytes);
+}
+
+static void test_blake3_compress(void) {
+  for (uint32_t size = 0; size <= 64; size++) {
+    uint8_t block[64] = {0};
+    uint32_t cv[8], out[8], expected[8];
+    uint64_t counter = random_below(UINT64_MAX);
+    uint32_t flags = (uint32_t)random_below(128);
+    for (uint32_t i = 0; i < size; i++) {
+      block[i] = (uint8_t)random_below(256);
+    }
+    random_words(cv);
+    memcpy(expected, cv, sizeof cv);
+    reference_compress(expected, block, size, counter, flags);
+    as_kernels_in_use()->blake3_compress(cv, block, size, counter, flags, out);
+    CHECK_BYTES(out, expected, sizeof out, "block of %u bytes, %s", size, as_kernel_name());
+    as_kernels_in_use()->blake3_compress(cv, block, size, counter, flags, cv);
+    CHECK_BYTES(cv, expected, sizeof cv, "in place, block of %u bytes, %s", size, as_kernel_name());
+  }
+}
+
+static void test_blake3_chunks(void) {
+  uint8_t *bytes = random_bytes(COUNT_MAX * 1024 + 1);
+  uint8_t cvs[(COUNT_MAX + 1) * 32], expected[32];
+  uint32_t key[8];
+  for (size_t count = 0; count <= COUNT_MAX; count += count < 20 ? 1 : 7) {
+    random_words(key);
+    memset(cvs, 0xee, sizeof cvs);
+    as_kernels_in_use()->blake3_chunks(bytes + 1, count, key, carry, KEYED, cvs);
+    for (size_t i = 0; i < count; i++) {
+      reference_chunk(bytes + 1 + 1024 * i, 1024, key, carry + i, KEYED, 0, expected);
+      CHECK_BYTES(cvs + 32 * i, expected, 32, "chunk %zu of %zu, %s", i, count, as_kernel_name());
+    }
+    CHECK(cvs[32 * count] == 0xee, "wrote beyond the last of %zu", count);
+  }
+  free(bytes);
+}
+
+static void test_blake3_parents(void) {
+  uint8_t *bytes = random_bytes(COUNT_MAX * 64);
+  uint8_t cvs[(COUNT_MAX + 1) * 32], expected[32];
+  uint32_t key[8];
+  for (size_t count = 0; count <= COUNT_MAX; count++) {
+    random_words(key);
+    memset(cvs, 0xee, sizeof cvs);
+    as_kernels_in_use()->blake3_parents(bytes, count, key, KEYED, cvs);
+    for (size_t i = 0; i < count; i++) {
+      reference_parent(bytes + 64 * i, key, KEYED, expected);
+      CHECK_BYTES(cvs + 32 * i, expected, 32, "parent %zu of %zu, %s", i, count, as_kernel_name());
+    }
+    CHECK(cvs[32 * count] == 0xee, "wrote beyond the last of %zu", count);
+    as_kernels_in_use()->blake3_parents(bytes, count, key, KEYED, bytes);
+    CHECK_BYTES(bytes, cvs, 32 * count, "%zu parents in place, %s", count, as_kernel_name());
+  }
+  free(bytes);
+}
+
+static void test_dual_groups(void) {
+  enum { GROUPS = 5 };
+  uint8_t *bytes = random_bytes(GROUPS * AS_GROUP_SIZE + 3);
+  uint64_t first_group = ((uint64_t)1 << 28) - 2; /* the chunk counter carries at the third group */
+  for (size_t count = 0; count <= GROUPS; count++) {
+    uint8_t cvs[(GROUPS + 1) * 32], expected_cv[32];
+    uint32_t key[8], state[8], expected[8];
+    random_words(key);
+    random_words(state);
+    memcpy(expected, state, sizeof state);
+    memset(cvs, 0xee, sizeof cvs);
+    as_kernels_in_use()->dual_groups(state, bytes + 3, count, key, first_group, KEYED, cvs);
+    for (size_t i = 0; i < count * AS_GROUP_SIZE; i += 64) {
+      reference_sha256_block(expected, bytes + 3 + i);
+    }
+    CHECK_BYTES(state, expected, sizeof state, "SHA-256 of %zu groups, %s", count, as_kernel_name());
+    for (size_t i = 0; i < count; i++) {
+      reference_tree(bytes + 3 + i * AS_GROUP_SIZE, AS_GROUP_SIZE, key, (first_group + i) * 16, KEYED, 0, expected_cv);
+      CHECK_BYTES(cvs + 32 * i, expected_cv, 32, "group %zu of %zu, %s", i, count, as_kernel_name());
+    }
+    CHECK(cvs[32 * count] == 0xee, "wrote beyond the last of %zu", count);
+  }
+  free(bytes);
+}
+
+static void all_kernels(void) {
+  test_sha256_blocks();
+  test_blake3_compress();
+  test_blake3_chunks();
+  test_blake3_parents();
+  test_dual_groups();
+}
+
+/* The choice is made once per process, so each setting needs a process of its own. NULL: not set. */
+static void check_environment(const char *setting, const char *expected) {
+  pid_t child = fork();
+  CHECK(child >= 0, "cannot fork");
+  if (child == 0) {
+    if (setting) {
+      setenv("ARTIFACTSTORE_CPU", setting, 1);
+    } else {
+      unsetenv("ARTIFACTSTORE_CPU");
+    }
+    _exit(strcmp(as_kernel_name(), expected ? expected : as_kernel_names()[0]) == 0 ? 0 : 1);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+        "ARTIFACTSTORE_CPU=%s did not choose %s", setting ? setting : "(unset)", expected ? expected : "the best");
+}
+
+static void test_choice_by_environment(void) {
+  check_environment(NULL, NULL);
+  check_environment("portable", "portable");
+  check_environment("no-such-set", NULL);
+  check_environment("", NULL);
+}
+
+static void test_choice_by_call(void) {
+  const char *const *names = as_kernel_names();
+  size_t count = 0;
+  for (; names[count]; count++) {
+    CHECK_INT(as_kernel_select(names[count]), 0);
+    CHECK_STRING(as_kernel_name(), names[count]);
+  }
+  CHECK(count > 0, "no kernel set at all");
+  CHECK_STRING(names[count - 1], "portable");
+  CHECK_INT(as_kernel_select("no-such-set"), AS_E_INVALID);
+  CHECK_INT(as_kernel_select(NULL), AS_E_INVALID);
+  CHECK_STRING(as_kernel_name(), "portable"); /* a refused name changes nothing */
+}
+
+static void *first_use(void *result) {
+  *(const as_kernels **)result = as_kernels_in_use();
+  return NULL;
+}
+
+/* Must come before any other use in this process: it is the first choice that threads may race for. */
+static void test_first_use_by_threads(void) {
+  enum { THREADS = 8 };
+  pthread_t threads[THREADS];
+  const as_kernels *seen[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    CHECK_INT(pthread_create(&threads[i], NULL, first_use, &seen[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i], NULL);
+    CHECK(seen[i] == seen[0] && seen[i] != NULL, "thread %d saw another set", i);
+  }
+}
+
+/* The line of /proc/cpuinfo that lists features. An emulator shows its host's file, so only our own line may match. */
+#if defined(__x86_64__)
+#define FEATURE_LINE "flags"
+#elif defined(__aarch64__)
+#define FEATURE_LINE "Features"
+#else
+#define FEATURE_LINE "none is known here"
+#endif
+
+/* Linux lists the same features under its own names; they must agree. Elsewhere there is nothing to compare with. */
+static void test_features(void) {
+  static const char *const names[][2] = {{"ssse3", "ssse3"},       {"sse4.1", "sse4_1"},     {"avx2", "avx2"},
+                                         {"bmi2", "bmi2"},         {"sha", "sha_ni"},        {"gfni", "gfni"},
+                                         {"avx512f", "avx512f"},   {"avx512dq", "avx512dq"}, {"avx512bw", "avx512bw"},
+                                         {"avx512vl", "avx512vl"}, {"neon", "asimd"},        {"sha2", "sha2"}};
+  static char ours[512], line[8192];
+  snprintf(ours, sizeof ours, " %s ", as_cpu_features());
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  while (file && fgets(line, sizeof line, file)) {
+    if (strncmp(line, FEATURE_LINE, strlen(FEATURE_LINE)) != 0) {
+      continue;
+    }
+    line[strcspn(line, "\n")] = ' ';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+      char own[32], theirs[32];
+      snprintf(own, sizeof own, " %s ", names[i][0]);
+      snprintf(theirs, sizeof theirs, " %s ", names[i][1]);
+      CHECK(!strstr(ours, own) == !strstr(line, theirs), "%s: we say \"%s\", Linux \"%s\"", names[i][0], ours, line);
+    }
+    break;
+  }
+  if (file) {
+    fclose(file);
+  }
+}
+
+int main(void) {
+  test_choice_by_environment();
+  test_first_use_by_threads();
+  test_choice_by_call();
+  test_features();
+  with_every_kernel(all_kernels);
+  return 0;
+}

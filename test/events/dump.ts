@@ -1,0 +1,13 @@
+/** Every row of every view, for comparison. Used by the tests of events and registry. */
+
+import type { Connection } from '../../lib/sqlite/connection.js';
+
+/** Tables by name, each with its rows in the order of its primary key. */
+export async function dumpViews(connection: Connection): Promise<{ [table: string]: unknown[] }> {
+  const tables = await connection.all<{ name: string }>(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'events' ORDER BY name",
+  );
+  const dump: { [table: string]: unknown[] } = {};
+  for (const { name } of tables) dump[name] = await connection.all(`SELECT * FROM ${name} ORDER BY 1, 2`);
+  return dump;
+}

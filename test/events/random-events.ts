@@ -1,0 +1,85 @@
+/**
+ * Random but repeatable events about a few objects, so that histories meet every order of kinds. Used by the tests of events and registry.
+ */
+
+import type { IngestResult } from '../../lib/dataplane/spi.js';
+import { formatBlake3 } from '../../lib/digest-name.js';
+import {
+  objectCorrupted,
+  objectDeleted,
+  objectIngested,
+  objectTombstoned,
+  objectVerified,
+} from '../../lib/events/kinds.js';
+import type { NewEvent } from '../../lib/events/log.js';
+
+/** Gives integers from 0 to below its argument; the same seed gives the same ones (mulberry32). */
+export function randomSource(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** An ingest result for object `n` of a made-up world: digests that depend on `n` alone. */
+export function ingestResult(n: number, changes: Partial<IngestResult> = {}): IngestResult {
+  return {
+    blake3: digest(n, 0x0b),
+    sha256: digest(n, 0x5a),
+    size: 1000 + n,
+    existed: false,
+    healed: false,
+    receipts: [{ backend: 'local', tier: 'hot', key: `objects/${n}`, storedSize: 4096, durability: 'synced' }],
+    ...changes,
+  };
+}
+
+/** One event about one of `objects` objects, of any kind. */
+export function randomEvent(random: (below: number) => number, objects = 12): NewEvent {
+  const n = random(objects);
+  const address = formatBlake3(ingestResult(n).blake3);
+  switch (random(8)) {
+    case 0:
+      return objectVerified('verifier', address, verified(random));
+    case 1:
+      return objectCorrupted('reader', address, ranges(random), random(2) === 0 ? 'read' : 'verify');
+    case 2:
+      return objectTombstoned('owner', address, random(2) === 0 ? undefined : `reason ${random(100)}`);
+    case 3:
+      return objectDeleted('sweeper', address, { deleted: random(2) === 0, freedSize: random(10_000) });
+    case 4:
+      return { kind: 'object.renamed', actor: 'later version', subject: address, data: { to: 'elsewhere' } };
+    default:
+      return objectIngested('owner', ingestResult(n, randomResult(random, n)));
+  }
+}
+
+function digest(n: number, fill: number): Uint8Array {
+  const bytes = new Uint8Array(32).fill(fill);
+  new DataView(bytes.buffer).setUint32(0, Math.imul(n + 1, 0x9e3779b1) >>> 0);
+  return bytes;
+}
+
+/** Now and then a second receipt, and now and then another SHA-256: a collision of BLAKE3, which must not break anything. */
+function randomResult(random: (below: number) => number, n: number): Partial<IngestResult> {
+  const { receipts } = ingestResult(n);
+  const cold = { backend: 's3', tier: 'cold', key: `b/${n}`, storedSize: 10, durability: 'replicated' } as const;
+  return {
+    receipts: random(3) === 0 ? [...receipts, cold] : receipts,
+    existed: random(2) === 0,
+    healed: random(2) === 0,
+    ...(random(20) === 0 ? { sha256: digest(n, 0xcc) } : {}),
+  };
+}
+
+function verified(random: (below: number) => number): Parameters<typeof objectVerified>[2] {
+  const status = (['intact', 'corrupt', 'missing'] as const)[random(3)] ?? 'intact';
+  return { status, size: random(1000), damaged: [], repaired: random(2) === 0 };
+}
+
+function ranges(random: (below: number) => number): { start: number; end: number }[] {
+  return Array.from({ length: random(3) }, (_, i) => ({ start: i * 32_768, end: i * 32_768 + 16_384 }));
+}

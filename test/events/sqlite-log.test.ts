@@ -1,0 +1,395 @@
+/** The event log in SQLite: the conformance kit, and what only this implementation promises. */
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
+import t from 'tap';
+import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
+import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import { formatBlake3 } from '../../lib/digest-name.js';
+import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
+import * as kinds from '../../lib/events/kinds.js';
+import type { NewEvent } from '../../lib/events/log.js';
+import { openEventLog } from '../../lib/events/sqlite-log.js';
+import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
+import { uuidv7 } from '../../lib/events/uuid.js';
+import type { View } from '../../lib/events/view.js';
+import { registryViews } from '../../lib/registry/views.js';
+import { Connection } from '../../lib/sqlite/connection.js';
+import { sqliteError } from '../../lib/sqlite/errors.js';
+import { loadSqlite } from '../../lib/sqlite/load.js';
+import { dumpViews } from './dump.js';
+import { testEventLog } from './log-conformance.js';
+import { ingestResult, randomEvent, randomSource } from './random-events.js';
+
+const GOLDEN = new URL('../../../test/golden/', import.meta.url);
+
+testEventLog('SQLite', { open: (path) => openEventLog({ path, views: registryViews }) });
+
+t.test('the database itself refuses to change the log', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const [first] = await log.append([event('a'), event('b')]);
+  const raw = await Connection.open(path, 'write');
+  const row = (seq: number, id: string) => `(${seq}, '${id}', 1, 'k.k', 'me', NULL, x'a0')`;
+  const attempts = [
+    "UPDATE events SET actor = 'someone else'",
+    'UPDATE OR IGNORE events SET seq = 100 WHERE seq = 2',
+    'DELETE FROM events WHERE seq = 2',
+    'DELETE FROM events',
+    `INSERT INTO events VALUES ${row(2, 'new')}`,
+    `INSERT OR REPLACE INTO events VALUES ${row(2, 'new')}`,
+    `REPLACE INTO events VALUES ${row(3, `${first?.id}`)}`,
+    `INSERT OR IGNORE INTO events VALUES ${row(2, 'new')}`,
+    `INSERT INTO events VALUES ${row(2, 'new')} ON CONFLICT (seq) DO UPDATE SET actor = 'someone else'`,
+    `INSERT INTO events VALUES ${row(4, 'gap')}`,
+    `INSERT INTO events VALUES ${row(-1, 'before')}`,
+    "INSERT INTO events (id, time, kind, actor, bytes) VALUES ('unnumbered', 1, 'k.k', 'me', x'a0')",
+  ];
+  for (const sql of attempts) {
+    await t.rejects(raw.run(sql), { code: 'AS_ERR_SQLITE', message: /the event log is append-only/ }, sql);
+  }
+  await raw.run('PRAGMA recursive_triggers = ON');
+  await t.rejects(raw.run(`REPLACE INTO events VALUES ${row(1, 'new')}`), { message: /append-only/ });
+  await raw.close();
+  t.same(
+    (await log.read()).map(({ subject }) => subject),
+    ['a', 'b'],
+    'the log is as it was',
+  );
+  await log.close();
+});
+
+t.test('what is acknowledged is committed, synced, and in the views', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const other = await Connection.open(path, 'read');
+  for (let n = 0; n < 20; n++) {
+    const [stored] = await log.append([kinds.objectIngested('me', ingestResult(n))]);
+    const sql = 'SELECT (SELECT max(seq) FROM events) AS seq, (SELECT count(*) FROM objects) AS objects';
+    t.same(await other.get(sql), { seq: stored?.seq, objects: n + 1 });
+  }
+  await other.close();
+  const writer = await Connection.open(path, 'write');
+  t.same(await writer.get('PRAGMA journal_mode'), { journal_mode: 'wal' });
+  t.same(await writer.get('PRAGMA synchronous'), { synchronous: 2 }, 'every commit is synced');
+  await writer.close();
+  await log.close();
+});
+
+t.test('after kill -9 everything acknowledged is there, and the views are those of a rebuild', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const acknowledged = new Map<number, string>();
+  const wait = randomSource(7);
+  for (let round = 0; round < 4; round++) {
+    await appendUntilKilled(path, round, 40 + wait(200), acknowledged);
+    const log = await openEventLog({ path, views: registryViews });
+    const ids = await allIds(log);
+    for (const [seq, id] of acknowledged) if (ids[seq - 1] !== id) t.fail(`event ${seq} was acknowledged and is lost`);
+    const live = await dumpViews(log.reader);
+    await log.rebuild();
+    t.same(
+      await dumpViews(log.reader),
+      live,
+      `round ${round}: ${acknowledged.size} acknowledged, ${ids.length} stored`,
+    );
+    t.ok(ids.length >= acknowledged.size && acknowledged.size > 0);
+    await log.close();
+  }
+});
+
+t.test('one caller whose events a view refuses does not fail the others', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: [pickyView(1)] });
+  const append = (...ns: number[]) => log.append(ns.map((n) => ({ ...event('s'), data: { n } })));
+  const settled = await Promise.allSettled([append(1), append(2, 1000, 3), append(4), append(-1), append(5, 6)]);
+  t.same(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'],
+  );
+  t.match(settled[1], { reason: { code: 'AS_ERR_SQLITE', message: /CHECK constraint failed/ } });
+  t.match(settled[3], { reason: { message: 'negative' } });
+  t.same(
+    (await log.read()).map(({ seq, data }) => [seq, data]),
+    [
+      [1, { n: 1 }],
+      [2, { n: 4 }],
+      [3, { n: 5 }],
+      [4, { n: 6 }],
+    ],
+    'nothing of a refused call is stored',
+  );
+  t.same(await log.reader.all('SELECT n FROM picky'), [{ n: 1 }, { n: 4 }, { n: 5 }, { n: 6 }]);
+  await log.close();
+});
+
+t.test('views are made, rebuilt and dropped as the code that opens the log defines them', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const numbers = async (views: View[]) => {
+    const log = await openEventLog({ path, views });
+    const tables = await log.reader.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE name = 'picky'");
+    const rows = tables.length === 0 ? undefined : await log.reader.all<{ n: number }>('SELECT n FROM picky');
+    await log.close();
+    return rows?.map(({ n }) => n);
+  };
+  const log = await openEventLog({ path, views: [] });
+  await log.append([1, 2, 3].map((n) => ({ ...event('s'), data: { n } })));
+  await log.close();
+  t.same(await numbers([pickyView(1)]), [1, 2, 3], 'a new view takes in what was there');
+  await t.rejects(
+    openEventLog({ path, views: [pickyView(2)], readOnly: true }),
+    { code: 'AS_ERR_STORE_FORMAT', message: /picky/ },
+    'a reader cannot use another version',
+  );
+  t.same(await numbers([pickyView(2)]), [2, 4, 6], 'another version is derived anew');
+  t.same(await numbers([]), undefined, 'a view nobody defines is dropped');
+});
+
+t.test('two processes that write take turns', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const random = randomSource(3);
+  const one = await openEventLog({ path, views: registryViews });
+  const two = await openEventLog({ path, views: registryViews });
+  for (let turn = 0; turn < 10; turn++) {
+    await one.append([randomEvent(random), randomEvent(random)]);
+    await two.append([randomEvent(random)]);
+    await Promise.all([one.append([randomEvent(random)]), two.append([randomEvent(random)])]);
+  }
+  t.equal(await one.last(), 50);
+  const live = await dumpViews(one.reader);
+  await two.rebuild();
+  t.same(await dumpViews(one.reader), live);
+  await one.close();
+  await two.close();
+});
+
+t.test('events of a later version are kept, readable, and passed over by views', async (t) => {
+  const path = `${t.testdir()}/log`;
+  let log = await openEventLog({ path, views: registryViews });
+  await log.append([kinds.objectIngested('me', ingestResult(1))]);
+  await log.close();
+  const subject = formatBlake3(ingestResult(1).blake3);
+  const later = { v: 2, id: uuidv7(1), time: 1, kind: 'object.deleted', actor: 'x', subject, data: 'new', more: true };
+  const raw = await Connection.open(path, 'write');
+  await raw.run('INSERT INTO events VALUES (2, ?1, 1, ?2, ?3, ?4, ?5)', [
+    later.id,
+    later.kind,
+    later.actor,
+    subject,
+    encodeCanonical(later),
+  ]);
+  await raw.close();
+  await t.rejects(
+    openEventLog({ path, views: registryViews, readOnly: true }),
+    { code: 'AS_ERR_STORE_FORMAT', message: /behind the log/ },
+    'a reader does not use views that lag',
+  );
+  log = await openEventLog({ path, views: registryViews });
+  t.same(await log.reader.get('SELECT state FROM objects'), { state: 'live' });
+  t.match(await log.read({ after: 1 }), [{ seq: 2, v: 2, data: 'new' }]);
+  const [next] = await log.append([event('after')]);
+  t.equal(next?.seq, 3);
+  await log.close();
+});
+
+t.test('read-only', async (t) => {
+  const folder = t.testdir();
+  const path = `${folder}/log`;
+  const open = (readOnly: boolean) => openEventLog({ path, views: registryViews, readOnly });
+  await t.rejects(open(true), { code: 'AS_ERR_STORE_MISSING' }, 'never makes a file');
+  let log = await open(false);
+  await log.append([kinds.objectIngested('me', ingestResult(1))]);
+  const beside = await open(true);
+  await log.append([event('while a reader is there')]);
+  t.equal(await beside.last(), 2, 'reads beside a writer');
+  await t.rejects(beside.append([event('x')]), { code: 'AS_ERR_READ_ONLY' });
+  await t.rejects(beside.rebuild(), { code: 'AS_ERR_READ_ONLY' });
+  await t.rejects(beside.reader.run('DROP TABLE objects'), { code: 'AS_ERR_READ_ONLY' });
+  await beside.close();
+  await log.close();
+
+  // SQLite follows no symbolic link to its shared memory file: as on a read-only file system, it cannot make that file.
+  symlinkSync('nowhere', `${path}-shm`);
+  log = await open(true);
+  t.equal((await log.read()).length, 2, 'reads without shared memory');
+  await log.close();
+  writeFileSync(`${path}-wal`, 'left by a crash');
+  await t.rejects(open(true), { code: 'AS_ERR_READ_ONLY', message: /not closed cleanly/ });
+});
+
+t.test('what is not a log of this version is refused', async (t) => {
+  const folder = t.testdir({ text: 'This is not a database. '.repeat(100) });
+  const open = (name: string, readOnly = false) => openEventLog({ path: `${folder}/${name}`, views: [], readOnly });
+  const altered = async (name: string, ...statements: string[]) => {
+    await (await open(name)).close();
+    const raw = await Connection.open(`${folder}/${name}`, 'write');
+    for (const sql of statements) await raw.exec(sql);
+    await raw.close();
+  };
+  await t.rejects(open('text'), { code: 'AS_ERR_LOG_DAMAGED' });
+  await t.rejects(open('text', true), { code: 'AS_ERR_LOG_DAMAGED' });
+  await t.rejects(open('no/such/folder'), { code: 'AS_ERR_SQLITE' });
+  await altered('newer', 'PRAGMA user_version = 2');
+  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 2, known: 1 } });
+  await t.rejects(open('newer', true), { code: 'AS_ERR_STORE_FORMAT' });
+  await altered('foreign', 'PRAGMA application_id = 7');
+  await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
+  await altered('unguarded', 'DROP TRIGGER events_delete');
+  await t.rejects(open('unguarded'), { code: 'AS_ERR_LOG_DAMAGED', details: { name: 'events_delete' } });
+  await altered('weakened', 'DROP TRIGGER events_update', weakTrigger);
+  await t.rejects(open('weakened'), { code: 'AS_ERR_LOG_DAMAGED', message: /events_update is altered/ });
+  const other = await Connection.open(`${folder}/other`, 'write');
+  await other.exec('CREATE TABLE mine (a)');
+  await other.close();
+  await t.rejects(open('other'), { code: 'AS_ERR_STORE_FORMAT' }, 'the database of another program is left alone');
+});
+
+t.test('damage is reported, not passed on', async (t) => {
+  const path = `${t.testdir()}/log`;
+  let log = await openEventLog({ path, views: [] });
+  await log.append(Array.from({ length: 500 }, (_, i) => event(`subject ${i}`)));
+  await log.close();
+  const raw = await Connection.open(path, 'write');
+  await raw.run("INSERT INTO events VALUES (501, 'a', 1, 'k.k', 'me', NULL, x'a1')");
+  await raw.run("INSERT INTO events VALUES (502, 'b', 1, 'k.k', 'me', NULL, x'a0')");
+  await raw.run("INSERT INTO events VALUES (503, 'c', 1, 'k.k', 'me', NULL, x'01')");
+  await raw.close();
+  log = await openEventLog({ path, views: [] });
+  for (const after of [500, 501, 502]) {
+    await t.rejects(log.read({ after, limit: 1 }), { code: 'AS_ERR_LOG_DAMAGED', details: { seq: after + 1 } });
+  }
+  await log.close();
+  await t.rejects(openEventLog({ path, views: registryViews }), { code: 'AS_ERR_LOG_DAMAGED' }, 'views stop there');
+  truncateSync(path, Math.floor(statSync(path).size / 2 / 4096) * 4096);
+  const reopened = openEventLog({ path, views: [] }).then(async (log) => {
+    const all = log.read({ subject: 'subject 499' }).then(() => log.read());
+    await all.finally(() => log.close());
+  });
+  await t.rejects(reopened, { code: 'AS_ERR_LOG_DAMAGED' }, 'half a file');
+});
+
+t.test('failures of the database have codes that say what to do', async (t) => {
+  const path = `${t.testdir()}/database`;
+  const one = await Connection.open(path, 'write');
+  const two = await Connection.open(path, 'write');
+  await one.exec('CREATE TABLE filler (content BLOB); PRAGMA max_page_count = 10');
+  await t.rejects(one.run('INSERT INTO filler VALUES (zeroblob(100000))'), { code: 'AS_ERR_NO_SPACE' });
+  await two.exec('PRAGMA busy_timeout = 0');
+  await one.exec('BEGIN IMMEDIATE');
+  await t.rejects(two.exec('BEGIN IMMEDIATE'), { code: 'AS_ERR_STORE_LOCKED' });
+  await one.exec('ROLLBACK');
+  await t.rejects(one.run('SELECT 1 FROM nowhere'), { code: 'AS_ERR_SQLITE', message: /no such table/ });
+  await t.rejects(
+    one.transaction(async () => {
+      await one.run("INSERT INTO filler VALUES (x'01')");
+      throw new Error('changed my mind');
+    }),
+    /changed my mind/,
+  );
+  t.same(await two.get('SELECT count(*) AS n FROM filler'), { n: 0 }, 'a transaction that throws leaves nothing');
+  await one.close();
+  await one.close();
+  await t.rejects(one.run('SELECT 1'), { code: 'AS_ERR_CLOSED' });
+  await two.close();
+  t.match(sqliteError(new Error('odd'), path), { code: 'AS_ERR_SQLITE', message: /odd/ });
+  const missing = loadSqlite(() => Promise.reject(new Error('no binary')));
+  await t.rejects(missing, { code: 'AS_ERR_SQLITE', message: /npm approve-scripts sqlite3.*npm rebuild sqlite3/ });
+});
+
+t.test('the bytes of every kind are pinned', async (t) => {
+  const address = formatBlake3(ingestResult(1).blake3);
+  const ranges = [
+    { start: 0, end: 16_384 },
+    { start: 4_294_967_296, end: 4_294_983_680 },
+  ];
+  const events: NewEvent[] = [
+    kinds.objectIngested('alice', ingestResult(1)),
+    kinds.objectVerified('alice', address, { status: 'intact', size: 1001, damaged: [], repaired: true }),
+    kinds.objectCorrupted('verifier', address, ranges, 'verify'),
+    kinds.objectTombstoned('zoë', address, 'superseded'),
+    kinds.objectDeleted('sweeper', address, { deleted: true, freedSize: 4096 }),
+  ];
+  const id = '01890a5d-ac96-774b-bcce-b302099a8057';
+  const time = 1_688_169_999_510;
+  for (const event of events) {
+    const prepared = prepareEvent(event);
+    const target = Buffer.alloc(prepared.sizeMax);
+    const bytes = target.subarray(0, writeEvent(target, 0, prepared, id, encodeCanonical(time)));
+    const golden = readFileSync(new URL(`event-${event.kind}.hex`, GOLDEN), 'utf8').trim();
+    t.equal(bytes.toString('hex'), golden, event.kind);
+    const data = decodeCanonical(prepared.data);
+    const value = { v: 1, id, time, kind: event.kind, actor: event.actor, subject: event.subject, data };
+    t.ok(bytes.equals(cborgEncode(value, rfc8949EncodeOptions)), `${event.kind}: a second implementation agrees`);
+    t.match(decodeEvent(1, bytes), value);
+  }
+});
+
+t.test('an ingest result is encoded once, and its bytes are those in the event', async (t) => {
+  const result = ingestResult(5);
+  const bytes = encodeIngestResult(result);
+  t.equal(encodeIngestResult(result), bytes, 'the same array');
+  t.ok(encodeCanonical({ ...result, receipts: [...result.receipts] } as never).every((b, i) => b === bytes[i]));
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: [] });
+  await log.append([kinds.objectIngested('me', result)]);
+  const [stored] = await log.read();
+  t.ok(Buffer.from(stored?.dataBytes ?? []).equals(bytes));
+  t.same(decodeIngestResult(Buffer.from(bytes)), result);
+  for (const change of [{ size: -1 }, { blake3: new Uint8Array(31) }, { receipts: [] }, { existed: 1 }, { extra: 1 }]) {
+    const wrong = encodeCanonical({ ...result, ...change } as never);
+    t.throws(() => decodeIngestResult(wrong), { code: 'AS_ERR_CBOR_DECODE' }, JSON.stringify(change));
+  }
+  const foreign = { ...kinds.objectIngested('me', result), subject: formatBlake3(ingestResult(6).blake3) };
+  await t.rejects(log.append([foreign]), { code: 'AS_ERR_INVALID_ARGUMENT' }, 'the subject must be that of the data');
+  await log.close();
+});
+
+const weakTrigger = `CREATE TRIGGER events_update BEFORE UPDATE ON events WHEN false BEGIN
+  SELECT RAISE(ABORT, 'never'); END`;
+
+function event(subject: string): NewEvent {
+  return { kind: 'test.event', actor: 'test', subject, data: {} };
+}
+
+/** A view that keeps `data.n` times its version, whose table refuses numbers from 1000 on, and which fails on negative ones. */
+function pickyView(version: number): View {
+  return {
+    name: 'picky',
+    version,
+    schema: 'CREATE TABLE picky (n INTEGER CHECK (n < 1000)) STRICT',
+    drop: 'DROP TABLE picky',
+    project: (events) =>
+      events.map(({ data }) => {
+        const { n } = data as { n: number };
+        if (n < 0) throw new Error('negative');
+        return n * version;
+      }),
+    apply: ['INSERT INTO picky SELECT value FROM json_each(:changes)'],
+  };
+}
+
+/** Lets a child append, and kills it once it has reported a number of acknowledged calls. */
+async function appendUntilKilled(
+  path: string,
+  seed: number,
+  reports: number,
+  acknowledged: Map<number, string>,
+): Promise<void> {
+  const child = fork(fileURLToPath(new URL('./append-child.js', import.meta.url)), [path, String(seed)]);
+  let heard = 0;
+  child.on('message', (events: [number, string][]) => {
+    for (const [seq, id] of events) acknowledged.set(seq, id);
+    if (++heard === reports) child.kill('SIGKILL');
+  });
+  const [, signal] = await once(child, 'exit');
+  if (signal !== 'SIGKILL') throw new Error('the child ended by itself');
+}
+
+async function allIds(log: Awaited<ReturnType<typeof openEventLog>>): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const page = await log.read({ after: ids.length });
+    if (page.length === 0) return ids;
+    ids.push(...page.map(({ id }) => id));
+  }
+}

@@ -1,0 +1,291 @@
+/** Digest names, the registry's views and its answers: any name finds its object, any history rebuilds to the same rows. */
+
+import t from 'tap';
+import type { ContentAddress } from '../../lib/dataplane/spi.js';
+import * as names from '../../lib/digest-name.js';
+import * as kinds from '../../lib/events/kinds.js';
+import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
+import { openEventLog, type SqliteEventLog } from '../../lib/events/sqlite-log.js';
+import type { ObjectRecord, Registry } from '../../lib/registry/registry.js';
+import { createRegistry } from '../../lib/registry/sqlite-registry.js';
+import { registryViews } from '../../lib/registry/views.js';
+import { dumpViews } from '../events/dump.js';
+import { ingestResult, randomEvent, randomSource } from '../events/random-events.js';
+
+const HEX = '0123456789abcdef'.repeat(4);
+
+interface Opened {
+  log: SqliteEventLog;
+  registry: Registry;
+}
+
+async function open(path: string): Promise<Opened> {
+  const log = await openEventLog({ path, views: registryViews });
+  return { log, registry: createRegistry(log.reader) };
+}
+
+t.test('digests as text and bytes', (t) => {
+  const bytes = names.fromHex(HEX);
+  t.equal(names.toHex(bytes), HEX);
+  t.equal(names.formatBlake3(bytes), `blake3:${HEX}`);
+  t.equal(names.formatSha256(bytes), `sha256:${HEX}`);
+  t.same(names.digestBytes(`sha256:${HEX}`), bytes);
+  t.equal(names.digestAlgorithm(`sha256:${HEX}`), 'sha256');
+  t.equal(names.digestAlgorithm(`blake3:${HEX}`), 'blake3');
+  t.equal(names.parseDigest(`SHA256:${HEX.toUpperCase()}`), `sha256:${HEX}`, 'upper case is read, lower case written');
+  t.ok(names.isDigest(`blake3:${HEX}`) && names.isDigest(`sha256:${HEX}`));
+  for (const text of ['', HEX, `blake3:${HEX}0`, `blake3:${HEX.slice(1)}`, `md5:${HEX}`, `blake3:${HEX.slice(1)}g`]) {
+    t.notOk(names.isDigest(text));
+    t.throws(() => names.parseDigest(text), { code: 'AS_ERR_INVALID_DIGEST' }, text);
+  }
+  t.same(names.parseDigestPrefix(' Blake3:ABCDE '), { algorithm: 'blake3', hex: 'abcde' });
+  t.same(names.parseDigestPrefix('0123'), { hex: '0123' });
+  for (const text of ['', '012', 'blake3:', 'blake3:012', 'sha512:0123', 'xyz0', `${HEX}0`, `0123\n4`]) {
+    t.throws(() => names.parseDigestPrefix(text), { code: 'AS_ERR_INVALID_DIGEST' }, JSON.stringify(text));
+  }
+  for (const text of ['0', '0g', 'xx']) t.throws(() => names.fromHex(text), { code: 'AS_ERR_INVALID_DIGEST' });
+  t.throws(() => names.formatBlake3(new Uint8Array(31)), { code: 'AS_ERR_INVALID_DIGEST' });
+  t.end();
+});
+
+t.test('any digest, or an unambiguous prefix, finds its object', async (t) => {
+  const { log, registry } = await open(`${t.testdir()}/log`);
+  const digest = (start: string, fill: string) => names.fromHex(start.padEnd(64, fill));
+  const store = (blake3: Uint8Array, sha256: Uint8Array) =>
+    log.append([kinds.objectIngested('me', ingestResult(1, { blake3, sha256 }))]);
+  await store(digest('abcd1', '1'), digest('5555a', '1'));
+  await store(digest('abcd2', '2'), digest('5555b', '2'));
+  await store(digest('7777', '3'), digest('abcd1f', '3'));
+  await store(digest('8888', '4'), digest('8888', '4'));
+  await store(digest('', 'f'), digest('', '0'));
+  const found = async (text: string) => (await registry.resolve(text)).blake3.slice('blake3:'.length, 14);
+  t.equal(await found(`blake3:${'abcd1'.padEnd(64, '1')}`), 'abcd111');
+  t.equal(await found(`sha256:${'5555b'.padEnd(64, '2')}`), 'abcd222');
+  t.equal(await found('abcd1'.padEnd(64, '1')), 'abcd111', 'bare BLAKE3');
+  t.equal(await found('5555A'.padEnd(64, '1')), 'abcd111', 'bare SHA-256, upper case');
+  t.equal(await found('blake3:abcd1'), 'abcd111', 'an odd number of digits');
+  t.equal(await found('abcd2'), 'abcd222');
+  t.equal(await found('abcd11'), 'abcd111', 'an even number of digits');
+  t.equal(await found('sha256:abcd'), '7777333', 'a prefix of the SHA-256');
+  t.equal(await found('8888'), '8888444', 'both digests of one object begin alike');
+  t.equal(await found('ffffffffff'), 'fffffff', 'the last address there can be');
+  t.equal(await found('00000'), 'fffffff', 'the first SHA-256 there can be');
+  const ambiguous = (text: string, ...starts: string[]) =>
+    t.rejects(registry.resolve(text), {
+      code: 'AS_ERR_AMBIGUOUS_DIGEST',
+      details: { candidates: starts.map((start) => new RegExp(`^blake3:${start}`)) },
+    });
+  await ambiguous('abcd1', '7777', 'abcd1');
+  await ambiguous('blake3:abcd', 'abcd1', 'abcd2');
+  await ambiguous('abcd', '7777', 'abcd1', 'abcd2');
+  await ambiguous('sha256:5555', 'abcd1', 'abcd2');
+  for (const text of ['9999', 'blake3:7777a', 'sha256:7777', `blake3:${HEX}`]) {
+    await t.rejects(registry.resolve(text), { code: 'AS_ERR_NOT_FOUND' }, text);
+  }
+  await t.rejects(registry.resolve('abc'), { code: 'AS_ERR_INVALID_DIGEST' });
+  await log.append(
+    Array.from({ length: 12 }, (_, n) =>
+      kinds.objectIngested('me', ingestResult(1, { blake3: digest(`6666${n.toString(16)}`, '0') })),
+    ),
+  );
+  const error = await registry.resolve('6666').catch((error: { details: { candidates: string[] } }) => error);
+  t.equal('details' in error && error.details.candidates.length, 10, 'no more than ten candidates are named');
+  await log.close();
+});
+
+t.test('a SHA-256 with two content addresses is kept as the proof it is', async (t) => {
+  const { log, registry } = await open(`${t.testdir()}/log`);
+  const { sha256 } = ingestResult(1);
+  await log.append([1, 2].map((n) => kinds.objectIngested('me', ingestResult(n, { sha256 }))));
+  await t.rejects(registry.resolve(names.formatSha256(sha256)), { code: 'AS_ERR_AMBIGUOUS_DIGEST' });
+  t.equal((await registry.stat(addressOf(1)))?.sha256, names.formatSha256(sha256));
+  t.equal((await registry.stat(addressOf(2)))?.sha256, names.formatSha256(sha256));
+  await log.close();
+});
+
+t.test('the life of an object', async (t) => {
+  const { log, registry } = await open(`${t.testdir()}/log`);
+  const address = addressOf(1);
+  const after = async (...events: NewEvent[]) => {
+    const stored = await log.append(events);
+    return [await registry.stat(address), ...stored] as [ObjectRecord | undefined, StoredEvent];
+  };
+  const verified = (status: 'intact' | 'corrupt' | 'missing') =>
+    kinds.objectVerified('me', address, { status, size: 1, damaged: [], repaired: false });
+  const ranges = [{ start: 0, end: 16_384 }];
+  t.equal((await after(verified('corrupt')))[0], undefined, 'what was never stored has no record');
+
+  const [live, ingested] = await after(kinds.objectIngested('me', ingestResult(1)));
+  const { receipts } = ingestResult(1);
+  const sha256 = names.formatSha256(ingestResult(1).sha256);
+  const record = { blake3: address, sha256, size: 1001, ingestedAt: ingested.time, receipts };
+  t.same(live, { ...record, state: 'live', lastSeq: 2 });
+  t.same(await registry.usage(), { objects: 1, size: 1001, storedSize: 4096 });
+
+  const [corrupt] = await after(kinds.objectCorrupted('me', address, ranges, 'read'));
+  t.same(corrupt, { ...record, state: 'corrupt', lastSeq: 3, damaged: ranges });
+  t.same((await after(verified('corrupt')))[0]?.damaged, ranges, 'a verification keeps the ranges that are known');
+  t.equal((await after(verified('intact')))[0]?.state, 'live', 'found whole');
+  t.match((await after(verified('missing')))[0], { state: 'corrupt', damaged: undefined });
+  const [healed] = await after(kinds.objectIngested('me', ingestResult(1, { healed: true })));
+  t.same(healed, { ...record, state: 'live', lastSeq: 7 }, 'stored again');
+
+  const [tombstoned, { seq, id, time }] = await after(kinds.objectTombstoned('owner', address, 'old'));
+  const tombstone = { seq, id, time, actor: 'owner', reason: 'old' };
+  t.same(tombstoned, { ...record, state: 'tombstoned', lastSeq: 8, tombstone });
+  const [still] = await after(kinds.objectCorrupted('me', address, ranges, 'verify'), verified('intact'));
+  t.same(still, { ...tombstoned, lastSeq: 10 }, 'damage no longer matters');
+  const [deleted] = await after(kinds.objectDeleted('sweeper', address, { deleted: true, freedSize: 1 }));
+  t.same(deleted, { ...record, receipts: [], state: 'deleted', lastSeq: 11, tombstone });
+  t.same(await registry.usage(), { objects: 0, size: 0, storedSize: 0 });
+  t.equal((await registry.resolve(address)).state, 'deleted', 'a deleted object can still be found');
+
+  const [again] = await after(kinds.objectIngested('me', ingestResult(1)));
+  t.same(again, { ...record, state: 'live', lastSeq: 12 }, 'stored after deletion');
+  const [swept, event] = await after(kinds.objectDeleted('sweeper', address, { deleted: true, freedSize: 1 }));
+  t.same(swept?.tombstone, { seq: event.seq, id: event.id, time: event.time, actor: 'sweeper' }, 'without tombstone');
+  await log.close();
+});
+
+t.test('views equal a rebuild, and a simple model, after random histories', async (t) => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const { log, registry } = await open(`${t.testdir({})}/log`);
+    const random = randomSource(seed);
+    for (let call = 0; call < 60; call++) {
+      const calls = Array.from({ length: 1 + random(3) }, () =>
+        log.append(Array.from({ length: 1 + random(8) }, () => randomEvent(random))),
+      );
+      await Promise.all(calls);
+    }
+    const live = await dumpViews(log.reader);
+    await log.rebuild();
+    t.same(await dumpViews(log.reader), live, `seed ${seed}`);
+    const { objects } = await registry.list();
+    t.same(
+      new Map(objects.map((record) => [record.blake3, summary(record)])),
+      model(await log.read({ limit: 10_000 })),
+    );
+    await log.close();
+  }
+});
+
+t.test('views equal a rebuild after every kind of event', async (t) => {
+  const { log } = await open(`${t.testdir()}/log`);
+  const address = addressOf(1);
+  const history = [
+    kinds.objectIngested('me', ingestResult(1)),
+    kinds.objectVerified('me', address, { status: 'intact', size: 1001, damaged: [], repaired: true }),
+    kinds.objectCorrupted('me', address, [{ start: 0, end: 1 }], 'verify'),
+    kinds.objectTombstoned('me', address),
+    kinds.objectDeleted('me', address, { deleted: true, freedSize: 1 }),
+    kinds.objectIngested('me', ingestResult(1, { existed: true })),
+  ];
+  for (const event of history) {
+    await log.append([event]);
+    const live = await dumpViews(log.reader);
+    const progress: unknown[] = [];
+    await log.rebuild((step) => progress.push(step));
+    t.same(await dumpViews(log.reader), live, event.kind);
+    const events = await log.last();
+    t.same(progress, [{ events, total: events }]);
+  }
+  await log.close();
+});
+
+t.test('listing in pages, while objects are stored', async (t) => {
+  const { log, registry } = await open(`${t.testdir()}/log`);
+  t.same(await registry.list(), { objects: [] });
+  const store = (from: number, count: number) =>
+    log.append(Array.from({ length: count }, (_, i) => kinds.objectIngested('me', ingestResult(from + i))));
+  await store(0, 500);
+  const seen: ContentAddress[] = [];
+  let cursor: string | undefined;
+  let stored = 500;
+  do {
+    const page = await registry.list({ limit: 37, ...(cursor === undefined ? {} : { cursor }) });
+    seen.push(...page.objects.map(({ blake3 }) => blake3));
+    cursor = page.cursor;
+    await store(stored, 20);
+    stored += 20;
+  } while (cursor !== undefined);
+  t.same(seen, [...new Set(seen)].sort(), 'in order, none twice');
+  const original = Array.from({ length: 500 }, (_, n) => addressOf(n));
+  t.same(
+    original.filter((address) => !seen.includes(address)),
+    [],
+    'all that were there at the start',
+  );
+
+  const all = await registry.list({ limit: 10_000 });
+  t.equal(all.objects.length, stored);
+  t.equal(all.cursor, undefined, 'no cursor behind the last page');
+  const exact = await registry.list({ limit: stored });
+  t.equal(exact.cursor, undefined, 'nor behind a page that happens to be full');
+  await log.append([
+    kinds.objectTombstoned('me', addressOf(3)),
+    kinds.objectTombstoned('me', addressOf(4)),
+    kinds.objectDeleted('me', addressOf(4), { deleted: true, freedSize: 1 }),
+    kinds.objectCorrupted('me', addressOf(5), [], 'read'),
+  ]);
+  const inState = async (state: ObjectRecord['state']) =>
+    (await registry.list({ state, limit: 10_000 })).objects.map(({ blake3 }) => blake3);
+  t.same(await inState('tombstoned'), [addressOf(3)]);
+  t.same(await inState('deleted'), [addressOf(4)]);
+  t.same(await inState('corrupt'), [addressOf(5)]);
+  t.equal((await inState('live')).length, stored - 3);
+  const unfit = [{ limit: 0 }, { limit: 10_001 }, { limit: 2.5 }, { cursor: 'x' }, { cursor: `${'A'.repeat(42)}B` }];
+  for (const query of [...unfit, { state: 'lost' as never }]) {
+    await t.rejects(registry.list(query), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(query));
+  }
+  await log.close();
+});
+
+function addressOf(n: number): ContentAddress {
+  return names.formatBlake3(ingestResult(n).blake3);
+}
+
+type Summary = ReturnType<typeof summary>;
+
+function summary({ state, lastSeq, receipts, tombstone, damaged, sha256 }: ObjectRecord) {
+  const places = receipts.map(({ backend }) => backend);
+  return { state, lastSeq, places, tombstone: tombstone?.seq, damaged, sha256 };
+}
+
+/** The rules of views.ts, applied one event at a time. */
+function model(events: readonly StoredEvent[]): Map<string, Summary> {
+  const objects = new Map<string, Summary>();
+  for (const event of events) {
+    const { subject, seq } = event;
+    const ingested = kinds.factsOf(event, 'object.ingested');
+    const known = objects.get(subject ?? '');
+    if (ingested !== undefined) {
+      objects.set(subject ?? '', {
+        state: 'live',
+        lastSeq: seq,
+        places: ingested.receipts.map(({ backend }) => backend),
+        tombstone: undefined,
+        damaged: undefined,
+        sha256: names.formatSha256(ingested.sha256),
+      });
+    } else if (known !== undefined && kinds.isKnownKind(event.kind)) applyTo(known, event);
+  }
+  return objects;
+}
+
+function applyTo(object: Summary, event: StoredEvent): void {
+  object.lastSeq = event.seq;
+  const present = object.state === 'live' || object.state === 'corrupt';
+  const verified = kinds.factsOf(event, 'object.verified');
+  const corrupted = kinds.factsOf(event, 'object.corrupted');
+  if (event.kind === 'object.tombstoned') {
+    Object.assign(object, { state: 'tombstoned', tombstone: event.seq, damaged: undefined });
+  } else if (event.kind === 'object.deleted') {
+    Object.assign(object, { state: 'deleted', places: [], damaged: undefined });
+    object.tombstone ??= event.seq;
+  } else if (present && verified?.status === 'intact') {
+    Object.assign(object, { state: 'live', damaged: undefined });
+  } else if (present) {
+    object.state = 'corrupt';
+    if (corrupted !== undefined) object.damaged = corrupted.ranges;
+  }
+}

@@ -1,5 +1,6 @@
 /** The public API; re-exports only. */
 
+export { type CborValue, type JsonValue, toJson } from './cbor/index.js';
 export type {
   BackendStatus,
   ByteRange,
@@ -14,7 +15,9 @@ export { createDigester, type Digester, type Digests, digest, digestMany } from 
 export { formatBlake3, formatSha256, fromHex, isDigest, parseDigest, toHex } from './digest-name.js';
 export { ArtifactStoreError, ERROR_CODES, type ErrorCode, type ErrorDetails, isStoreError } from './errors.js';
 export type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+export { describeNative, type NativeDescription, selectKernel } from './kernels.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
+export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
 export {

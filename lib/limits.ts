@@ -73,3 +73,6 @@ export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 
 /** Times that bytes or a file are stored anew when a deletion of the same content crosses them; twice in a row is chance, more is a bug. */
 export const PUT_ATTEMPTS_MAX = 3;
+
+/** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
+export const FOLLOW_INTERVAL_MS = 500;

@@ -8,9 +8,6 @@
 import type sqlite3 from 'sqlite3';
 import { ArtifactStoreError } from '../errors.js';
 
-/** The package, as far as this project uses it. */
-export type Sqlite = Pick<typeof sqlite3, 'Database' | 'OPEN_READONLY' | 'OPEN_READWRITE' | 'OPEN_CREATE' | 'OPEN_URI'>;
-
 /** How the package is imported; tests pass one that fails. */
 export type SqliteImport = () => Promise<{ default: typeof sqlite3 }>;
 

@@ -7,7 +7,7 @@
 
 #include "store_fixture.h"
 
-enum { THREADS = 6, OBJECTS = 10, STEPS = 250 };
+enum { THREADS = 6, OBJECTS = 10, STEPS = 250, RACE_STEPS = 1500 };
 
 static const size_t SIZES[OBJECTS] = {0, 10, 3000, 16384, 16385, 33000, 50000, 65536, 100000, 190000};
 
@@ -125,6 +125,40 @@ static void *work(void *context) {
   return NULL;
 }
 
+/* One object, as fast as it goes: its files must never be seen, or left, half changed. */
+static void *race(void *context) {
+  uint64_t random = (uint64_t)(uintptr_t)context;
+  object *one = &shared[5];
+  as_ingested out;
+  for (int step = 0; step < RACE_STEPS; step++) {
+    switch (next_random(&random) % 4) {
+      case 0:
+        remove_one(one, 0);
+        break;
+      case 1:
+        read_one(one, 0);
+        break;
+      case 2:
+        stat_one(one, 0);
+        break;
+      default:
+        CHECK_INT(try_ingest(store, one->bytes, one->size, NULL, &out), 0);
+        CHECK(!out.healed, "step %d healed what was never damaged", step);
+    }
+  }
+  return NULL;
+}
+
+static void run_threads(void *(*body)(void *context)) {
+  pthread_t threads[THREADS];
+  for (uintptr_t i = 0; i < THREADS; i++) {
+    CHECK(pthread_create(&threads[i], NULL, body, (void *)(i + 1)) == 0, "thread");
+  }
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i], NULL);
+  }
+}
+
 static int visit_folder(void *context, const char *folder) {
   char path[300];
   snprintf(path, sizeof path, "%s/%s", fixture_file("objects"), folder);
@@ -132,18 +166,8 @@ static int visit_folder(void *context, const char *folder) {
   return 0;
 }
 
-int main(void) {
-  pthread_t threads[THREADS];
+static void check_nothing_left(void) {
   int left = 0;
-  fixture_begin();
-  store = open_store(AS_OPEN_CREATE);
-  make_objects(shared, 0);
-  for (uintptr_t i = 0; i < THREADS; i++) {
-    CHECK(pthread_create(&threads[i], NULL, work, (void *)(i + 1)) == 0, "thread");
-  }
-  for (int i = 0; i < THREADS; i++) {
-    pthread_join(threads[i], NULL);
-  }
   for (int i = 0; i < OBJECTS; i++) {
     verify_one(&shared[i], 0);
     remove_one(&shared[i], 0);
@@ -151,8 +175,22 @@ int main(void) {
   CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("objects"), visit_folder, &left), 0);
   CHECK_INT(left, 0);
   CHECK_INT(count_entries(fixture_file("staging")), 0);
+}
+
+int main(void) {
+  make_objects(shared, 0);
+  fixture_begin();
+  store = open_store(AS_OPEN_CREATE);
+  run_threads(work);
+  check_nothing_left();
   as_store_close(store);
-  free_objects(shared);
   fixture_clean();
+  fixture_begin_in_memory(); /* where syncs take no time, the races are closest */
+  store = open_store(AS_OPEN_CREATE);
+  run_threads(race);
+  check_nothing_left();
+  as_store_close(store);
+  fixture_clean();
+  free_objects(shared);
   return 0;
 }

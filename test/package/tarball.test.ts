@@ -72,7 +72,7 @@ t.test('the tarball holds what a user needs and nothing else', async (t) => {
   ];
   for (const path of needed) t.ok(paths.includes(path), `${path} is packed`);
   const strays = paths.filter(
-    (path) => !path.endsWith('.d.ts') && /(^|\/)test\/|[.]test[.]|tsbuildinfo|[.]map$|[.]ts$|[.]tmp$/.test(path),
+    (path) => !path.endsWith('.d.ts') && /(^|\/)test\/|[.]test[.]|tsbuildinfo|[.]js[.]map$|[.]ts$|[.]tmp$/.test(path),
   );
   t.strictSame(strays, [], 'no tests, sources of the compiled files, maps or build state');
   const orphans = paths.filter((path) => {

@@ -1,0 +1,53 @@
+/**
+ * Which native code runs here, and a way to choose: for diagnosis and benchmarks. Programs that only store things never need it.
+ *
+ * Imports the native addon, the only file beside lib/digest.ts above the data plane that does. Called by lib/doctor.ts, by benchmarks and
+ * by users through lib/index.ts.
+ */
+
+import { ArtifactStoreError } from './errors.js';
+import { loadAddon } from './native/load.js';
+
+/** What the native addon says about itself and the machine. */
+export interface NativeDescription {
+  /** The kernel set in use. */
+  kernel: string;
+  /** Kernel sets this machine can run, best first. */
+  kernels: string[];
+  /** CPU features found, separated by spaces. */
+  cpuFeatures: string;
+  /** The I/O engine in use. */
+  io: string;
+  /** Version of the data format it reads and writes. */
+  storeFormat: number;
+}
+
+/**
+ * What runs on this machine.
+ *
+ * @throws AS_ERR_NATIVE: the addon cannot be loaded
+ */
+export function describeNative(): NativeDescription {
+  const { kernel, kernels, cpuFeatures, io, storeFormat } = loadAddon().describe();
+  return { kernel, kernels, cpuFeatures, io, storeFormat };
+}
+
+/**
+ * Makes a kernel set the one in use, for the whole process; not while a store is open or another thread digests. The environment variable
+ * ARTIFACTSTORE_CPU does the same from the start.
+ *
+ * @param name one of `describeNative().kernels`
+ * @throws AS_ERR_INVALID_ARGUMENT: this machine cannot run it
+ * @throws AS_ERR_NATIVE
+ */
+export function selectKernel(name: string): void {
+  const { kernels } = describeNative();
+  if (!kernels.includes(name)) {
+    throw new ArtifactStoreError(
+      'AS_ERR_INVALID_ARGUMENT',
+      `This machine cannot run the kernel set "${name}"; it has ${kernels.join(', ')}.`,
+      { name, kernels },
+    );
+  }
+  loadAddon().selectKernel(name);
+}

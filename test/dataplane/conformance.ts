@@ -1,0 +1,361 @@
+/**
+ * The conformance kit of the data-plane contract: what any implementation and any backend must do, tested through the five operations
+ * alone. Call `conformance` from a test file with a way to open the implementation, and, where the backend allows it, a way to
+ * damage what it keeps.
+ *
+ * Independent of the implementation: expected digests come from node:crypto and from known answers.
+ */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
+import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import { fileSource } from '../../lib/dataplane/file-source.js';
+import type { ByteRange, ByteSource, ContentAddress, DataPlane, IngestResult } from '../../lib/dataplane/spi.js';
+import { formatBlake3, formatSha256, toHex } from '../../lib/digest-name.js';
+import { isStoreError } from '../../lib/errors.js';
+import { GROUP_SIZE } from '../../lib/limits.js';
+
+/** What the kit needs of an implementation. */
+export interface Subject {
+  name: string;
+  /** Opens an empty data plane; `close` ends it and removes what it kept. */
+  open(): Promise<{
+    plane: DataPlane;
+    close(): Promise<void>;
+    /** Flips one bit of the stored byte at `offset`; absent when the backend cannot be reached behind its back. */
+    damage?(address: ContentAddress, offset: number): Promise<void>;
+  }>;
+}
+
+type Opened = Awaited<ReturnType<Subject['open']>>;
+
+const EMPTY_BLAKE3 = 'blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262';
+const ABC_BLAKE3 = 'blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85';
+/** Nothing has this address: nobody knows bytes that hash to zero. */
+const ABSENT: ContentAddress = `blake3:${'0'.repeat(64)}`;
+
+/** Runs the kit as subtests of `t`. */
+export async function conformance(t: Test, subject: Subject): Promise<void> {
+  await t.test(`${subject.name}: the data-plane contract`, async (t) => {
+    const opened = await subject.open();
+    t.teardown(() => opened.close());
+    await t.test('ingest names bytes by both digests', (t) => ingestNames(t, opened));
+    await t.test('ingest takes any chunking and gives back the same bytes', (t) => ingestChunking(t, opened));
+    await t.test('ingest takes a local file', (t) => ingestFile(t, opened));
+    await t.test('ingest is idempotent, also at the same time', (t) => ingestTwice(t, opened));
+    await t.test('ingest keeps to its hints', (t) => ingestHints(t, opened));
+    await t.test('a failing source leaves nothing behind', (t) => failingSource(t, opened));
+    await t.test('results are plain data', (t) => plainResults(t, opened));
+    await t.test('serve gives any range', (t) => serveRanges(t, opened));
+    await t.test('serve refuses what is not there', (t) => serveAbsent(t, opened));
+    await t.test('serve may be ended early, abandoned, and run many times at once', (t) => serveEarlyEnd(t, opened));
+    await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
+    await t.test('verify finds whole objects intact and absent ones missing', (t) => verifyIntact(t, opened));
+    await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
+    await t.test('everything at once', (t) => everythingAtOnce(t, opened));
+    await t.test('health says what stands behind', (t) => health(t, opened));
+    if (opened.damage === undefined) t.comment('this backend cannot be damaged behind its back: damage tests left out');
+    else await t.test('damage is noticed, named, never served, and healed', (t) => damaged(t, opened));
+  });
+}
+
+async function ingestNames(t: Test, { plane }: Opened): Promise<void> {
+  const empty = await ingest(plane, new Uint8Array(0));
+  t.equal(formatBlake3(empty.blake3), EMPTY_BLAKE3);
+  t.equal(empty.size, 0);
+  const abc = await ingest(plane, new TextEncoder().encode('abc'));
+  t.equal(formatBlake3(abc.blake3), ABC_BLAKE3);
+  t.equal(formatSha256(abc.sha256), sha256('abc'));
+  t.equal(abc.size, 3);
+  t.equal(abc.existed, false);
+  t.ok(abc.receipts.length >= 1, 'there is a receipt');
+}
+
+async function ingestChunking(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [1, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1, 1 << 20, (1 << 20) + 1, 3_500_017]) {
+    const bytes = randomBytes(size);
+    for (const chunks of [
+      [bytes],
+      pieces(bytes, 65_536),
+      [new Uint8Array(0), ...pieces(bytes, 1_000_003), new Uint8Array(0)],
+    ]) {
+      const result = await plane.ingestStream(stream(chunks), {});
+      t.equal(formatSha256(result.sha256), sha256(bytes), `${size} bytes in ${chunks.length} chunks`);
+      t.equal(result.size, size);
+      t.ok(equal(await read(plane, formatBlake3(result.blake3)), bytes), 'the same bytes come back');
+    }
+  }
+}
+
+async function ingestFile(t: Test, { plane }: Opened): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'artifactstore-kit-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  for (const size of [0, 10, 20_000_003]) {
+    const bytes = randomBytes(size);
+    const path = join(folder, `file-${size}`);
+    await writeFile(path, bytes);
+    let seen = 0;
+    const source = fileSource(path, { onRead: (more) => (seen += more) });
+    const result = await plane.ingestStream(source, { size });
+    t.equal(formatSha256(result.sha256), sha256(bytes));
+    t.equal(seen, size, 'progress adds up to the size');
+    t.ok(equal(await read(plane, formatBlake3(result.blake3)), bytes));
+  }
+  await rejects(t, plane.ingestStream(fileSource(join(folder, 'none')), {}), 'AS_ERR_SOURCE_UNREADABLE');
+  await rejects(t, plane.ingestStream(fileSource(folder), {}), 'AS_ERR_SOURCE_UNREADABLE');
+  const given = fileSource(join(folder, 'file-20000003'), { signal: AbortSignal.abort() });
+  await rejects(t, plane.ingestStream(given, {}), 'AS_ERR_ABORTED');
+}
+
+async function ingestTwice(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [100, 2_000_000]) {
+    const bytes = randomBytes(size);
+    const results = await Promise.all(Array.from({ length: 12 }, () => ingest(plane, bytes)));
+    t.equal(new Set(results.map(({ blake3 }) => toHex(blake3))).size, 1);
+    t.equal(results.filter(({ existed }) => !existed).length, 1, 'exactly one of them was first');
+    t.equal((await ingest(plane, bytes)).existed, true);
+    t.ok(equal(await read(plane, formatBlake3((results[0] as IngestResult).blake3)), bytes));
+  }
+}
+
+async function ingestHints(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [1_000, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    await plane.deleteObject(address);
+    const other = randomBytes(size);
+    const right = sha256(bytes);
+    await rejects(t, plane.ingestStream(stream([other]), { blake3: address }), 'AS_ERR_DIGEST_MISMATCH');
+    await rejects(t, plane.ingestStream(stream([other]), { sha256: right }), 'AS_ERR_DIGEST_MISMATCH');
+    await rejects(t, plane.ingestStream(stream([bytes]), { size: size + 1 }), 'AS_ERR_SIZE_MISMATCH');
+    await rejects(t, plane.ingestStream(stream([bytes]), { size: size - 1 }), 'AS_ERR_SIZE_MISMATCH');
+    await rejects(
+      t,
+      plane.ingestStream(stream([bytes]), { blake3: address, sha256: sha256('other') }),
+      'AS_ERR_DIGEST_MISMATCH',
+    );
+    t.equal((await plane.verifyObject(address)).status, 'missing', 'nothing was stored');
+    const held = await plane.ingestStream(stream([bytes]), { blake3: address, sha256: right, size });
+    t.equal(held.existed, false);
+  }
+}
+
+async function failingSource(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [100, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const failure = new Error('the source broke');
+    let returned = false;
+    async function* breaking(): AsyncGenerator<Uint8Array> {
+      try {
+        yield bytes;
+        throw failure;
+      } finally {
+        returned = true;
+      }
+    }
+    await t.rejects(plane.ingestStream(breaking(), {}), failure, 'the source’s own error comes through');
+    t.ok(returned);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    await plane.deleteObject(address);
+    await t.rejects(plane.ingestStream(breaking(), {}), failure);
+    t.equal((await plane.verifyObject(address)).status, 'missing');
+  }
+}
+
+async function plainResults(t: Test, { plane }: Opened): Promise<void> {
+  const result = await ingest(plane, randomBytes(20_000));
+  const bytes = encodeIngestResult(result);
+  t.same(encodeCanonical(decodeCanonical(bytes)), bytes, 'an ingest result is canonical CBOR');
+  const address = formatBlake3(result.blake3);
+  for (const value of [
+    await plane.verifyObject(address),
+    await plane.backendHealth(),
+    await plane.deleteObject(address),
+  ]) {
+    t.same(decodeCanonical(encodeCanonical(plain(value))), value, 'a result survives canonical CBOR');
+  }
+}
+
+async function serveRanges(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [0, 1, 50_000, 3_333_333]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    const ranges: ByteRange[] = [
+      { start: 0, end: size },
+      { start: 0, end: 0 },
+      { start: size, end: size },
+      { start: Math.floor(size / 3), end: Math.ceil(size / 2) },
+    ];
+    for (let i = 0; i < 20; i++) {
+      const [start = 0, end = 0] = [random(size + 1), random(size + 1)].sort((a, b) => a - b);
+      ranges.push({ start, end });
+    }
+    for (const range of ranges) {
+      const got = await read(plane, address, range);
+      t.ok(equal(got, bytes.subarray(range.start, range.end)), `bytes ${range.start} to ${range.end} of ${size}`);
+    }
+    await rejects(t, read(plane, address, { start: 0, end: size + 1 }), 'AS_ERR_RANGE');
+    await rejects(t, read(plane, address, { start: size + 1, end: size + 1 }), 'AS_ERR_RANGE');
+    await rejects(t, read(plane, address, { start: 1, end: 0 }), 'AS_ERR_RANGE');
+    await rejects(t, read(plane, address, { start: -1, end: 0 }), 'AS_ERR_RANGE');
+  }
+}
+
+async function serveAbsent(t: Test, { plane }: Opened): Promise<void> {
+  await rejects(t, read(plane, ABSENT), 'AS_ERR_NOT_FOUND');
+  await rejects(t, read(plane, 'blake3:../../etc/passwd'), 'AS_ERR_INVALID_DIGEST');
+  await rejects(t, plane.verifyObject(`sha256:${'0'.repeat(64)}` as ContentAddress), 'AS_ERR_INVALID_DIGEST');
+  await rejects(t, plane.deleteObject('blake3:' as ContentAddress), 'AS_ERR_INVALID_DIGEST');
+}
+
+async function serveEarlyEnd(t: Test, { plane }: Opened): Promise<void> {
+  const bytes = randomBytes(5_000_000);
+  const address = formatBlake3((await ingest(plane, bytes)).blake3);
+  for (let i = 0; i < 50; i++) {
+    for await (const chunk of plane.serveObject(address)) {
+      t.ok(chunk.byteLength > 0);
+      break;
+    }
+  }
+  const abandoned = plane.serveObject(address)[Symbol.asyncIterator]();
+  await abandoned.next();
+  const all = await Promise.all(Array.from({ length: 40 }, () => read(plane, address)));
+  t.ok(all.every((got) => equal(got, bytes)));
+}
+
+async function serveOwned(t: Test, { plane }: Opened): Promise<void> {
+  const bytes = randomBytes(4_000_000);
+  const address = formatBlake3((await ingest(plane, bytes)).blake3);
+  const kept: Uint8Array[] = [];
+  for await (const chunk of plane.serveObject(address)) kept.push(chunk);
+  await read(plane, address);
+  t.ok(equal(Buffer.concat(kept), bytes), 'what was kept did not change');
+  kept[0]?.fill(0);
+  t.ok(equal(await read(plane, address), bytes), 'writing into a chunk changes nothing stored');
+}
+
+async function verifyIntact(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [0, 5, 40_000, 9_000_001]) {
+    const bytes = randomBytes(size);
+    const { blake3 } = await ingest(plane, bytes);
+    const result = await plane.verifyObject(formatBlake3(blake3));
+    t.match(result, { status: 'intact', size, damaged: [], repaired: false });
+    t.same(result.blake3, blake3);
+    t.equal(formatSha256(result.sha256 as Uint8Array), sha256(bytes));
+  }
+  t.same(await plane.verifyObject(ABSENT), { status: 'missing', size: 0, damaged: [], repaired: false });
+}
+
+async function deleteTwice(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [0, 100, 2_000_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    const first = await plane.deleteObject(address);
+    t.equal(first.deleted, true);
+    t.ok(first.freedSize >= 0);
+    t.same(await plane.deleteObject(address), { deleted: false, freedSize: 0 });
+    await rejects(t, read(plane, address), 'AS_ERR_NOT_FOUND');
+    t.equal((await plane.verifyObject(address)).status, 'missing');
+    t.equal((await ingest(plane, bytes)).existed, false, 'it may come back');
+  }
+}
+
+async function everythingAtOnce(t: Test, { plane }: Opened): Promise<void> {
+  const objects = Array.from({ length: 60 }, (_, i) => randomBytes(i % 10 === 0 ? 1_500_000 + i : 100 * i));
+  await Promise.all(
+    objects.map(async (bytes, i) => {
+      const address = formatBlake3((await ingest(plane, bytes)).blake3);
+      const [got, verified] = await Promise.all([read(plane, address), plane.verifyObject(address)]);
+      t.ok(equal(got, bytes) && verified.status === 'intact', `object ${i}`);
+      if (i % 3 === 0) t.equal((await plane.deleteObject(address)).deleted, true);
+    }),
+  );
+}
+
+async function health(t: Test, { plane }: Opened): Promise<void> {
+  const status = await plane.backendHealth();
+  t.match(status, { ready: true, readOnly: false, backend: String, tier: 'hot', facts: {} });
+  if (status.freeSize !== undefined && status.totalSize !== undefined) t.ok(status.freeSize <= status.totalSize);
+}
+
+async function damaged(t: Test, { plane, damage }: Opened): Promise<void> {
+  for (const { size, at } of [
+    { size: 1, at: 0 },
+    { size: 10_000, at: 9_999 },
+    { size: GROUP_SIZE + 1, at: GROUP_SIZE },
+    { size: 5_000_000, at: 4_321_000 },
+  ]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    await damage?.(address, at);
+    const { got, error } = await readUntilError(plane, address);
+    t.ok(isStoreError(error, 'AS_ERR_CORRUPT'), `${size} bytes damaged at ${at} are not served`);
+    t.ok(equal(got, bytes.subarray(0, got.byteLength)), 'what came before the error is right');
+    const result = await plane.verifyObject(address);
+    t.equal(result.status, 'corrupt');
+    const start = at - (at % GROUP_SIZE);
+    t.same(result.damaged, [{ start, end: Math.min(start + GROUP_SIZE, size) }], 'the damaged group is named');
+    await rejects(t, read(plane, address), 'AS_ERR_CORRUPT');
+    const healed = await ingest(plane, bytes);
+    t.match(healed, { existed: false, healed: true }, 'the same bytes heal it');
+    t.ok(equal(await read(plane, address), bytes));
+    t.equal((await plane.verifyObject(address)).status, 'intact');
+  }
+}
+
+function ingest(plane: DataPlane, bytes: Uint8Array): Promise<IngestResult> {
+  return plane.ingestStream(stream([bytes]), {});
+}
+
+async function* stream(chunks: Iterable<Uint8Array>): ByteSource & AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) {
+    await Promise.resolve();
+    yield chunk;
+  }
+}
+
+async function read(plane: DataPlane, address: ContentAddress, range?: ByteRange): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of plane.serveObject(address, range)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function readUntilError(plane: DataPlane, address: ContentAddress): Promise<{ got: Uint8Array; error: unknown }> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of plane.serveObject(address)) chunks.push(chunk);
+    return { got: Buffer.concat(chunks), error: undefined };
+  } catch (error) {
+    return { got: Buffer.concat(chunks), error };
+  }
+}
+
+function pieces(bytes: Uint8Array, size: number): Uint8Array[] {
+  const count = Math.ceil(bytes.byteLength / size);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+}
+
+function sha256(bytes: Uint8Array | string): `sha256:${string}` {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function random(below: number): number {
+  return Math.floor(Math.random() * below);
+}
+
+/** An interface has no index signature; a literal of the same members does. */
+function plain(value: object): Parameters<typeof encodeCanonical>[0] {
+  return { ...value } as Parameters<typeof encodeCanonical>[0];
+}
+
+async function rejects(t: Test, promise: Promise<unknown>, code: string): Promise<void> {
+  await t.rejects(promise, { code }, `refused with ${code}`);
+}

@@ -1,0 +1,235 @@
+/** The in-process data plane on the local backend: the conformance kit, and what is its own: locks, formats, closing, arenas. */
+
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, open, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { Arena } from '../../lib/dataplane/inproc/arena.js';
+import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
+import type { ContentAddress } from '../../lib/dataplane/spi.js';
+import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
+import { Op } from '../../lib/native/addon.js';
+import { loadAddon } from '../../lib/native/load.js';
+import { Scheduler } from '../../lib/native/scheduler.js';
+import { conformance } from './conformance.js';
+
+async function folder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'artifactstore-inproc-'));
+}
+
+function objectPath(path: string, address: ContentAddress): string {
+  const hex = digestHex(address);
+  return join(path, 'objects', hex.slice(0, 2), hex);
+}
+
+async function flip(path: string, offset: number): Promise<void> {
+  const file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, offset);
+  byte[0] = (byte[0] ?? 0) ^ 1;
+  await file.write(byte, 0, 1, offset);
+  await file.close();
+}
+
+async function* once(bytes: Uint8Array) {
+  yield bytes;
+}
+
+async function openSubject(options: Partial<InprocOptions> = {}) {
+  const path = await folder();
+  const plane = await openInproc({ path, ...options });
+  return {
+    plane,
+    close: async () => {
+      await plane.close();
+      await rm(path, { recursive: true });
+    },
+    damage: (address: ContentAddress, offset: number) => flip(objectPath(path, address), offset),
+  };
+}
+
+await conformance(t, { name: 'inproc/local', open: () => openSubject() });
+await conformance(t, { name: 'inproc/local with one thread', open: () => openSubject({ threads: 1 }) });
+
+t.test('opening', async (t) => {
+  const path = await folder();
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  await t.rejects(openInproc({ path: join(path, 'none'), create: false }), { code: 'AS_ERR_STORE_MISSING' });
+  await t.rejects(openInproc({ path, threads: 0 }), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  const first = await openInproc({ path });
+  await t.rejects(openInproc({ path }), { code: 'AS_ERR_STORE_LOCKED', message: new RegExp(String(process.pid)) });
+  await first.close();
+  const again = await openInproc({ path, create: false });
+  await again.close();
+  await writeFile(join(path, 'FORMAT'), 'artifactstore-data 99\n');
+  await t.rejects(openInproc({ path }), { code: 'AS_ERR_STORE_FORMAT' });
+});
+
+t.test('a folder of other things is left alone', async (t) => {
+  const path = await folder();
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  await writeFile(join(path, 'thesis.txt'), 'years of work');
+  await t.rejects(openInproc({ path }), { code: 'AS_ERR_STORE_FORMAT' });
+  t.same(await readdir(path), ['thesis.txt']);
+});
+
+t.test('read-only', async (t) => {
+  const path = await folder();
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  await t.rejects(openInproc({ path, readOnly: true }), { code: 'AS_ERR_STORE_MISSING' });
+  const writer = await openInproc({ path });
+  const bytes = randomBytes(100_000);
+  const address = formatBlake3((await writer.ingestStream(once(bytes), {})).blake3);
+  await t.rejects(openInproc({ path, readOnly: true }), { code: 'AS_ERR_STORE_LOCKED' });
+  await writer.close();
+  const reader = await openInproc({ path, readOnly: true });
+  const second = await openInproc({ path, readOnly: true });
+  await t.rejects(openInproc({ path }), { code: 'AS_ERR_STORE_LOCKED' });
+  for await (const chunk of second.serveObject(address)) t.same(chunk, new Uint8Array(bytes));
+  await t.rejects(reader.ingestStream(once(bytes), {}), { code: 'AS_ERR_READ_ONLY' });
+  await t.rejects(reader.deleteObject(address), { code: 'AS_ERR_READ_ONLY' });
+  t.match(await reader.backendHealth(), { ready: true, readOnly: true });
+  await Promise.all([reader.close(), second.close()]);
+});
+
+t.test('closing', async (t) => {
+  const { plane, close } = await openSubject();
+  const bytes = randomBytes(5_000_000);
+  const ingesting = plane.ingestStream(once(bytes), {});
+  const address = formatBlake3((await plane.ingestStream(once(bytes), {})).blake3);
+  const abandoned = plane.serveObject(address)[Symbol.asyncIterator]();
+  await abandoned.next();
+  await close();
+  t.equal((await ingesting).size, bytes.byteLength, 'what was under way has ended well');
+  await abandoned.next(); // read ahead before the end, and verified
+  await t.rejects(abandoned.next(), { code: 'AS_ERR_CLOSED' });
+  await t.rejects(plane.ingestStream(once(bytes), {}), { code: 'AS_ERR_CLOSED' });
+  t.match(await plane.backendHealth(), { ready: false, problem: /closed/ });
+  await plane.close();
+});
+
+t.test('damage in helper files', async (t) => {
+  const path = await folder();
+  const plane = await openInproc({ path });
+  t.teardown(async () => {
+    await plane.close();
+    await rm(path, { recursive: true });
+  });
+  const bytes = randomBytes(200_000);
+  const address = formatBlake3((await plane.ingestStream(once(bytes), {})).blake3);
+  await flip(`${objectPath(path, address)}.obao4`, 20);
+  t.match(
+    await plane.verifyObject(address),
+    { status: 'intact', repaired: true },
+    'whole bytes get their outboard back',
+  );
+  t.match(await plane.verifyObject(address), { status: 'intact', repaired: false });
+  await truncate(objectPath(path, address), 100_000);
+  t.match(await plane.verifyObject(address), { status: 'corrupt' }, 'a truncated file is noticed');
+  t.match(await plane.ingestStream(once(bytes), {}), { healed: true });
+});
+
+t.test('files that are not what they seem', async (t) => {
+  const { plane, close } = await openSubject();
+  const path = await folder();
+  t.teardown(async () => {
+    await close();
+    await rm(path, { recursive: true });
+  });
+  const { fileSource } = await import('../../lib/dataplane/file-source.js');
+  execFileSync('mkfifo', [join(path, 'pipe')]);
+  await t.rejects(plane.ingestStream(fileSource(join(path, 'pipe')), {}), { code: 'AS_ERR_SOURCE_UNREADABLE' });
+  await writeFile(join(path, 'real'), 'abc');
+  await symlink('real', join(path, 'link'));
+  t.equal((await plane.ingestStream(fileSource(join(path, 'link')), {})).size, 3, 'a link that was named is followed');
+  const latin1 = Buffer.concat([Buffer.from(`${path}/`), Buffer.from([0x66, 0xfc, 0x72])]);
+  await writeFile(latin1, 'abcd');
+  t.equal((await plane.ingestStream(fileSource(latin1), {})).size, 4, 'a name that is not UTF-8');
+  if (process.getuid?.() === 0) t.comment('root reads every file: permission test left out');
+  else {
+    await chmod(join(path, 'real'), 0);
+    await t.rejects(plane.ingestStream(fileSource(join(path, 'real')), {}), { code: 'AS_ERR_SOURCE_UNREADABLE' });
+  }
+});
+
+t.test('a slow source holds a slab, never a worker', async (t) => {
+  const { plane, close } = await openSubject({ threads: 1 });
+  t.teardown(close);
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  async function* slow() {
+    yield randomBytes(10);
+    await gate;
+  }
+  const waiting = Array.from({ length: 20 }, () => plane.ingestStream(slow(), {}));
+  const quick = await plane.ingestStream(once(randomBytes(3_000_000)), {});
+  t.equal(quick.size, 3_000_000, 'others go on meanwhile');
+  release();
+  t.equal((await Promise.all(waiting)).length, 20);
+});
+
+t.test('more streams than slabs', async (t) => {
+  const { plane, close } = await openSubject();
+  t.teardown(close);
+  const objects = Array.from({ length: 100 }, () => randomBytes(2_100_000));
+  const results = await Promise.all(objects.map((bytes) => plane.ingestStream(once(bytes), {})));
+  t.ok(
+    results.every(({ size }) => size === 2_100_000),
+    'all of them get through',
+  );
+});
+
+t.test('arena', async (t) => {
+  const arena = new Arena(2, 16_384);
+  const [first, second] = [await arena.acquire(), await arena.acquire()];
+  const order: number[] = [];
+  const third = arena.acquire().then(() => order.push(3));
+  const fourth = arena.acquire().then(() => order.push(4));
+  t.same(order, []);
+  arena.release(first);
+  arena.release(second);
+  await Promise.all([third, fourth]);
+  t.same(order, [3, 4], 'first come, first served');
+  t.throws(() => new Arena(1, 1000), RangeError);
+});
+
+t.test('the native boundary refuses nonsense without harm', async (t) => {
+  const addon = loadAddon();
+  const run = (...operations: unknown[]) => addon.run(operations as never);
+  t.throws(() => (addon.run as (x: unknown) => unknown)('no'), TypeError);
+  const outcomes = run(
+    [Op.close, 99_999],
+    [Op.ingestAppend, 0, new Uint8Array(1)],
+    [Op.ingestAppend, 1.5, new Uint8Array(1)],
+    [Op.readStart, 1, new Uint8Array(31), 0, null, new Uint8Array(16_384)],
+    [Op.open, 'a\0b', 0],
+    [Op.open, 7, 0],
+    [999],
+    'text',
+    null,
+    [],
+  );
+  t.equal(outcomes.length, 10);
+  for (const outcome of outcomes) t.match(outcome, { name: 'AS_E_INVALID' });
+  t.throws(() => addon.digestMany(['x' as unknown as Uint8Array]), TypeError);
+  t.throws(() => addon.selectKernel('no-such-kernel'), RangeError);
+});
+
+t.test('the scheduler gathers what is submitted together', async (t) => {
+  const scheduler = new Scheduler(1);
+  const outcomes = await Promise.allSettled([
+    scheduler.run([Op.close, 99_999]),
+    scheduler.run([Op.health, 99_999]),
+    scheduler.run([Op.open, '/nonexistent/store', 0]),
+  ]);
+  t.ok(
+    outcomes.every(({ status }) => status === 'rejected'),
+    'each failure reaches its own caller',
+  );
+  await scheduler.close();
+  await t.rejects(scheduler.run([Op.close, 1]), { code: 'AS_ERR_CLOSED' });
+});

@@ -76,3 +76,40 @@ export const PUT_ATTEMPTS_MAX = 3;
 
 /** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
 export const FOLLOW_INTERVAL_MS = 500;
+
+/** Port of the service unless another is asked for: registered for nothing, below the range of ephemeral ports. */
+export const HTTP_PORT_DEFAULT = 8420;
+
+/** Bytes of a request's line and headers: Node's own default, several times what any header of ours needs. */
+export const HTTP_HEADER_SIZE_MAX = 16 * 1024;
+
+/** Characters of a request target: a digest and a query with a reason or cursor need a few hundred. */
+export const HTTP_TARGET_LENGTH_MAX = 4 * 1024;
+
+/** Connections at once: a connection costs some tens of KiB, so all of them stay below the memory the arena takes a few times over. */
+export const HTTP_CONNECTIONS_MAX = 4096;
+
+/** Milliseconds for a request's headers to arrive: they fit a few packets; slower is an attack or a dead link. */
+export const HTTP_HEADERS_TIMEOUT_MS = 20_000;
+
+/** Milliseconds between searches for connections whose headers are late; bounds how late they are noticed. */
+export const HTTP_CONNECTIONS_CHECK_MS = 5_000;
+
+/** Milliseconds without a byte from an uploading or to a downloading client. There is no limit on the whole: objects have no size limit. */
+export const HTTP_IDLE_TIMEOUT_MS = 60_000;
+
+/** Milliseconds an idle connection is kept: longer than the 60 s of common reverse proxies, so that they close first and lose no request. */
+export const HTTP_KEEP_ALIVE_MS = 75_000;
+
+/** Bytes of a body buffered before the socket is paused: four socket reads, so that reading and storing overlap. */
+export const HTTP_BODY_BUFFER_SIZE = 256 * 1024;
+
+/** Milliseconds, and bytes, that a refused upload may go on after its answer. Closing at once would reset the connection and lose the answer. */
+export const HTTP_LINGER_MS = 2_000;
+export const HTTP_LINGER_SIZE = 64 * 1024 * 1024;
+
+/** Milliseconds that requests under way get to finish when the service closes: what process managers commonly wait before they kill. */
+export const HTTP_CLOSE_GRACE_MS = 25_000;
+
+/** Milliseconds a readiness answer is used again: each check syncs a write to disk, and many probes must not become load. */
+export const HTTP_READINESS_AGE_MS = 1_000;

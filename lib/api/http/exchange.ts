@@ -1,0 +1,81 @@
+/**
+ * What a handler gets and what it gives: a request with everything decided about it, and an answer as plain data.
+ *
+ * Imports types and errors. Handlers never see a socket, so they cannot get the framing of HTTP wrong; `server.ts` makes requests,
+ * `send.ts` writes answers.
+ */
+
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { ByteSource } from '../../dataplane/spi.js';
+import { ArtifactStoreError, type ErrorCode, type ErrorDetails } from '../../errors.js';
+import type { Store } from '../../store.js';
+
+/** One request, routed. */
+export interface Exchange {
+  readonly store: Store;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  /** What stands in the path where the route has a parameter, decoded, in order. */
+  readonly params: readonly string[];
+  /** Only parameters that the route knows. */
+  readonly query: URLSearchParams;
+  /** Who asks, for events. */
+  readonly actor: string;
+  /** The body. Reading it is what invites a client that asked first (`Expect: 100-continue`) to send it. */
+  readonly body: ByteSource;
+}
+
+/** Bytes on their way out, the first chunk read already: what is wrong with it can still become an answer of its own. */
+export interface Download {
+  readonly first: IteratorResult<Uint8Array>;
+  readonly rest: AsyncIterator<Uint8Array>;
+}
+
+/** What is sent. A stream comes with its Content-Length in `headers`. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body?: string | Uint8Array | Download;
+}
+
+export type Handler = (exchange: Exchange) => Promise<Answer>;
+
+/** An error that only this door knows the right status or headers of. */
+export class Refusal extends ArtifactStoreError {
+  /**
+   * @param status HTTP status, 400 to 599
+   * @param headers sent with the answer
+   */
+  constructor(
+    code: ErrorCode,
+    readonly status: number,
+    message: string,
+    details: ErrorDetails = {},
+    readonly headers: OutgoingHttpHeaders = {},
+  ) {
+    super(code, message, details);
+  }
+}
+
+/** An answer in JSON. */
+export function json(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): Answer {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache', ...headers },
+    body: `${JSON.stringify(value)}\n`,
+  };
+}
+
+/**
+ * The value of a query parameter that is a whole number; undefined when absent.
+ *
+ * @throws AS_ERR_INVALID_ARGUMENT
+ */
+export function integerParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `${name}=${text} is not a whole number from 0 on.`, {
+    [name]: text,
+  });
+}

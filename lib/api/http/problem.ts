@@ -1,0 +1,92 @@
+/**
+ * Errors as problem documents (RFC 9457): a status for every code, and only what a stranger may read.
+ *
+ * Imports errors. Called by `server.ts` for whatever a handler throws, and for requests that never reached one.
+ */
+
+import { STATUS_CODES } from 'node:http';
+import { ArtifactStoreError, ERROR_CODES, type ErrorCode } from '../../errors.js';
+import { type Answer, Refusal } from './exchange.js';
+
+/** How a code is answered. `private`: its message may name paths or state of the server, so the client reads the code's meaning instead. */
+interface Mapping {
+  status: number;
+  private?: true;
+}
+
+const MAPPINGS: Record<ErrorCode, Mapping> = {
+  AS_ERR_ABORTED: { status: 400 },
+  AS_ERR_AMBIGUOUS_DIGEST: { status: 409 },
+  AS_ERR_CBOR_DECODE: { status: 400 },
+  AS_ERR_CBOR_ENCODE: { status: 400 },
+  AS_ERR_CLOSED: { status: 503, private: true },
+  AS_ERR_CONFLICT: { status: 409 },
+  // Damaged bytes count as absent: storing them again heals them.
+  AS_ERR_CORRUPT: { status: 404 },
+  AS_ERR_DIGEST_MISMATCH: { status: 400 },
+  AS_ERR_GONE: { status: 410 },
+  AS_ERR_HTTP_METHOD: { status: 405 },
+  AS_ERR_HTTP_ORIGIN: { status: 403 },
+  AS_ERR_HTTP_PRECONDITION: { status: 412 },
+  AS_ERR_HTTP_REQUEST: { status: 400 },
+  AS_ERR_HTTP_ROUTE: { status: 404 },
+  AS_ERR_HTTP_TIMEOUT: { status: 408 },
+  AS_ERR_INTERNAL: { status: 500, private: true },
+  AS_ERR_INVALID_ARGUMENT: { status: 400 },
+  AS_ERR_INVALID_DIGEST: { status: 400 },
+  AS_ERR_IO: { status: 500, private: true },
+  AS_ERR_LIMIT: { status: 413 },
+  AS_ERR_LOG_DAMAGED: { status: 500, private: true },
+  AS_ERR_NATIVE: { status: 500, private: true },
+  AS_ERR_NO_SPACE: { status: 507, private: true },
+  AS_ERR_NOT_FOUND: { status: 404 },
+  AS_ERR_RANGE: { status: 416 },
+  AS_ERR_READ_ONLY: { status: 403, private: true },
+  AS_ERR_SIZE_MISMATCH: { status: 400 },
+  AS_ERR_SOURCE_CHANGED: { status: 500, private: true },
+  AS_ERR_SOURCE_UNREADABLE: { status: 500, private: true },
+  AS_ERR_SQLITE: { status: 500, private: true },
+  AS_ERR_STORE_FORMAT: { status: 500, private: true },
+  AS_ERR_STORE_LOCKED: { status: 503, private: true },
+  AS_ERR_STORE_MISSING: { status: 500, private: true },
+  AS_ERR_UNAUTHENTICATED_LISTEN: { status: 500, private: true },
+};
+
+/** The answer to an error, whatever was thrown. Members beyond RFC 9457: `code`, and the error's details. */
+export function problemAnswer(error: unknown): Answer {
+  const known = error instanceof ArtifactStoreError ? error : new ArtifactStoreError('AS_ERR_INTERNAL', '', {});
+  const { code } = known;
+  const mapping = MAPPINGS[code];
+  const status = known instanceof Refusal ? known.status : mapping.status;
+  const told = mapping.private
+    ? { detail: `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.` }
+    : { ...known.details, detail: known.message };
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      ...(known instanceof Refusal && known.headers),
+    },
+    body: `${JSON.stringify({
+      ...told,
+      type: `urn:artifactstore:error:${code}`,
+      title: ERROR_CODES[code],
+      status,
+      code,
+    })}\n`,
+  };
+}
+
+/** A problem as a whole HTTP/1.1 message, for connections whose request could not be parsed; the connection closes behind it. */
+export function rawProblem(refusal: Refusal): string {
+  const { status, headers, body } = problemAnswer(refusal);
+  const text = String(body);
+  const lines = Object.entries({
+    ...headers,
+    'Content-Length': Buffer.byteLength(text),
+    Date: new Date().toUTCString(),
+    Connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`;
+}

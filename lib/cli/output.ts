@@ -1,0 +1,111 @@
+/**
+ * Where a command's words go: results to stdout, everything else to stderr; lines for people, or one JSON object a line with `--json`.
+ *
+ * Imports errors and the progress line. One a session.
+ */
+
+import { ArtifactStoreError } from '../errors.js';
+import { EXIT, exitCodeOf, Interruption } from './exit.js';
+import { Progress, type Tally } from './progress.js';
+
+/** What `JSON.stringify` takes. */
+type Json = Readonly<Record<string, unknown>>;
+
+export class Output {
+  #progress: Progress | undefined;
+
+  constructor(
+    /** Results and errors as JSON. */
+    readonly json: boolean,
+    /** Only results and errors. */
+    readonly quiet: boolean,
+  ) {}
+
+  /** Whether results go to a person's screen. */
+  get terminal(): boolean {
+    return process.stdout.isTTY === true;
+  }
+
+  /** Whether a progress line is shown. */
+  get showsProgress(): boolean {
+    return process.stderr.isTTY === true && !this.quiet;
+  }
+
+  /**
+   * Bytes of a result, as they are. Resolves when the reader has taken them, which is the back-pressure.
+   *
+   * @throws Interruption when there is no reader any more
+   */
+  write(bytes: Uint8Array | string): Promise<void> {
+    if (this.terminal) this.#progress?.clear();
+    return new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => {
+        if (error) reject(writeError(error));
+        else resolve();
+      });
+    });
+  }
+
+  /** One result: a line of text for people, or the object as JSON. */
+  result(text: string | Uint8Array, json: Json): Promise<void> {
+    if (this.json) return this.write(`${JSON.stringify(json)}\n`);
+    return this.write(typeof text === 'string' ? `${text}\n` : text);
+  }
+
+  /** Something a person may want to know that is not the result. */
+  note(text: string, json: Json): void {
+    if (!this.quiet) this.#complain(this.json ? JSON.stringify(json) : `artifactstore: ${text}`);
+  }
+
+  /**
+   * An error, in one line. With ARTIFACTSTORE_DEBUG=1 its stack trace follows.
+   *
+   * @param about what it happened to, for programs
+   */
+  error(error: unknown, about: Json = {}): void {
+    if (error instanceof Interruption && error.exitCode === EXIT.brokenPipe) return;
+    this.#complain(this.json ? errorJson(error, about) : errorLine(error));
+    if (process.env.ARTIFACTSTORE_DEBUG === '1' && error instanceof Error) this.#complain(error.stack ?? '');
+  }
+
+  /** Starts a progress line when a person watches; `stopProgress` ends it. */
+  startProgress(tally: Tally): void {
+    if (this.showsProgress) this.#progress = new Progress(process.stderr, tally);
+  }
+
+  stopProgress(): void {
+    this.#progress?.stop();
+    this.#progress = undefined;
+  }
+
+  #complain(line: string): void {
+    this.#progress?.clear();
+    process.stderr.write(`${line}\n`);
+  }
+}
+
+function errorLine(error: unknown): string {
+  const code = error instanceof ArtifactStoreError ? ` [${error.code}]` : '';
+  return `artifactstore: ${messageOf(error)}${code}`;
+}
+
+function errorJson(error: unknown, about: Json): string {
+  const known = error instanceof ArtifactStoreError ? { code: error.code, details: error.details } : {};
+  return JSON.stringify({ error: { message: messageOf(error), ...known, exitCode: exitCodeOf(error), ...about } });
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ');
+}
+
+/** A reader that has gone away is how `| head` ends a command, not a failure to report. */
+function writeError(cause: NodeJS.ErrnoException): Error {
+  if (cause.code === 'EPIPE') return new Interruption(EXIT.brokenPipe, 'The reader of the output has gone away.');
+  const code = cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'AS_ERR_NO_SPACE' : 'AS_ERR_IO';
+  return new ArtifactStoreError(
+    code,
+    `The output cannot be written: ${cause.message}. Check where it goes.`,
+    { ...(cause.code !== undefined && { errno: cause.code }) },
+    { cause },
+  );
+}

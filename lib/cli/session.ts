@@ -1,0 +1,135 @@
+/**
+ * One run of one command: its options, its output, the store it opened, and its end by success, failure or signal.
+ *
+ * Opens stores through the library, loaded only when needed, so that `--help` loads neither SQLite nor the addon. Every command runs in
+ * one.
+ */
+
+import type { Command } from 'commander';
+import { isStoreError } from '../errors.js';
+import type { RegistryReader } from '../store/registry-reader.js';
+import type { Store } from '../store.js';
+import { EXIT, exitCodeOf, Interruption, SIGNAL_EXITS } from './exit.js';
+import type { GlobalOptions } from './options.js';
+import { Output } from './output.js';
+
+export class Session {
+  readonly output: Output;
+  readonly #abort = new AbortController();
+  readonly #closing: (() => Promise<void>)[] = [];
+  #exitCode: number = EXIT.ok;
+
+  constructor(readonly options: GlobalOptions) {
+    this.output = new Output(options.json === true, options.quiet === true);
+  }
+
+  /** Aborted when the command is to stop: by a signal, or because it failed. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get exitCode(): number {
+    return this.#exitCode;
+  }
+
+  /** The command is to stop; the first reason counts. */
+  stop(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Opens the store as the options say; it is closed when the command ends. */
+  async openStore(options: { create?: boolean } = {}): Promise<Store> {
+    const { openStore } = await import('../store.js');
+    const { store: path, readOnly, actor, threads } = this.options;
+    const store = await openStore({
+      path,
+      create: options.create ?? false,
+      readOnly: readOnly === true,
+      ...(actor !== undefined && { actor }),
+      ...(threads !== undefined && { threads }),
+    });
+    this.#closing.push(() => store.close());
+    return store;
+  }
+
+  /** Opens what the store knows without its bytes: for reading, also while another process has the store open. */
+  async openRegistry(): Promise<RegistryReader> {
+    const { openRegistry } = await import('../store/registry-reader.js');
+    const registry = await openRegistry({ path: this.options.store });
+    this.#closing.push(() => registry.close());
+    return registry;
+  }
+
+  /** Reports a failure after which the command may go on; the first one decides the exit code. */
+  fail(error: unknown, about: Readonly<Record<string, unknown>> = {}): void {
+    this.output.error(error, about);
+    this.failWith(exitCodeOf(error));
+  }
+
+  /** Sets the exit code, unless an earlier failure has. */
+  failWith(code: number): void {
+    if (this.#exitCode === EXIT.ok) this.#exitCode = code;
+  }
+
+  /** Runs one part of a command that has several; its failure is reported and the others go on. An end from outside is passed on. */
+  async attempt(part: () => Promise<void>, about: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    try {
+      await part();
+    } catch (error) {
+      if (this.signal.aborted || error instanceof Interruption) throw error;
+      this.fail(error, about);
+    }
+  }
+
+  /** Runs the command to its end, and everything it opened with it. */
+  async run(verb: (session: Session) => Promise<void>): Promise<void> {
+    const release = this.#listen();
+    try {
+      await verb(this);
+    } catch (error) {
+      this.#end(error);
+    }
+    this.output.stopProgress();
+    try {
+      for (const close of this.#closing.reverse()) await close();
+    } catch (error) {
+      this.fail(error);
+    }
+    release();
+  }
+
+  /** An interruption outranks what else failed: everything after it is its consequence. */
+  #end(error: unknown): void {
+    this.output.stopProgress();
+    const reason = this.signal.aborted && isStoreError(error, 'AS_ERR_ABORTED') ? this.signal.reason : error;
+    this.stop(reason as Error);
+    this.output.error(reason);
+    if (reason instanceof Interruption) this.#exitCode = reason.exitCode;
+    else this.failWith(exitCodeOf(reason));
+  }
+
+  /** The first signal ends the command in order, the second at once. */
+  #listen(): () => void {
+    const names = Object.keys(SIGNAL_EXITS) as (keyof typeof SIGNAL_EXITS)[];
+    const onSignal = (name: NodeJS.Signals) => {
+      const code = SIGNAL_EXITS[name as keyof typeof SIGNAL_EXITS];
+      if (this.signal.aborted) process.exit(code);
+      this.stop(new Interruption(code, `Stopped by ${name}.`));
+    };
+    // What writes meets the error too; without a listener it would end the process with a stack trace.
+    const onOutputError = () => this.stop(new Interruption(EXIT.brokenPipe, 'The reader of the output has gone away.'));
+    for (const name of names) process.on(name, onSignal);
+    process.stdout.on('error', onOutputError);
+    process.stderr.on('error', onOutputError);
+    return () => {
+      for (const name of names) process.off(name, onSignal);
+    };
+  }
+}
+
+/** Runs a command's verb in a session of its own and leaves the exit code to the process. */
+export async function runCommand(command: Command, verb: (session: Session) => Promise<void>): Promise<void> {
+  const session = new Session(command.optsWithGlobals<GlobalOptions>());
+  await session.run(verb);
+  process.exitCode = session.exitCode;
+}

@@ -27,6 +27,12 @@ export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
 export const FILE_STEP_SIZE = 8 * 1024 * 1024;
 
+/** Bytes of a local file read with its opening: a file that ends within them shares its commit with others, so most files cost one operation. */
+export const FILE_FIRST_STEP_SIZE = 256 * 1024;
+
+/** Bytes an unopened local file counts for in a batch: half the first step, so that 64 files make a batch, and 200 open files a worker. */
+export const FILE_FIRST_STEP_WEIGHT = FILE_FIRST_STEP_SIZE / 2;
+
 /** Worker threads: below two a slow disk read would stall hashing; beyond eight the memory bus is the limit. */
 export const WORKERS_MIN = 2;
 export const WORKERS_MAX = 8;

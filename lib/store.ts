@@ -135,6 +135,8 @@ export class Store {
   readonly #log: EventLog;
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
+  /** Wakes those who wait for events, so that closing ends them. */
+  readonly #followers = new Set<() => void>();
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -259,7 +261,7 @@ export class Store {
   }
 
   /**
-   * Events as they happen, from behind `after` on, without end; stop by breaking out of the loop or with `signal`.
+   * Events as they happen, from behind `after` on, until the store is closed; stop by breaking out of the loop or with `signal`.
    *
    * @param options `after`: seq to start behind; default: what is newest now
    */
@@ -267,9 +269,10 @@ export class Store {
     this.#requireOpen();
     const { signal } = options;
     let wake: () => void = () => undefined;
-    const unsubscribe = this.#log.onCommit(() => wake());
-    const onAbort = () => wake();
-    signal?.addEventListener('abort', onAbort);
+    const onChange = () => wake();
+    const unsubscribe = this.#log.onCommit(onChange);
+    this.#followers.add(onChange);
+    signal?.addEventListener('abort', onChange);
     try {
       let after = options.after ?? (await this.#log.last());
       while (!signal?.aborted && !this.#closed) {
@@ -283,7 +286,8 @@ export class Store {
       }
     } finally {
       unsubscribe();
-      signal?.removeEventListener('abort', onAbort);
+      this.#followers.delete(onChange);
+      signal?.removeEventListener('abort', onChange);
     }
   }
 
@@ -320,6 +324,7 @@ export class Store {
   }
 
   async #close(): Promise<void> {
+    for (const wake of this.#followers) wake();
     await this.#dataPlane.close();
     await this.#log.close();
   }

@@ -21,7 +21,8 @@
 
 typedef struct as_io as_io;
 
-/* Called with each name in a directory except "." and ".."; a result other than 0 ends the listing and becomes its result. */
+/* Called with each name in a directory except "." and ".."; a result other than 0 ends the listing and becomes its
+ * result. */
 typedef int (*as_io_visit)(void *context, const char *name);
 
 struct as_io {
@@ -40,7 +41,7 @@ struct as_io {
   int (*unlink)(const as_io *io, int directory, const char *path);
   int (*make_directory)(const as_io *io, int directory, const char *path, mode_t mode);
   int (*stat)(const as_io *io, int fd, struct stat *out);
-  int (*stat_at)(const as_io *io, int directory, const char *path, struct stat *out); /* does not follow a symbolic link */
+  int (*stat_at)(const as_io *io, int directory, const char *path, struct stat *out); /* of a link itself */
   int (*stat_file_system)(const as_io *io, int fd, struct statfs *out);
   int (*lock)(const as_io *io, int fd, int exclusive); /* flock, never waiting: -EWOULDBLOCK when another holds it */
   int (*list)(const as_io *io, int directory, const char *path, as_io_visit visit, void *context);
@@ -59,7 +60,8 @@ int as_io_sync_all(const as_io *io, int fd);
 int as_io_sync_file_system(const as_io *io, int fd);
 int as_io_lock(const as_io *io, int fd, int exclusive);
 
-/* Closes `*fd` unless it is -1, and sets it to -1. Its result is not looked at: whatever must be durable was synced before. */
+/* Closes `*fd` unless it is -1, and sets it to -1. Its result is not looked at: whatever must be durable was synced
+ * before. */
 void as_io_close(const as_io *io, int *fd);
 
 /* Reads `size` bytes at `offset`, fewer only where the file ends. Returns the count or a negative errno. */

@@ -1,6 +1,6 @@
 /*
- * Committing a batch of ingests: digest, stage, sync the bytes, publish the names, sync the names; each stage for the whole batch, so that
- * the syncs, which cost most, are shared. Nothing is acknowledged before both syncs.
+ * Committing a batch of ingests: digest, stage, sync the bytes, publish the names, sync the names; each stage for the
+ * whole batch, so that the syncs, which cost most, are shared. Nothing is acknowledged before both syncs.
  * May include: ingest.h, objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
@@ -15,8 +15,9 @@
 
 enum {
   SLICE = 256,     /* ingests finished together: bounds open files and memory, whatever the caller's batch */
-  /* Staged objects from which on one syncfs replaces a sync each. Measured on ext4, 4 KiB objects: 1.3 to 3 times as many a second from 8 up,
-   * about the same below; and a syncfs also waits for what other programs have written, so it must be worth it. */
+  /* Staged objects from which on one syncfs replaces a sync each. Measured on ext4, 4 KiB objects: 1.3 to 3 times as
+   * many a second from 8 up, about the same below; and a syncfs also waits for what other programs have written, so it
+   * must be worth it. */
   SYNCFS_FROM = 8
 };
 
@@ -128,7 +129,8 @@ static int stage_outboard(as_store *store, entry *at) {
   if (error) {
     return as_store_fail(store, error, "write", "staging");
   }
-  /* The two ways to the root share no code above the groups: a difference is a defect here, and must not become a name. */
+  /* The two ways to the root share no code above the groups: a difference is a defect here, and must not become a
+   * name. */
   return memcmp(root, at->result->digests.blake3, AS_DIGEST_SIZE) == 0 ? 0 : as_fail(AS_E_CORRUPT, "commit", NULL);
 }
 

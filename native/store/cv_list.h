@@ -17,7 +17,7 @@ enum { AS_CV_LIST_MEMORY = 2048 };
 
 typedef struct as_cv_list {
   const as_io *io;
-  int (*open_scratch)(void *context); /* opens a nameless file for reading and writing: a descriptor or a negative error */
+  int (*open_scratch)(void *context); /* opens a nameless file, read and write: a descriptor or a negative error */
   void *context;
   uint8_t *memory;  /* the last `held` values */
   size_t held;

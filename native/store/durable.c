@@ -24,7 +24,8 @@ void as_durable_folder_made(as_store *store) {
   pthread_mutex_unlock(&store->mutex);
 }
 
-/* Reads how far a directory has changed; 0 when all of it is durable. Taken before a sync, because the sync covers no more. */
+/* Reads how far a directory has changed; 0 when all of it is durable. Taken before a sync, because the sync covers no
+ * more. */
 static uint64_t changes_pending(as_store *store, const as_durable *state) {
   pthread_mutex_lock(&store->mutex);
   uint64_t changed = state->changed > state->synced ? state->changed : 0;

@@ -13,7 +13,7 @@
 
 enum {
   FIRST_PENDING = 4096,
-  WRITE_BACK_STEP = 8 * 1024 * 1024 /* bytes after which the disk is set to work, so that the final sync finds little left */
+  WRITE_BACK_STEP = 8 * 1024 * 1024 /* bytes after which the disk is set to work: the final sync finds little left */
 };
 
 /* ---- bytes ---- */
@@ -77,7 +77,8 @@ static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
   return error;
 }
 
-/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending as the first bytes to write. */
+/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending as the first bytes to
+ * write. */
 static int start_stream(as_ingest *ingest) {
   as_stream *stream = calloc(1, sizeof *stream);
   if (!stream) {
@@ -247,6 +248,9 @@ static int pump_step(as_ingest *ingest, uint8_t *buffer, size_t most, size_t *ta
   ssize_t count = as_io_read(ingest->store->io, source->fd, buffer, size, ingest->length);
   if (count < 0) {
     return source_fail(source, (int)count, "read");
+  }
+  if (ingest->length + (uint64_t)count > (uint64_t)source->before.st_size) {
+    return as_fail(AS_E_CHANGED, "read", source->path); /* a file that keeps growing has no end to wait for */
   }
   *taken = (size_t)count;
   return count == 0 ? end_source(ingest) : append(ingest, buffer, (size_t)count);

@@ -2,9 +2,9 @@
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
  * May include: store.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c.
  *
- * An object of at most one chunk group stays in memory and is neither hashed nor staged before its commit, so that a batch of small
- * ones shares the multi-lane digest, and those that are there already cost no write. A larger one is hashed as it comes
- * and goes to a staged file.
+ * An object of at most one chunk group stays in memory and is neither hashed nor staged before its commit, so that a
+ * batch of small ones shares the multi-lane digest, and those that are there already cost no write. A larger one is
+ * hashed as it comes and goes to a staged file.
  */
 #ifndef AS_STORE_INGEST_H
 #define AS_STORE_INGEST_H

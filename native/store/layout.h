@@ -7,8 +7,9 @@
 
 #include "store/store.h"
 
-/* Opens the parts of the store at store->path, making them first when `create` is non-zero and nothing is there; takes the lock. On failure
- * the descriptors opened so far stay in `store` for the caller to close. Errors: those of as_store_open. */
+/* Opens the parts of the store at store->path, making them first when `create` is non-zero and nothing is there; takes
+ * the lock. On failure the descriptors opened so far stay in `store` for the caller to close. Errors: those of
+ * as_store_open. */
 int as_layout_open(as_store *store, int create);
 
 /* Withdraws this process's claim from LOCK, so that the next message about a lock does not name it. */

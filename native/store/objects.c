@@ -1,7 +1,7 @@
 /*
  * One file per object: looking up, publishing, marking, removing; see objects.h.
- * May include: objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: as declared there, and as_store_stat and
- * as_store_remove by users of the core.
+ * May include: objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: as declared there, and as_store_stat
+ * and as_store_remove by users of the core.
  */
 #include "store/objects.h"
 
@@ -177,8 +177,10 @@ static int publish_new(as_store *store, const uint8_t address[AS_DIGEST_SIZE], a
   return error;
 }
 
-/* Puts an object in place of a damaged copy; the mark goes last, so the name never stands for bytes not known to be whole. */
-static int publish_over(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_staged *object, as_staged *outboard) {
+/* Puts an object in place of a damaged copy; the mark goes last, so the name never stands for bytes not known to be
+ * whole. */
+static int publish_over(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_staged *object,
+                        as_staged *outboard) {
   int error = 0;
   if (outboard->fd >= 0) {
     error = place(store, outboard, as_object_path_of(address, AS_SUFFIX_OUTBOARD).text, as_staging_replace);
@@ -252,8 +254,8 @@ int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_
 }
 
 /* Removes one file of an object and adds the space it had to *freed; *found says whether it was there. */
-static int remove_file(const as_store *store, const uint8_t address[AS_DIGEST_SIZE], const char *suffix, uint64_t *freed,
-                       int *found) {
+static int remove_file(const as_store *store, const uint8_t address[AS_DIGEST_SIZE], const char *suffix,
+                       uint64_t *freed, int *found) {
   struct stat status;
   int error = look_at(store, as_object_path_of(address, suffix).text, found, &status);
   if (error || !*found) {

@@ -1,6 +1,6 @@
 /*
- * Objects as files: objects/<first byte>/<address>, beside it the outboard and the mark of damage. The one place that knows
- * these names; a pack engine will stand beside it, behind the same verbs.
+ * Objects as files: objects/<first byte>/<address>, beside it the outboard and the mark of damage. The one place that
+ * knows these names; a pack engine will stand beside it, behind the same verbs.
  * May include: store.h, staging.h. Called by: ingest.c, commit.c, reader.c, verifier.c, store.c.
  */
 #ifndef AS_STORE_OBJECTS_H
@@ -30,8 +30,9 @@ typedef enum as_presence {
   AS_OBJECT_PRESENT
 } as_presence;
 
-/* What is there, judged without reading it: a mark, the outboard's size against the object's, and with `size` known that too.
- * AS_SIZE_UNKNOWN otherwise. *found is the object's size unless absent. Returns 0 or a negative errno. */
+/* What is there, judged without reading it: by a mark, by the outboard's size, and by the object's own when the right
+ * one is known (`size`, else AS_SIZE_UNKNOWN). *found is the object's size unless it is absent. Call it with the
+ * address locked. Returns 0 or a negative errno. */
 int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
                       uint64_t *found);
 
@@ -47,13 +48,14 @@ int as_object_open(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_ob
 
 void as_object_close(as_store *store, as_object_files *files);
 
-/* Links the synced staged files of an object into place, `outboard` having fd -1 when it needs none. A whole copy that is there already stays
- * (*existed); any other is replaced (*healed). Nothing is durable before as_durable_sync. Returns 0 or a negative errno. */
+/* Links the synced staged files of an object into place, `outboard` having fd -1 when it needs none. A whole copy that
+ * is there already stays (*existed); any other is replaced (*healed). Nothing is durable before as_durable_sync.
+ * Returns 0 or a negative errno. */
 int as_object_publish(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_staged *object,
                       as_staged *outboard, int *existed, int *healed);
 
-/* Marks the object damaged or takes the mark away, durably, provided that the file at its name is still the one open as `fd`: a
- * copy that has replaced it is not touched. Returns 0 or a negative errno. */
+/* Marks the object damaged or takes the mark away, durably, provided that the file at its name is still the one open as
+ * `fd`: a copy that has replaced it is not touched. Returns 0 or a negative errno. */
 int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int damaged);
 
 /* Puts a synced outboard in place of the stored one, durably, on the same condition. */

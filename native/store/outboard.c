@@ -190,7 +190,8 @@ static int bytes_match(const check *work, node at, const uint8_t expected[AS_DIG
   return memcmp(actual, expected, AS_DIGEST_SIZE) == 0;
 }
 
-/* A node whose bytes are all there is proven by hashing them; otherwise, or to narrow damage, by its pair and its children. */
+/* A node whose bytes are all there is proven by hashing them; otherwise, or to narrow damage, by its pair and its
+ * children. */
 static int check_node(check *work, node at, const uint8_t expected[AS_DIGEST_SIZE]) {
   if (at.first >= work->end || at.first + at.groups <= work->first) {
     return 0;

@@ -1,13 +1,13 @@
 /*
- * Outboards: the inner nodes of an object's BLAKE3 tree over 16 KiB chunk groups, in the layout of bao-tree: the object's
- * size as 8 bytes, little-endian, then for every parent the chaining values of its two children, 64 bytes, in pre-order.
- * With them any range of an object is checked against the object's address without reading the rest.
+ * Outboards: the inner nodes of an object's BLAKE3 tree over 16 KiB chunk groups, in the layout of bao-tree: the
+ * object's size as 8 bytes, little-endian, then for every parent the chaining values of its two children, 64 bytes, in
+ * pre-order. With them any range of an object is checked against the object's address without reading the rest.
  * Source: BLAKE3 paper, section 2.1 (the tree); the Bao specification (pre-order outboard encoding).
  * May include: cv_list.h, io/io.h, artifactstore.h. Called by: commit.c, reader.c, verifier.c.
  *
  * Where a node stands: the root's pair comes first; the left child of the pair at p stands at p + 64, the right one at
- * p + 64 * (groups in the left subtree). So the pair of the subtree that begins at group g, reached over k left turns, stands
- * at 8 + 64 * (g + k), and a subtree of n groups fills 64 * (n - 1) contiguous bytes.
+ * p + 64 * (groups in the left subtree). So the pair of the subtree that begins at group g, reached over k left turns,
+ * stands at 8 + 64 * (g + k), and a subtree of n groups fills 64 * (n - 1) contiguous bytes.
  */
 #ifndef AS_STORE_OUTBOARD_H
 #define AS_STORE_OUTBOARD_H
@@ -33,8 +33,9 @@ uint64_t as_outboard_left(uint64_t groups);
 /* Receives `size` bytes of an outboard that stand at `position` in it. Returns 0 or an error that ends the build. */
 typedef int (*as_outboard_visit)(void *context, uint64_t position, const uint8_t *bytes, size_t size);
 
-/* Lays out the outboard of an object of `size` bytes, at least two groups, whose chaining values are `values`, and hands it
- * to `visit` in parts of bounded size; gives the root, which is the object's address. Returns 0, visit's error or an errno. */
+/* Lays out the outboard of an object of `size` bytes, at least two groups, whose chaining values are `values`, and
+ * hands it to `visit` in parts of bounded size; gives the root, which is the object's address. Returns 0, visit's error
+ * or an errno. */
 int as_outboard_build(const as_cv_list *values, uint64_t size, as_outboard_visit visit, void *context,
                       uint8_t root[AS_DIGEST_SIZE]);
 
@@ -46,19 +47,22 @@ typedef struct as_outboard {
   uint8_t root[AS_DIGEST_SIZE];  /* the object's address */
 } as_outboard;
 
-/* Reads which object size the outboard open as `fd` states; 0, which no outboard states, when there is none (`fd` is -1) or it is too short.
- * Returns 0 or a negative errno. */
+/* Reads which object size the outboard open as `fd` states; 0, which no outboard states, when there is none (`fd` is
+ * -1) or it is too short. Returns 0 or a negative errno. */
 int as_outboard_stated_size(const as_io *io, int fd, uint64_t *size);
 
-/* Checks `size` bytes at `bytes`, which begin at group `first_group` and are whole groups or reach the end of the object. Returns 0 when they
- * belong to the address; AS_E_CORRUPT when not, and then *bad is the smallest range the outboard allows to name; or an errno. */
-int as_outboard_check(const as_outboard *outboard, uint64_t first_group, const uint8_t *bytes, size_t size, as_range *bad);
+/* Checks `size` bytes at `bytes`, which begin at group `first_group` and are whole groups or reach the end of the
+ * object. Returns 0 when they belong to the address; AS_E_CORRUPT when not, and then *bad is the smallest range the
+ * outboard allows to name; or an errno. */
+int as_outboard_check(const as_outboard *outboard, uint64_t first_group, const uint8_t *bytes, size_t size,
+                      as_range *bad);
 
 /* Receives a damaged range. */
 typedef void (*as_outboard_bad)(void *context, as_range range);
 
-/* Compares an object re-read in full, `values` being its chaining values as they are, with what a stored outboard proves, and names in ascending
- * order each subtree that differs as far as the outboard can be trusted. Returns 0 or an errno. */
+/* Compares an object re-read in full, `values` being its chaining values as they are, with what a stored outboard
+ * proves, and names in ascending order each subtree that differs as far as the outboard can be trusted. Returns 0 or an
+ * errno. */
 int as_outboard_compare(const as_outboard *outboard, const as_cv_list *values, as_outboard_bad bad, void *context);
 
 #endif

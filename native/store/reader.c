@@ -2,8 +2,8 @@
  * Verified reading at any offset: no byte is returned that the object's address does not prove.
  * May include: objects.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
  *
- * The size of an object is not trusted either until it is proven: it fixes the shape of the tree, and the last group, checked under that shape,
- * proves it. So the first read of a reader checks the last group as well.
+ * The size of an object is not trusted either until it is proven: it fixes the shape of the tree, and the last group,
+ * checked under that shape, proves it. So the first read of a reader checks the last group as well.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * May include: io/io.h, artifactstore.h. Called by: native/store, native/test.
  *
  * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), objects.c (one file per object:
- * look up, publish, mark, remove), durable.c (which names are known to survive a power cut), outboard.c and cv_list.c (trees),
- * ingest.c and commit.c (bytes in), reader.c and verifier.c (bytes out).
+ * look up, publish, mark, remove), durable.c (which names are known to survive a power cut), outboard.c and cv_list.c
+ * (trees), ingest.c and commit.c (bytes in), reader.c and verifier.c (bytes out).
  */
 #ifndef AS_STORE_STORE_H
 #define AS_STORE_STORE_H
@@ -24,8 +24,8 @@ enum {
 };
 
 /* How far the entries of one directory are known to be durable: `changed` counts the changes made to it, `synced` is
- * what `changed` was when the last successful sync of it began. A new store starts at 1 and 0: an earlier process may have
- * been killed between a change and its sync. */
+ * what `changed` was when the last successful sync of it began. A new store starts at 1 and 0: an earlier process may
+ * have been killed between a change and its sync. */
 typedef struct as_durable {
   uint64_t changed;
   uint64_t synced;

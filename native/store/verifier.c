@@ -1,6 +1,6 @@
 /*
- * Verifying a stored object: a full re-read and re-digest, in steps, that says which ranges are damaged, mends an outboard whose object is
- * whole, and sets or clears the mark of damage.
+ * Verifying a stored object: a full re-read and re-digest, in steps, that says which ranges are damaged, mends an
+ * outboard whose object is whole, and sets or clears the mark of damage.
  * May include: objects.h, outboard.h, ranges.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
@@ -62,7 +62,8 @@ void as_verifier_abort(as_verifier *verifier) {
 
 /* ---- reading ---- */
 
-/* Reads `size` bytes group by group, zeros standing for those that the disk does not give, which are noted as damaged. */
+/* Reads `size` bytes group by group, zeros standing for those that the disk does not give, which are noted as
+ * damaged. */
 static ssize_t read_around_damage(as_verifier *verifier, uint8_t *buffer, size_t size) {
   size_t done = 0;
   while (done < size) {
@@ -215,8 +216,9 @@ static void add_bad(void *context, as_range range) {
   as_ranges_add(&verifier->bad, range);
 }
 
-/* The size of the object that the stored outboard was made for, as far as its own size confirms it: what its header says, or the length of the
- * file; the larger where both fit, which then have the same tree, so that the bytes missing at the end are named. 0 when neither does. */
+/* The size of the object that the stored outboard was made for, as far as its own size confirms it: what its header
+ * says, or the length of the file; the larger where both fit, which then have the same tree, so that the bytes missing
+ * at the end are named. 0 when neither does. */
 static int outboard_object_size(const as_verifier *verifier, uint64_t *size) {
   const as_io *io = verifier->store->io;
   struct stat status;
@@ -243,7 +245,8 @@ static int outboard_object_size(const as_verifier *verifier, uint64_t *size) {
   return 0;
 }
 
-/* The digests leave a tree of one group without a chaining value; the comparison wants one when a larger object was cut down to it. */
+/* The digests leave a tree of one group without a chaining value; the comparison wants one when a larger object was cut
+ * down to it. */
 static int add_only_group(as_verifier *verifier) {
   if (as_cv_list_count(&verifier->values) > 0 || verifier->length == 0) {
     return 0;

@@ -1,5 +1,6 @@
 /*
- * The I/O layer: retries and short transfers above an engine that misbehaves, and the POSIX engine against a real folder.
+ * The I/O layer: retries and short transfers above an engine that misbehaves, and the POSIX engine against a real
+ * folder.
  * May include: io/io.h, check.h. Run by: CTest.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * kill -9 at random instants while a process ingests and removes: everything it acknowledged before it died holds, the store opens, staging is empty.
- * What a power cut does is a matter of syncs, whose order store_fault_test proves.
+ * kill -9 at random instants while a process ingests and removes: everything it acknowledged before it died holds, the
+ * store opens, staging is empty. What a power cut does is a matter of syncs, whose order store_fault_test proves.
  * May include: store_fixture.h. Run by: CTest.
  */
 #include <signal.h>
@@ -80,7 +80,8 @@ static int removed_later(size_t index) {
   return 0;
 }
 
-/* Everything acknowledged since `first`: what was removed is not there, or had its removal cut off before it was acknowledged. */
+/* Everything acknowledged since `first`: what was removed is not there, or had its removal cut off before it was
+ * acknowledged. */
 static void check_heard(as_store *store, size_t first) {
   for (size_t i = first; i < heard_count; i++) {
     uint64_t found;
@@ -116,7 +117,8 @@ static void run_round(uint64_t round, const as_io *io, uint64_t *random) {
   close(ends[0]);
   CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "the child ended by itself: %d", status);
   as_store *store;
-  CHECK(as_store_open_on(io, fixture_store, AS_OPEN_CREATE, &store) == 0, "round %llu: %s", (unsigned long long)round, as_error_detail());
+  CHECK(as_store_open_on(io, fixture_store, AS_OPEN_CREATE, &store) == 0, "round %llu: %s", (unsigned long long)round,
+        as_error_detail());
   CHECK_INT(count_entries(fixture_file("staging")), 0);
   check_heard(store, first);
   as_store_close(store);

@@ -1,6 +1,6 @@
 /*
- * Damage to stored files: every kind is noticed, named as narrowly as it can be, never served, and healed by ingesting again; a damaged outboard
- * beside whole bytes is mended by verifying.
+ * Damage to stored files: every kind is noticed, named as narrowly as it can be, never served, and healed by ingesting
+ * again; a damaged outboard beside whole bytes is mended by verifying.
  * May include: store_fixture.h, store/outboard.h. Run by: CTest.
  */
 #include "store/outboard.h"
@@ -104,8 +104,8 @@ static void check_mended(const uint8_t *address, const uint8_t *expected, size_t
   as_range ranges[2];
   as_verified verified = verify(store, address, ranges, 2);
   size_t now_size;
-  CHECK(verified.intact && verified.outboard_repaired && verified.bad_count == 0, "intact %d repaired %d", verified.intact,
-        verified.outboard_repaired);
+  CHECK(verified.intact && verified.outboard_repaired && verified.bad_count == 0, "intact %d repaired %d",
+        verified.intact, verified.outboard_repaired);
   uint8_t *now = file_bytes(object_file(address, ".obao4"), &now_size);
   CHECK_INT(now_size, expected_size);
   CHECK_BYTES(now, expected, expected_size, "mended outboard");
@@ -128,8 +128,8 @@ static void test_damaged_outboards(void) {
     flip(object_file(address, ".obao4"), offset, offset % 8);
     for (uint64_t group = 0; group < 8; group++) {
       int error = read_at(address, bytes, group * AS_GROUP_SIZE, &bad);
-      CHECK(error == AS_E_CORRUPT || (error == 0 && offset >= 8), "flip at %llu, group %llu: %s", (unsigned long long)offset,
-            (unsigned long long)group, as_error_name(error));
+      CHECK(error == AS_E_CORRUPT || (error == 0 && offset >= 8), "flip at %llu, group %llu: %s",
+            (unsigned long long)offset, (unsigned long long)group, as_error_name(error));
       refused += error != 0;
       CHECK(!error || unlink(object_file(address, ".damaged")) == 0, "no mark"); /* each group by itself */
     }
@@ -157,13 +157,15 @@ static void test_damaged_outboards(void) {
   flip(object_file(address, ".obao4"), 8, 0);
   flip(object_file(address, ""), 3, 0);
   as_verified verified = verify(store, address, &bad, 1);
-  CHECK(!verified.intact && bad.start == 0 && bad.end == size, "%llu-%llu", (unsigned long long)bad.start, (unsigned long long)bad.end);
+  CHECK(!verified.intact && bad.start == 0 && bad.end == size, "%llu-%llu", (unsigned long long)bad.start,
+        (unsigned long long)bad.end);
   check_heals(address, bytes, size);
   free(outboard);
   free(bytes);
 }
 
-/* Cut short or extended, with the outboard as it was: nothing is served from any offset, not even right bytes under a wrong size. */
+/* Cut short or extended, with the outboard as it was: nothing is served from any offset, not even right bytes under a
+ * wrong size. */
 static void test_wrong_lengths(void) {
   static const size_t sizes[] = {100, 16384, 16385, 40000, 5 * AS_GROUP_SIZE};
   static const int64_t changes[] = {-100, -99, -1, 1, 16384, -16384, -16385, 20000, -40000, 100000};
@@ -206,8 +208,8 @@ static void forge(const uint8_t *address, uint64_t size, const uint8_t *pairs, s
   write_file(object_file(address, ".obao4"), file, 8 + 64 * count);
 }
 
-/* Sizes that lie, with outboards made to fit the lie as far as anyone can make them. The bytes of the first groups are right, and their pairs
- * authenticate; only the last group gives the lie away. */
+/* Sizes that lie, with outboards made to fit the lie as far as anyone can make them. The bytes of the first groups are
+ * right, and their pairs authenticate; only the last group gives the lie away. */
 static void test_forged_shapes(void) {
   enum { SIZE = 3 * AS_GROUP_SIZE };
   uint8_t *bytes = make_bytes(5 * AS_GROUP_SIZE, 71), cv[3][AS_DIGEST_SIZE], pairs[4 * 64] = {0};
@@ -313,7 +315,7 @@ static ssize_t read_with_hole(const as_io *io, int fd, void *bytes, size_t size,
 static void test_unreadable_bytes(void) {
   size_t size = 10 * AS_GROUP_SIZE;
   uint8_t *bytes = make_bytes(size, 101);
-  memset(bytes + 8 * AS_GROUP_SIZE, 0, AS_GROUP_SIZE); /* the zeros that stand for unreadable bytes must not pass for these */
+  memset(bytes + 8 * AS_GROUP_SIZE, 0, AS_GROUP_SIZE); /* as what stands for unreadable bytes */
   as_ingested out = ingest(store, bytes, size);
   const uint8_t *address = out.digests.blake3;
   as_range bad, ranges[4];

@@ -1,11 +1,10 @@
 /*
- * Faults and order at the I/O interface. Each call of a session fails once in turn, or all calls from one on fail, as when a disk dies; whatever
- * happens, an error reaches the caller, nothing half done is visible, and the store opens and verifies afterwards. And a ledger of what has been synced
- * proves that no bytes get a name, and no name is acknowledged, before it is durable.
+ * Faults and order at the I/O interface. Each call of a session fails once in turn, or all calls from one on fail, as
+ * when a disk dies; whatever happens, an error reaches the caller, nothing half done is visible, and the store opens
+ * and verifies afterwards. And a ledger of what has been synced proves that no bytes get a name, and no name is
+ * acknowledged, before it is durable.
  * May include: store_fixture.h. Run by: CTest.
  */
-#include <signal.h>
-
 #include "store_fixture.h"
 
 typedef enum fault { FAULT_NONE, FAULT_ERROR, FAULT_DEAD, FAULT_ROUGH } fault;
@@ -389,8 +388,9 @@ static outcome run_session(void) {
     return result;
   }
   for (int i = 0; i < OBJECTS; i++) {
-    result.status[i] = i == HELD        ? try_read(store, digests[i].blake3, contents[i], SIZES[i], 2 * AS_GROUP_SIZE, &bad)
-                       : i == REMOVED   ? as_store_remove(store, digests[i].blake3, &removed, &freed)
+    const uint8_t *address = digests[i].blake3;
+    result.status[i] = i == HELD        ? try_read(store, address, contents[i], SIZES[i], 2 * AS_GROUP_SIZE, &bad)
+                       : i == REMOVED   ? as_store_remove(store, address, &removed, &freed)
                        : i == FROM_FILE ? ingest_file(store)
                                         : try_ingest(store, contents[i], SIZES[i], NULL, &out);
     check_ledger();
@@ -420,7 +420,8 @@ static int failures(const outcome *result) {
 static void check_object(as_store *store, const as_digests *of, const uint8_t *bytes, size_t size, int acknowledged) {
   uint64_t found;
   int error = as_store_stat(store, of->blake3, &found);
-  CHECK(!acknowledged || error == 0, "call %d: acknowledged object of %zu bytes: %s", plan_at, size, as_error_name(error));
+  CHECK(!acknowledged || error == 0, "call %d: acknowledged object of %zu bytes: %s", plan_at, size,
+        as_error_name(error));
   CHECK(error == 0 || error == AS_E_MISSING || error == AS_E_CORRUPT, "%s", as_error_name(error));
   if (error == 0) {
     check_read(store, of->blake3, bytes, size);
@@ -436,7 +437,8 @@ static void check_afterwards(const outcome *result) {
   uint64_t found;
   fault kind = plan;
   plan = FAULT_NONE;
-  CHECK(as_store_open_on(&faulty, fixture_store, 0, &store) == 0, "fault %d at call %d: %s", kind, plan_at, as_error_detail());
+  CHECK(as_store_open_on(&faulty, fixture_store, 0, &store) == 0, "fault %d at call %d: %s", kind, plan_at,
+        as_error_detail());
   CHECK_INT(count_entries(fixture_file("staging")), 0);
   if (!result->open && !result->status[REMOVED]) {
     CHECK_INT(as_store_stat(store, digests[REMOVED].blake3, &found), AS_E_MISSING);
@@ -461,7 +463,8 @@ static void check_reported(const outcome *result) {
   CHECK(count > 0 || plan != FAULT_DEAD || plan_calls - plan_at < 6, "call %d: a dead disk was not noticed", plan_at);
 }
 
-/* Runs the session with the fault at call 0, 1, 2, … until one ends before it strikes. Returns how many failures went unreported. */
+/* Runs the session with the fault at call 0, 1, 2, … until one ends before it strikes. Returns how many failures went
+ * unreported. */
 static int every_call(fault kind, int error) {
   int silent = 0;
   for (int at = 0;; at++) {
@@ -483,14 +486,15 @@ static int every_call(fault kind, int error) {
   }
 }
 
-/* What else is got over: the two calls that look for O_TMPFILE, and reads that a verification repeats or counts as damage of an outboard, which it
- * mends. Counted, so that a call whose result nobody looks at is noticed. */
+/* What else is got over: the two calls that look for O_TMPFILE, and reads that a verification repeats or counts as
+ * damage of an outboard, which it mends. Counted, so that a call whose result nobody looks at is noticed. */
 static void test_every_call(fault kind, int error) {
   int silent = every_call(kind, error);
   CHECK(silent <= 5, "%d failures went unreported", silent);
 }
 
-/* Every transfer cut in half, every other call that can be interrupted interrupted: nobody's business but the I/O layer's. */
+/* Every transfer cut in half, every other call that can be interrupted interrupted: nobody's business but the I/O
+ * layer's. */
 static void test_rough_calls(void) {
   prepare();
   plan_fault(FAULT_ROUGH, 0, 0);
@@ -518,7 +522,8 @@ static void test_creation(void) {
       if (!missing) {
         as_store_close(store);
       }
-      CHECK(as_store_open_on(&faulty, fixture_store, AS_OPEN_CREATE, &store) == 0, "call %d: %s", at, as_error_detail());
+      CHECK(as_store_open_on(&faulty, fixture_store, AS_OPEN_CREATE, &store) == 0, "call %d: %s", at,
+            as_error_detail());
       check_read(store, ingest(store, contents[LARGE], SIZES[LARGE]).digests.blake3, contents[LARGE], SIZES[LARGE]);
       as_store_close(store);
       if (!struck) {
@@ -529,7 +534,8 @@ static void test_creation(void) {
   }
 }
 
-/* The name of an object that was there before is acknowledged only when it is durable: here its first sync has failed. */
+/* The name of an object that was there before is acknowledged only when it is durable: here its first sync has
+ * failed. */
 static void test_existing_name_is_synced(void) {
   as_store *store;
   as_ingested out;
@@ -552,7 +558,8 @@ static void test_existing_name_is_synced(void) {
   int first = plan_calls - calls;
   calls = plan_calls;
   CHECK_INT(try_ingest(store, contents[SMALL], SIZES[SMALL], NULL, &out), 0);
-  CHECK(out.existed && plan_calls - calls < first, "%d calls, then %d: a durable name needs no sync", first, plan_calls - calls);
+  CHECK(out.existed && plan_calls - calls < first, "%d calls, then %d: a durable name needs no sync", first,
+        plan_calls - calls);
   plan_fault(FAULT_NONE, 0, 0);
   as_store_close(store);
 }

@@ -146,7 +146,8 @@ static inline as_store *open_store(unsigned flags) {
 }
 
 /* Takes in bytes as one append. Returns the commit's status. */
-static inline int try_ingest(as_store *store, const void *bytes, size_t size, const as_expect *expect, as_ingested *out) {
+static inline int try_ingest(as_store *store, const void *bytes, size_t size, const as_expect *expect,
+                             as_ingested *out) {
   as_ingest *ingest;
   int status = as_ingest_begin(store, &ingest);
   if (status) {
@@ -169,8 +170,8 @@ static inline as_ingested ingest(as_store *store, const void *bytes, size_t size
 }
 
 /* Reads a whole object in steps of `capacity` and compares it with what it should be. Returns 0 or the first error. */
-static inline int try_read(as_store *store, const uint8_t *address, const uint8_t *expected, size_t size, size_t capacity,
-                           as_range *bad) {
+static inline int try_read(as_store *store, const uint8_t *address, const uint8_t *expected, size_t size,
+                           size_t capacity, as_range *bad) {
   as_reader *reader;
   uint64_t found;
   int error = as_reader_open(store, address, &reader, &found);
@@ -201,7 +202,8 @@ static inline void check_read(as_store *store, const uint8_t *address, const uin
 }
 
 /* Verifies an object in odd steps. Returns the verifier's error. */
-static inline int try_verify(as_store *store, const uint8_t *address, as_verified *out, as_range *bad, size_t capacity) {
+static inline int try_verify(as_store *store, const uint8_t *address, as_verified *out, as_range *bad,
+                             size_t capacity) {
   as_verifier *verifier;
   uint64_t size;
   size_t taken;

@@ -1,5 +1,6 @@
 /*
- * Outboards: position arithmetic, bytes against a plain recursive construction, lists of chaining values that outgrow memory, and checking.
+ * Outboards: position arithmetic, bytes against a plain recursive construction, lists of chaining values that outgrow
+ * memory, and checking.
  * May include: store/outboard.h, check.h. Run by: CTest.
  */
 #include <errno.h>
@@ -17,7 +18,8 @@ static void made_up_value(uint64_t group, uint8_t out[AS_DIGEST_SIZE]) {
   out[31] = 7;
 }
 
-/* The definition, in the plainest words: pre-order, children after their parent. Returns the end of what was written. */
+/* The definition, in the plainest words: pre-order, children after their parent. Returns the end of what was
+ * written. */
 static uint8_t *plain(uint64_t first, uint64_t groups, int root, uint8_t *out, uint8_t value[AS_DIGEST_SIZE]) {
   if (groups == 1) {
     made_up_value(first, value);
@@ -79,15 +81,17 @@ static void test_arithmetic(void) {
   CHECK(as_outboard_groups(UINT64_MAX) == UINT64_C(1) << 50, "no overflow at the largest size");
   for (uint64_t groups = 2; groups < 5000; groups++) {
     uint64_t left = as_outboard_left(groups);
-    CHECK((left & (left - 1)) == 0 && left < groups && left * 2 >= groups, "left of %llu is %llu", (unsigned long long)groups,
-          (unsigned long long)left);
+    CHECK((left & (left - 1)) == 0 && left < groups && left * 2 >= groups, "left of %llu is %llu",
+          (unsigned long long)groups, (unsigned long long)left);
   }
 }
 
-/* Counts around every power of two and around the bound of memory, beyond which blocks and the scratch file take part. */
+/* Counts around every power of two and around the bound of memory, beyond which blocks and the scratch file take
+ * part. */
 static void test_layout(void) {
-  static const uint64_t counts[] = {2,    3,    4,    5,    6,    7,    8,    9,    31,   32,   33,    100,   1023, 1024,
-                                    1025, 2047, 2048, 2049, 4095, 4096, 4097, 6143, 6145, 9999, 16384, 20001, 33000};
+  static const uint64_t counts[] = {2,    3,    4,    5,    6,    7,    8,    9,    31,
+                                    32,   33,   100,  1023, 1024, 1025, 2047, 2048, 2049,
+                                    4095, 4096, 4097, 6143, 6145, 9999, 16384, 20001, 33000};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     uint64_t groups = counts[i], size = groups * AS_GROUP_SIZE - 5;
     size_t bytes = (size_t)as_outboard_size(size);
@@ -96,7 +100,8 @@ static void test_layout(void) {
     as_cv_list list;
     int scratches = 0;
     memcpy(expected, &size, 8); /* this test runs on little-endian machines */
-    CHECK(plain(0, groups, 1, expected + 8, expected_root) == expected + bytes, "length of %llu groups", (unsigned long long)groups);
+    CHECK(plain(0, groups, 1, expected + 8, expected_root) == expected + bytes, "length of %llu groups",
+          (unsigned long long)groups);
     fill(&list, groups, &scratches);
     CHECK_INT(scratches, groups > AS_CV_LIST_MEMORY);
     CHECK_INT(as_outboard_build(&list, size, collect, &out, root), 0);
@@ -165,7 +170,9 @@ static void make_sample(sample *out) {
   CHECK_INT(as_io_write(as_io_posix(), out->outboard.fd, out->stored, sizeof out->stored, 0), 0);
 }
 
-static size_t span_size(int first, int end) { return (size_t)(end == GROUPS ? SIZE : end * AS_GROUP_SIZE) - (size_t)first * AS_GROUP_SIZE; }
+static size_t span_size(int first, int end) {
+  return (size_t)(end == GROUPS ? SIZE : end * AS_GROUP_SIZE) - (size_t)first * AS_GROUP_SIZE;
+}
 
 /* Every span of groups, whole and with each of its groups damaged: exactly that group is named. */
 static void test_check(sample *of) {
@@ -185,7 +192,8 @@ static void test_check(sample *of) {
   }
 }
 
-/* A damaged pair is never believed: either the bytes prove themselves without it, or the read fails naming a range around them. */
+/* A damaged pair is never believed: either the bytes prove themselves without it, or the read fails naming a range
+ * around them. */
 static void test_damaged_pairs(sample *of) {
   as_range bad;
   int refused = 0;
@@ -198,8 +206,8 @@ static void test_damaged_pairs(sample *of) {
       CHECK(error == 0 || error == AS_E_CORRUPT, "%d", error);
       if (error) {
         refused++;
-        CHECK(bad.start <= (uint64_t)group * AS_GROUP_SIZE && bad.end >= (uint64_t)group * AS_GROUP_SIZE + 777, "range %llu-%llu",
-              (unsigned long long)bad.start, (unsigned long long)bad.end);
+        CHECK(bad.start <= (uint64_t)group * AS_GROUP_SIZE && bad.end >= (uint64_t)group * AS_GROUP_SIZE + 777,
+              "range %llu-%llu", (unsigned long long)bad.start, (unsigned long long)bad.end);
       }
     }
     CHECK_INT(as_outboard_check(&of->outboard, 0, of->bytes, SIZE, &bad), 0); /* the whole needs no pair */

@@ -378,6 +378,12 @@ t.test('rebuild and follow', async (t) => {
   })();
   setTimeout(() => controller.abort(), 20);
   await ended;
+  const untilClosed = (async () => {
+    for await (const _ of store.follow()) t.fail('nothing happens');
+  })();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await store.close();
+  await untilClosed;
 });
 
 t.test('a deletion that a crash interrupted is finished on opening', async (t) => {

@@ -7,6 +7,7 @@
 
 import { digestBytes } from '../../digest-name.js';
 import { ArtifactStoreError } from '../../errors.js';
+import { FILE_FIRST_STEP_SIZE, FILE_FIRST_STEP_WEIGHT } from '../../limits.js';
 import {
   type Expectation,
   type Handle,
@@ -90,10 +91,11 @@ export class LocalBackend {
     await this.scheduler.run<null>([Op.ingestAbort, ingest]);
   }
 
-  /** The first `most` bytes of a file: the finished ingest if that was all of it, else a handle for `filePump`. */
-  fileBegin(path: string | Uint8Array, most: number, hints: IngestHints): Promise<NativeIngested | Handle> {
+  /** The first FILE_FIRST_STEP_SIZE bytes of a file: the finished ingest if that was all of it, else a handle for `filePump`. */
+  fileBegin(path: string | Uint8Array, hints: IngestHints): Promise<NativeIngested | Handle> {
+    const operation: Operation = [Op.fileBegin, this.store, path, FILE_FIRST_STEP_SIZE, ...expectation(hints)];
     return this.scheduler
-      .run<NativeIngested | Handle>([Op.fileBegin, this.store, path, most, ...expectation(hints)], most)
+      .run<NativeIngested | Handle>(operation, FILE_FIRST_STEP_WEIGHT)
       .catch((error) => Promise.reject(sourceError(error, path, hints)));
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { ArtifactStoreError } from '../../errors.js';
-import { FILE_STEP_SIZE } from '../../limits.js';
+import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE } from '../../limits.js';
 import type { Handle, NativeIngested } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
 import type { ByteSource, FileSource, IngestHints } from '../spi.js';
@@ -35,14 +35,14 @@ export async function ingestFile(
   hints: IngestHints,
 ): Promise<NativeIngested> {
   refuseAborted(source);
-  const first = await backend.fileBegin(source.path, FILE_STEP_SIZE, hints);
+  const first = await backend.fileBegin(source.path, hints);
   if (typeof first !== 'number') {
     source.onRead?.(first.size);
     return first;
   }
   let committed = false;
   try {
-    source.onRead?.(FILE_STEP_SIZE);
+    source.onRead?.(FILE_FIRST_STEP_SIZE);
     for (let taken = FILE_STEP_SIZE; taken > 0; source.onRead?.(taken)) {
       refuseAborted(source);
       taken = await backend.filePump(first, FILE_STEP_SIZE, source.path);

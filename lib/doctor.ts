@@ -4,8 +4,8 @@
  * Imports the loaders of the native addon and of SQLite, so that no door has to. Opens nothing and writes nothing. Called by the doors.
  */
 
-import * as limits from './limits.js';
 import { describeNative, type NativeDescription } from './kernels.js';
+import * as limits from './limits.js';
 import { loadSqlite } from './sqlite/load.js';
 
 /** A part that works, or the error that says why it does not. */

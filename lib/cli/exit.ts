@@ -26,8 +26,11 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
+/** What is about a single HTTP exchange never reaches a command. */
+type CommandErrorCode = Exclude<ErrorCode, `AS_ERR_HTTP_${string}`>;
+
 /** By type exhaustive: an error code that is added without an exit code does not compile. */
-const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_ABORTED: EXIT.interrupted,
   AS_ERR_AMBIGUOUS_DIGEST: EXIT.badDigest,
   AS_ERR_CBOR_DECODE: EXIT.unexpected,
@@ -37,6 +40,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   AS_ERR_CORRUPT: EXIT.damage,
   AS_ERR_DIGEST_MISMATCH: EXIT.mismatch,
   AS_ERR_GONE: EXIT.notFound,
+  AS_ERR_INTERNAL: EXIT.unexpected,
   AS_ERR_INVALID_ARGUMENT: EXIT.usage,
   AS_ERR_INVALID_DIGEST: EXIT.badDigest,
   AS_ERR_IO: EXIT.storage,
@@ -79,6 +83,6 @@ export class Interruption extends Error {
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interruption) return error.exitCode;
-  if (error instanceof ArtifactStoreError) return EXIT_CODES[error.code] ?? EXIT.unexpected;
+  if (error instanceof ArtifactStoreError) return EXIT_CODES[error.code as CommandErrorCode] ?? EXIT.unexpected;
   return EXIT.unexpected;
 }

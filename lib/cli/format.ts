@@ -2,8 +2,8 @@
  * Sizes, times, digests and paths as people read them. Pure; imports digest text only. Called by the commands and the progress line.
  */
 
-import { digestAlgorithm, digestHex } from '../digest-name.js';
 import type { ByteRange, Digest } from '../dataplane/spi.js';
+import { digestAlgorithm, digestHex } from '../digest-name.js';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
@@ -66,7 +66,9 @@ export function showPath(path: Uint8Array): string {
  * written `\\`, `\n`, `\r` and the line starts with a backslash. Bytes, because a name need not be UTF-8.
  */
 export function digestLine(digest: Digest, path: Uint8Array): Uint8Array {
-  const escaped = Buffer.from(path).toString('latin1').replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
+  const escaped = Buffer.from(path)
+    .toString('latin1')
+    .replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
   const mark = escaped.length === path.byteLength ? '' : '\\';
   return Buffer.concat([Buffer.from(`${mark}${digest}  `), Buffer.from(escaped, 'latin1'), Buffer.from('\n')]);
 }

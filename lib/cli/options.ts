@@ -56,9 +56,10 @@ export function globalOptions(): Option[] {
     option('--json', 'one JSON object a line, errors too'),
     option('-q, --quiet', 'only results and errors: no progress, no notes'),
     option('--actor <name>', 'who acts, for the event log (default: local:<user name>)'),
-    option('--threads <count>', `worker threads, 1 to ${WORKERS_MAX} (default: as many as cores, at least 2)`).argParser(
-      integer(1, WORKERS_MAX),
-    ),
+    option(
+      '--threads <count>',
+      `worker threads, 1 to ${WORKERS_MAX} (default: as many as cores, at least 2)`,
+    ).argParser(integer(1, WORKERS_MAX)),
   ];
 }
 

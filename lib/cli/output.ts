@@ -8,9 +8,6 @@ import { ArtifactStoreError } from '../errors.js';
 import { EXIT, exitCodeOf, Interruption } from './exit.js';
 import { Progress, type Tally } from './progress.js';
 
-/** What `JSON.stringify` takes. */
-type Json = Readonly<Record<string, unknown>>;
-
 export class Output {
   #progress: Progress | undefined;
 
@@ -47,13 +44,13 @@ export class Output {
   }
 
   /** One result: a line of text for people, or the object as JSON. */
-  result(text: string | Uint8Array, json: Json): Promise<void> {
+  result(text: string | Uint8Array, json: object): Promise<void> {
     if (this.json) return this.write(`${JSON.stringify(json)}\n`);
     return this.write(typeof text === 'string' ? `${text}\n` : text);
   }
 
   /** Something a person may want to know that is not the result. */
-  note(text: string, json: Json): void {
+  note(text: string, json: object): void {
     if (!this.quiet) this.#complain(this.json ? JSON.stringify(json) : `artifactstore: ${text}`);
   }
 
@@ -62,7 +59,7 @@ export class Output {
    *
    * @param about what it happened to, for programs
    */
-  error(error: unknown, about: Json = {}): void {
+  error(error: unknown, about: object = {}): void {
     if (error instanceof Interruption && error.exitCode === EXIT.brokenPipe) return;
     this.#complain(this.json ? errorJson(error, about) : errorLine(error));
     if (process.env.ARTIFACTSTORE_DEBUG === '1' && error instanceof Error) this.#complain(error.stack ?? '');
@@ -89,7 +86,7 @@ function errorLine(error: unknown): string {
   return `artifactstore: ${messageOf(error)}${code}`;
 }
 
-function errorJson(error: unknown, about: Json): string {
+function errorJson(error: unknown, about: object): string {
   const known = error instanceof ArtifactStoreError ? { code: error.code, details: error.details } : {};
   return JSON.stringify({ error: { message: messageOf(error), ...known, exitCode: exitCodeOf(error), ...about } });
 }

@@ -37,7 +37,8 @@ export function progressLine(tally: Tally, rate: number, columns: number): strin
   if (size !== undefined) parts.push(ofTotal(size, sizeTotal, formatSize));
   const [done, total] = size === undefined ? [count ?? 0, countTotal] : [size, sizeTotal];
   if (total !== undefined && total > 0) parts.push(`${Math.floor((Math.min(done, total) / total) * 100)}%`);
-  if (rate > 0) parts.push(size === undefined ? `${formatCount(Math.round(rate))}/s` : `${formatSize(Math.round(rate))}/s`);
+  if (rate > 0)
+    parts.push(size === undefined ? `${formatCount(Math.round(rate))}/s` : `${formatSize(Math.round(rate))}/s`);
   if (total !== undefined && rate > 0 && done < total) parts.push(`ETA ${formatDuration((total - done) / rate)}`);
   return `${tally.label}  ${parts.join('  ')}`.slice(0, Math.max(columns - 1, 1));
 }
@@ -74,7 +75,7 @@ export class Progress {
   }
 
   #draw(): void {
-    this.#stream.write(`${CLEAR_LINE}${progressLine(this.#tally, this.#rate(), this.#stream.columns ?? 80)}`);
+    this.#stream.write(`${CLEAR_LINE}${progressLine(this.#tally, this.#rate(), this.#stream.columns || 80)}`);
     this.#drawn = true;
   }
 

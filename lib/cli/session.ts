@@ -61,7 +61,7 @@ export class Session {
   }
 
   /** Reports a failure after which the command may go on; the first one decides the exit code. */
-  fail(error: unknown, about: Readonly<Record<string, unknown>> = {}): void {
+  fail(error: unknown, about: object = {}): void {
     this.output.error(error, about);
     this.failWith(exitCodeOf(error));
   }
@@ -72,7 +72,7 @@ export class Session {
   }
 
   /** Runs one part of a command that has several; its failure is reported and the others go on. An end from outside is passed on. */
-  async attempt(part: () => Promise<void>, about: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  async attempt(part: () => Promise<void>, about: object = {}): Promise<void> {
     try {
       await part();
     } catch (error) {

@@ -5,7 +5,7 @@
  * special files are skipped, and said to be. Imports the file system. Called by `put`.
  */
 
-import type { Dirent, Stats } from 'node:fs';
+import type { BigIntStats, Dirent, Stats } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { ArtifactStoreError } from '../errors.js';
@@ -19,51 +19,59 @@ export type Found =
 
 const SLASH = Buffer.from('/');
 
-/** The regular files that a named path stands for: itself, or all below it, depth first, each folder in the order of the names' bytes. */
-export async function* walk(named: Buffer): AsyncGenerator<Found> {
+/** A folder that must not be taken in, by what identifies it under any name. */
+export type FolderIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
+
+/**
+ * The regular files that a named path stands for: itself, or all below it, depth first, each folder in the order of the names' bytes.
+ *
+ * @param avoid the store itself: files that change because they are being stored have no digest
+ */
+export async function* walk(named: Buffer, avoid?: FolderIdentity): AsyncGenerator<Found> {
   const kind = await kindOfNamed(named);
   if (kind instanceof ArtifactStoreError) yield { kind: 'failed', path: named, error: kind };
   else if (kind === 'file') yield { kind: 'file', path: named };
-  else yield* walkFolder(named);
+  else yield* walkFolder(named, avoid);
 }
 
-async function* walkFolder(root: Buffer): AsyncGenerator<Found> {
-  const pending = [root];
-  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    // A folder's entries are on the stack as paths; those that are folders were marked by a trailing slash when they were pushed.
-    if (!isMarked(folder, root)) {
-      yield { kind: 'file', path: folder };
+async function* walkFolder(root: Buffer, avoid: FolderIdentity | undefined): AsyncGenerator<Found> {
+  const pending: (Found | { kind: 'folder'; path: Buffer })[] = [{ kind: 'folder', path: root }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.kind !== 'folder') {
+      yield next;
       continue;
     }
-    const path = folder === root ? root : folder.subarray(0, -1);
-    const entries = await entriesOf(path);
-    if (entries instanceof ArtifactStoreError) {
-      yield { kind: 'failed', path, error: entries };
+    const { path } = next;
+    const entries = await entriesOf(path, avoid);
+    if (!Array.isArray(entries)) {
+      yield entries;
       continue;
     }
-    for (const entry of entries) {
-      if (!entry.isFile() && !entry.isDirectory())
-        yield { kind: 'skipped', path: join(path, entry.name), reason: nameKind(entry) };
-    }
-    const wanted = entries.filter((entry) => entry.isFile() || entry.isDirectory());
-    for (const entry of wanted.reverse()) {
-      const child = join(path, entry.name);
-      pending.push(entry.isDirectory() ? Buffer.concat([child, SLASH]) : child);
-    }
+    for (const entry of entries.reverse()) pending.push(met(join(path, entry.name), entry));
   }
 }
 
-function isMarked(path: Buffer, root: Buffer): boolean {
-  return path === root || path.at(-1) === SLASH[0];
+function met(path: Buffer, entry: Dirent<Buffer>): Found | { kind: 'folder'; path: Buffer } {
+  if (entry.isDirectory()) return { kind: 'folder', path };
+  if (entry.isFile()) return { kind: 'file', path };
+  return { kind: 'skipped', path, reason: nameKind(entry) };
 }
 
-async function entriesOf(folder: Buffer): Promise<Dirent<Buffer>[] | ArtifactStoreError> {
+/** What is in a folder, in the order of the names' bytes; or what to say instead. */
+async function entriesOf(folder: Buffer, avoid: FolderIdentity | undefined): Promise<Dirent<Buffer>[] | Found> {
   try {
+    if (avoid !== undefined && isSame(await stat(folder, { bigint: true }), avoid)) {
+      return { kind: 'skipped', path: folder, reason: 'the store itself' };
+    }
     const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
     return entries.sort((a, b) => Buffer.compare(a.name, b.name));
   } catch (error) {
-    return unreadable(folder, error);
+    return { kind: 'failed', path: folder, error: unreadable(folder, error) };
   }
+}
+
+function isSame(a: FolderIdentity, b: FolderIdentity): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 async function kindOfNamed(path: Buffer): Promise<'file' | 'folder' | ArtifactStoreError> {
@@ -96,7 +104,9 @@ function reasonOf(cause: unknown): string {
   return /^[A-Z0-9]+: ([^,]+),/.exec(message)?.[1] ?? message;
 }
 
-function nameKind(entry: Pick<Stats, 'isSymbolicLink' | 'isSocket' | 'isFIFO' | 'isBlockDevice' | 'isCharacterDevice'>) {
+function nameKind(
+  entry: Pick<Stats, 'isSymbolicLink' | 'isSocket' | 'isFIFO' | 'isBlockDevice' | 'isCharacterDevice'>,
+) {
   if (entry.isSymbolicLink()) return 'symbolic link';
   if (entry.isSocket()) return 'socket';
   if (entry.isFIFO()) return 'named pipe';
@@ -121,7 +131,11 @@ export function absolutePath(path: Buffer): Buffer {
 export function rawPaths(texts: readonly string[]): Buffer[] {
   if (!texts.some((text) => text.includes('\ufffd'))) return texts.map((text) => Buffer.from(text));
   const given = rawArguments();
-  return texts.map((text) => given.find((bytes) => bytes.toString() === text) ?? Buffer.from(text));
+  return texts.map((text) => {
+    const index = given.findIndex((bytes) => bytes.toString() === text);
+    // Taken out once found: two names that are not UTF-8 may look the same.
+    return index < 0 ? Buffer.from(text) : (given.splice(index, 1)[0] as Buffer);
+  });
 }
 
 function rawArguments(): Buffer[] {

@@ -23,7 +23,10 @@ import { prepareFolder } from './folder.js';
  */
 export async function openRegistry(options: { path: string }): Promise<RegistryReader> {
   const folder = await prepareFolder(options.path, false);
-  return new RegistryReader(folder.path, await openEventLog({ path: folder.log, readOnly: true, views: registryViews }));
+  return new RegistryReader(
+    folder.path,
+    await openEventLog({ path: folder.log, readOnly: true, views: registryViews }),
+  );
 }
 
 /** What a store holds, according to its log. Every answer shows what was committed before the question, by any process. */

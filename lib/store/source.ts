@@ -68,19 +68,23 @@ async function* watched(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
   }
 }
 
-/** Ends at once on abort, even while the source is silent. */
+/**
+ * Ends at once on abort, even while the source is silent. One listener for all chunks, which fails the wait of the moment: a race against
+ * one promise for the whole stream would keep every chunk in memory until that promise settles.
+ */
 async function* untilAborted(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, signal: AbortSignal) {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  let onAbort: () => void = () => undefined;
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted());
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  abort.catch(() => undefined); // nobody may be waiting when it comes
+  let giveUp: () => void = () => undefined;
+  const onAbort = () => giveUp();
+  signal.addEventListener('abort', onAbort, { once: true });
   let done = false;
   try {
     for (;;) {
-      const step = await Promise.race([iterator.next(), abort]);
+      const step = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = () => reject(aborted());
+        if (signal.aborted) giveUp();
+        else Promise.resolve(iterator.next()).then(resolve, reject);
+      });
       done = step.done === true;
       if (step.done) return;
       yield step.value;

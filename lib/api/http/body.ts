@@ -78,7 +78,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   #stop(): void {
     clearTimeout(this.#idle);
-    this.request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onGone).off('error', this.#onGone);
+    this.request
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('close', this.#onGone)
+      .off('error', this.#onGone);
   }
 
   readonly #onData = (chunk: Uint8Array): void => {

@@ -60,7 +60,12 @@ export function expectedDigests(headers: IncomingHttpHeaders, target?: Digest): 
     if (digest !== undefined) found.push(digest);
   }
   const own = headers['artifactstore-digest'];
-  if (own !== undefined) found.push(...String(own).split(',').map((text) => parseDigest(text.trim())));
+  if (own !== undefined)
+    found.push(
+      ...String(own)
+        .split(',')
+        .map((text) => parseDigest(text.trim())),
+    );
   return withoutContradiction(found);
 }
 
@@ -89,7 +94,7 @@ function sha256From(name: string, value: string, base64: string): Sha256Digest {
 function malformed(name: string, value: string): ArtifactStoreError {
   return new ArtifactStoreError(
     'AS_ERR_INVALID_DIGEST',
-    `${name}: ${value} cannot be read. Write sha-256=:<base64 of ${DIGEST_SIZE} bytes>:`,
+    `${name}: ${value} cannot be read: write sha-256=:<base64>: with ${DIGEST_SIZE} bytes.`,
     { field: name, text: value },
   );
 }

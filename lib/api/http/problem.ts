@@ -58,9 +58,10 @@ export function problemAnswer(error: unknown): Answer {
   const { code } = known;
   const mapping = MAPPINGS[code];
   const status = known instanceof Refusal ? known.status : mapping.status;
-  const told = mapping.private
-    ? { detail: `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.` }
-    : { ...known.details, detail: known.message };
+  const detail = mapping.private
+    ? `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.`
+    : known.message;
+  const document = { type: `urn:artifactstore:error:${code}`, title: ERROR_CODES[code], status, detail, code };
   return {
     status,
     headers: {
@@ -68,13 +69,8 @@ export function problemAnswer(error: unknown): Answer {
       'Cache-Control': 'no-store',
       ...(known instanceof Refusal && known.headers),
     },
-    body: `${JSON.stringify({
-      ...told,
-      type: `urn:artifactstore:error:${code}`,
-      title: ERROR_CODES[code],
-      status,
-      code,
-    })}\n`,
+    // Twice, so that it comes first and no detail of the same name replaces a member.
+    body: `${JSON.stringify({ ...document, ...(!mapping.private && known.details), ...document })}\n`,
   };
 }
 

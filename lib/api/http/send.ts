@@ -26,7 +26,7 @@ export interface SendOptions {
 }
 
 /**
- * Sends an answer and settles when it has been handed to the operating system, or when the client is gone.
+ * Sends an answer; settles when its last byte has been written to the connection, or when the client is gone.
  *
  * @throws what reading the bytes throws: the head is out, so the connection must be torn for the client to notice
  */
@@ -46,13 +46,15 @@ export async function send(
   }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, { ...ALWAYS, ...headers, ...(bytes && { 'Content-Length': bytes.byteLength }) });
-  if (unread && options.bodyInFlight) {
-    // The answer is complete to the client; only the end of the connection waits.
-    response.flushHeaders();
-    if (bytes) response.write(bytes);
-    await discard(request);
+  if (!unread || !options.bodyInFlight) {
+    response.end(bytes);
+    return;
   }
-  response.end(response.writableLength === 0 && !(unread && options.bodyInFlight) ? bytes : undefined);
+  // To the client the answer is complete now; only the end of the connection waits.
+  response.flushHeaders();
+  if (bytes) response.write(bytes);
+  await discard(request);
+  response.end();
 }
 
 function isDownload(body: Answer['body']): body is Download {

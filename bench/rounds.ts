@@ -1,0 +1,59 @@
+/** Timing in interleaved rounds, so that what disturbs the machine disturbs every contender alike. Pure but for the clock. Called by benchmarks. */
+
+/** Something to time. */
+export interface Timed {
+  /** Called before each measurement, not timed. */
+  prepare?: () => void;
+  run: () => void;
+}
+
+export interface RoundOptions {
+  rounds: number;
+  /** Milliseconds of one measurement, about. */
+  milliseconds: number;
+  /** Told how many measurements are done. */
+  onRound?: (done: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Runs a second of each, by contender and round. */
+export async function runInterleaved(timed: readonly Timed[], options: RoundOptions): Promise<number[][]> {
+  const { rounds, milliseconds, onRound, signal } = options;
+  const counts = timed.map((contender) => calibrate(contender, milliseconds));
+  const speeds: number[][] = timed.map(() => []);
+  let done = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (let step = 0; step < timed.length; step++) {
+      // A rotating start: nobody always runs behind the same neighbour.
+      const index = (round + step) % timed.length;
+      speeds[index]?.push(measure(timed[index] as Timed, counts[index] ?? 1));
+      onRound?.(++done);
+      await new Promise((resolve) => setImmediate(resolve)); // signals and the progress line get their turn
+      signal?.throwIfAborted();
+    }
+  }
+  return speeds;
+}
+
+/** How many runs take about so long; also warms up code and caches. */
+function calibrate(contender: Timed, milliseconds: number): number {
+  for (let count = 1; ; count *= 2) {
+    const seconds = count / measure(contender, count);
+    if (seconds * 1000 >= milliseconds / 4) return Math.max(1, Math.round((count * milliseconds) / (seconds * 1000)));
+  }
+}
+
+function measure({ prepare, run }: Timed, count: number): number {
+  prepare?.();
+  const began = process.hrtime.bigint();
+  for (let n = 0; n < count; n++) run();
+  return count / (Number(process.hrtime.bigint() - began) / 1e9);
+}
+
+/** The middle value; the mean of the two in the middle of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}

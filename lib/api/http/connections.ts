@@ -1,0 +1,48 @@
+/**
+ * The open connections and the answers under way on each: what a graceful end has to wait for.
+ *
+ * Imports Node types. Called by `server.ts`.
+ */
+
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+export class Connections {
+  readonly #responses = new Map<Socket, Set<ServerResponse>>();
+  #closing = false;
+
+  /** Follows every connection that the server accepts from now on. */
+  constructor(server: Server) {
+    server.on('connection', (socket: Socket) => {
+      this.#responses.set(socket, new Set());
+      socket.once('close', () => this.#responses.delete(socket));
+    });
+  }
+
+  /** An answer is under way until its response closes. */
+  track(response: ServerResponse): void {
+    const socket = response.req.socket;
+    this.#responses.get(socket)?.add(response);
+    response.once('close', () => {
+      const others = this.#responses.get(socket);
+      others?.delete(response);
+      if (this.#closing && others?.size === 0) socket.destroySoon();
+    });
+  }
+
+  /** Whether the head of an answer is out, so that nothing else may be written to the connection. */
+  isAnswering(socket: Socket): boolean {
+    return [...(this.#responses.get(socket) ?? [])].some((response) => response.headersSent);
+  }
+
+  /** Ends idle connections now and the others behind their answers. */
+  endIdle(): void {
+    this.#closing = true;
+    for (const [socket, responses] of this.#responses) if (responses.size === 0) socket.destroy();
+  }
+
+  /** Tears whatever is left. */
+  destroyAll(): void {
+    for (const socket of this.#responses.keys()) socket.destroy();
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * GET and HEAD /v1/objects/<digest or prefix>: an object's bytes, whole or one range, each verified before it leaves.
+ *
+ * Imports the exchange and the header parsers. Called by the router.
+ */
+
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { ByteRange } from '../../dataplane/spi.js';
+import { isDigest } from '../../digest-name.js';
+import type { ObjectRecord } from '../../registry/registry.js';
+import type { StoredObject } from '../../store/stored-object.js';
+import { checkPreconditions, rangeCounts, type Validators, validatorsOf } from './conditional.js';
+import { formatArtifactstoreDigest, formatReprDigest } from './digest-fields.js';
+import { type Answer, type Exchange, Refusal } from './exchange.js';
+import { formatContentRange, parseRange } from './range.js';
+
+/** Absence and damage are the errors of `store.get`, and of reading the first chunk. */
+export async function readObject(exchange: Exchange): Promise<Answer> {
+  const { store, method, headers, actor, params } = exchange;
+  const name = params[0] ?? '';
+  const object = await store.get(name, { actor });
+  const { record } = object;
+  const validators = validatorsOf(record);
+  const metadata = objectHeaders(record, name, validators);
+  const verdict = checkPreconditions(method, headers, validators);
+  if (verdict === 'failed') {
+    throw new Refusal('AS_ERR_HTTP_PRECONDITION', 412, `A precondition does not hold for ${record.blake3}.`);
+  }
+  if (verdict === 'not-modified') return { status: 304, headers: metadata };
+  if (method === 'HEAD') return { status: 200, headers: { ...metadata, 'Content-Length': record.size } };
+  const range = rangeCounts(headers, validators) ? parseRange(headers.range, record.size) : 'whole';
+  if (range === 'whole') return download(200, metadata, object);
+  if (range === 'unsatisfiable') throw unsatisfiable(headers.range, record);
+  return downloadRange(metadata, record, range, exchange);
+}
+
+async function downloadRange(
+  metadata: OutgoingHttpHeaders,
+  { blake3, size }: ObjectRecord,
+  range: ByteRange,
+  { store, actor }: Exchange,
+): Promise<Answer> {
+  const headers = { ...metadata, 'Content-Range': formatContentRange(range, size) };
+  return download(206, headers, await store.get(blake3, { range, actor }));
+}
+
+async function download(status: number, headers: OutgoingHttpHeaders, object: StoredObject): Promise<Answer> {
+  const rest = object[Symbol.asyncIterator]();
+  const first = await rest.next();
+  return { status, headers: { ...headers, 'Content-Length': object.size }, body: { first, rest } };
+}
+
+function objectHeaders(record: ObjectRecord, name: string, { etag, lastModified }: Validators): OutgoingHttpHeaders {
+  const isWhole = isDigest(name);
+  return {
+    'Content-Type': 'application/octet-stream',
+    'Accept-Ranges': 'bytes',
+    ETag: etag,
+    'Last-Modified': new Date(lastModified).toUTCString(),
+    'Repr-Digest': formatReprDigest(record.sha256),
+    'Artifactstore-Digest': formatArtifactstoreDigest(record),
+    // A digest names the same bytes for ever; a prefix may become ambiguous tomorrow.
+    'Cache-Control': isWhole ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...(!isWhole && { 'Content-Location': `/v1/objects/${record.blake3}` }),
+  };
+}
+
+function unsatisfiable(range: string | undefined, { blake3, size }: ObjectRecord): Refusal {
+  return new Refusal(
+    'AS_ERR_RANGE',
+    416,
+    `Range "${range}" has no byte of ${blake3}, which has ${size} bytes.`,
+    { address: blake3, size },
+    { 'Content-Range': `bytes */${size}` },
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * `/v1/objects`: the listing, what is known about one object, and deletion. Bytes go in by `upload.ts` and out by `download.ts`.
+ *
+ * Imports the exchange and digest names. Called by the router.
+ */
+
+import { parseDigest } from '../../digest-name.js';
+import type { ListQuery } from '../../registry/registry.js';
+import { checkPreconditions, validatorsOf } from './conditional.js';
+import { type Answer, type Exchange, integerParameter, json, Refusal } from './exchange.js';
+
+/** GET /v1/objects: one page, ordered by content address. */
+export async function listObjects({ store, query }: Exchange): Promise<Answer> {
+  const limit = integerParameter(query, 'limit');
+  const cursor = query.get('cursor');
+  const state = query.get('state');
+  const { objects, cursor: next } = await store.list({
+    ...(limit !== undefined && { limit }),
+    ...(cursor !== null && { cursor }),
+    // The registry refuses what is not a state.
+    ...(state !== null && { state: state as NonNullable<ListQuery['state']> }),
+  });
+  return json(200, { objects, ...(next !== undefined && { next }) });
+}
+
+/** GET /v1/objects/<digest or prefix>/meta: what is known about an object, a deleted one included. */
+export async function describeObject({ store, params: [name = ''] }: Exchange): Promise<Answer> {
+  return json(200, await store.stat(name));
+}
+
+/** DELETE /v1/objects/<digest>. A prefix is not enough: what it names may be another object by the time it is deleted. */
+export async function deleteObject(exchange: Exchange): Promise<Answer> {
+  const { store, method, headers, query, actor } = exchange;
+  const digest = parseDigest(exchange.params[0] ?? '');
+  if (checkPreconditions(method, headers, validatorsOf(await store.stat(digest))) === 'failed') {
+    throw new Refusal(
+      'AS_ERR_HTTP_PRECONDITION',
+      412,
+      `A precondition does not hold for ${digest}; nothing was deleted.`,
+    );
+  }
+  const reason = query.get('reason')?.normalize('NFC');
+  const { record, freedSize } = await store.delete(digest, { actor, ...(reason && { reason }) });
+  return json(200, { ...record, freedSize });
+}

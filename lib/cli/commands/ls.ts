@@ -1,0 +1,56 @@
+/** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service. */
+
+import { Command } from 'commander';
+import type { ObjectRecord, ObjectState } from '../../registry/registry.js';
+import type { RegistryReader } from '../../store/registry-reader.js';
+import { formatSize, formatTime, shortDigest } from '../format.js';
+import { option } from '../options.js';
+import { runCommand, type Session } from '../session.js';
+
+interface LsFlags {
+  state: ObjectState | 'present' | 'all';
+  digests?: boolean;
+}
+
+const STATES = ['present', 'live', 'corrupt', 'tombstoned', 'deleted', 'all'];
+
+export function lsCommand(): Command {
+  return new Command('ls')
+    .description('List objects: digest, size, time first stored, state.')
+    .addOption(
+      option('--state <state>', 'only objects in this state; present: live and corrupt')
+        .choices(STATES)
+        .default('present'),
+    )
+    .addOption(option('--digests', 'both digests in full'))
+    .action((flags: LsFlags, command: Command) => runCommand(command, (session) => list(session, flags)));
+}
+
+async function list(session: Session, { state, digests }: LsFlags): Promise<void> {
+  const { output } = session;
+  const registry = await session.openRegistry();
+  for await (const page of pages(session, registry, state)) {
+    const lines = page.map((record) => (output.json ? JSON.stringify(record) : line(record, digests === true)));
+    if (lines.length > 0) await output.write(`${lines.join('\n')}\n`);
+  }
+}
+
+async function* pages(session: Session, registry: RegistryReader, state: LsFlags['state']) {
+  const one = state === 'present' || state === 'all' ? {} : { state };
+  let cursor: string | undefined;
+  do {
+    session.signal.throwIfAborted();
+    const page = await registry.list({ ...one, ...(cursor !== undefined && { cursor }) });
+    yield state === 'present' ? page.objects.filter(isPresent) : page.objects;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}
+
+function isPresent({ state }: ObjectRecord): boolean {
+  return state === 'live' || state === 'corrupt';
+}
+
+function line({ blake3, sha256, size, ingestedAt, state }: ObjectRecord, digests: boolean): string {
+  const name = digests ? `${blake3}  ${sha256}` : shortDigest(blake3);
+  return `${name}  ${formatSize(size).padStart(8)}  ${formatTime(ingestedAt)}  ${state}`;
+}

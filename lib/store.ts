@@ -12,14 +12,12 @@ import type {
   BackendStatus,
   ByteRange,
   ContentAddress,
-  Digest,
-  IngestHints,
   IngestResult,
   Receipt,
   Sha256Digest,
   VerifyResult,
 } from './dataplane/spi.js';
-import { formatBlake3, formatSha256, parseDigest } from './digest-name.js';
+import { formatBlake3, formatSha256 } from './digest-name.js';
 import { ArtifactStoreError, isStoreError } from './errors.js';
 import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objectVerified } from './events/kinds.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
@@ -29,6 +27,8 @@ import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './reg
 import { createRegistry } from './registry/sqlite-registry.js';
 import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
+import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
+import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { prepareFolder } from './store/folder.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
@@ -51,12 +51,8 @@ export interface ActorOption {
   actor?: string;
 }
 
-export interface PutOptions extends Watch, ActorOption {
-  /** Digests that the bytes must have, one or both, with their algorithm; else AS_ERR_DIGEST_MISMATCH and nothing is stored. */
-  expect?: Digest | readonly Digest[];
-  /** Bytes that must come; else AS_ERR_SIZE_MISMATCH and nothing is stored. */
-  size?: number;
-}
+/** What accompanies bytes on their way in: expectations, progress, an end, an actor. */
+export interface PutOptions extends Expectation, Watch, ActorOption {}
 
 /** What `put` did. */
 export interface PutResult {
@@ -417,76 +413,4 @@ export class Store {
       { path: this.path },
     );
   }
-}
-
-function hintsOf({ expect, size }: PutOptions): IngestHints {
-  const hints: IngestHints = size === undefined ? {} : { size };
-  for (const text of expect === undefined ? [] : [expect].flat()) {
-    const digest = parseDigest(text);
-    if (digest.startsWith('blake3:')) hints.blake3 = digest as ContentAddress;
-    else hints.sha256 = digest as Sha256Digest;
-  }
-  return hints;
-}
-
-function requirePresent(record: ObjectRecord): void {
-  if (record.state !== 'deleted' && record.state !== 'tombstoned') return;
-  const { tombstone } = record;
-  const when = tombstone
-    ? ` on ${new Date(tombstone.time).toISOString()} by ${tombstone.actor}${tombstone.reason ? ` (${tombstone.reason})` : ''}`
-    : '';
-  throw new ArtifactStoreError(
-    'AS_ERR_GONE',
-    `${record.blake3} was deleted${when}. Store the bytes again to bring it back.`,
-    {
-      address: record.blake3,
-      ...(tombstone && {
-        event: tombstone.id,
-        seq: tombstone.seq,
-        time: tombstone.time,
-        actor: tombstone.actor,
-        reason: tombstone.reason,
-      }),
-    },
-  );
-}
-
-function requireReadable(record: ObjectRecord): void {
-  requirePresent(record);
-  if (record.state !== 'corrupt') return;
-  throw new ArtifactStoreError(
-    'AS_ERR_CORRUPT',
-    `${record.blake3} is known to be damaged. Store the same bytes again to heal it.`,
-    {
-      address: record.blake3,
-      ranges: record.damaged?.map(({ start, end }) => [start, end]) ?? [],
-    },
-  );
-}
-
-function requireRange({ start, end }: ByteRange, { blake3, size }: ObjectRecord): void {
-  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size) return;
-  throw new ArtifactStoreError(
-    'AS_ERR_RANGE',
-    `Bytes ${start} to ${end} are not in ${blake3}, which has ${size}. Give 0 ≤ start ≤ end ≤ ${size}.`,
-    { start, end, size },
-  );
-}
-
-/** The data plane knows an object by BLAKE3; that SHA-256 is what was recorded too is for the one who recorded it to check. */
-function withRegisteredDigest(result: VerifyResult, record: ObjectRecord): VerifyResult {
-  if (result.status !== 'intact' || (result.sha256 && formatSha256(result.sha256) === record.sha256)) return result;
-  return { ...result, status: 'corrupt', damaged: wholeIfNone([], record) };
-}
-
-function damagedRanges(error: ArtifactStoreError, record: ObjectRecord): ByteRange[] {
-  const named = (error.details.ranges ?? []) as readonly (readonly [number, number])[];
-  return wholeIfNone(
-    named.map(([start, end]) => ({ start, end })),
-    record,
-  );
-}
-
-function wholeIfNone(ranges: ByteRange[], { size }: ObjectRecord): ByteRange[] {
-  return ranges.length > 0 ? ranges : [{ start: 0, end: size }];
 }

@@ -26,9 +26,10 @@ export interface RunOptions {
   started?: (child: ChildProcess) => void;
 }
 
-/** The environment without anything that would be an option. */
+/** The environment without what would be an option, and without the test runner's hooks, which triple the time of every process. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARTIFACTSTORE_')));
+  const kept = ([name]: [string, unknown]) => !/^(ARTIFACTSTORE_|_TAPJS_|NODE_OPTIONS$)/.test(name);
+  return Object.fromEntries(Object.entries(process.env).filter(kept));
 }
 
 /** Runs the command line to its end. */

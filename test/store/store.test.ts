@@ -220,6 +220,8 @@ t.test('bad names', async (t) => {
   await t.rejects(store.get(blake3, { range: { start: 0, end: 1_000 } }), { code: 'AS_ERR_RANGE' });
   await t.rejects(store.put(text('x'), { expect: 'blake3:00' as never }), { code: 'AS_ERR_INVALID_DIGEST' });
   await t.rejects(store.put(text('x'), { expect: blake3 }), { code: 'AS_ERR_DIGEST_MISMATCH' });
+  const two = [blake3, `blake3:${'1'.repeat(64)}`] as const;
+  await t.rejects(store.put(text('x'), { expect: two }), { code: 'AS_ERR_INVALID_ARGUMENT' });
   await t.rejects(store.put(text('x'), { size: 2 }), { code: 'AS_ERR_SIZE_MISMATCH' });
   await t.rejects(store.put(text('x'), { size: -1 }), { code: 'AS_ERR_INVALID_ARGUMENT' });
   t.equal((await store.list()).objects.length, 300, 'nothing was stored');

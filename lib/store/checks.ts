@@ -1,0 +1,90 @@
+/**
+ * What the facade checks before it begins: expectations, the state of an object, ranges.
+ *
+ * Pure; imports digest text, errors and types. Called by lib/store.ts.
+ */
+
+import type { ByteRange, Digest, IngestHints } from '../dataplane/spi.js';
+import { isContentAddress, isSha256Digest, parseDigest } from '../digest-name.js';
+import { ArtifactStoreError } from '../errors.js';
+import type { ObjectRecord } from '../registry/registry.js';
+
+/** What the caller expects of the bytes. */
+export interface Expectation {
+  /** Digests that the bytes must have, one or both, with their algorithm; else AS_ERR_DIGEST_MISMATCH and nothing is stored. */
+  expect?: Digest | readonly Digest[];
+  /** Bytes that must come; else AS_ERR_SIZE_MISMATCH and nothing is stored. */
+  size?: number;
+}
+
+/**
+ * Expectations as the contract has them.
+ *
+ * @throws AS_ERR_INVALID_DIGEST; AS_ERR_INVALID_ARGUMENT: two different digests of one algorithm
+ */
+export function hintsOf({ expect, size }: Expectation): IngestHints {
+  const digests = (expect === undefined ? [] : [expect].flat()).map(parseDigest);
+  const blake3 = onlyOne(digests.filter(isContentAddress));
+  const sha256 = onlyOne(digests.filter(isSha256Digest));
+  return { ...(blake3 && { blake3 }), ...(sha256 && { sha256 }), ...(size !== undefined && { size }) };
+}
+
+/** The one value of a list that may repeat it; two different digests of one algorithm are a mistake, not a choice. */
+function onlyOne<T extends string>(digests: readonly T[]): T | undefined {
+  const [first, second] = new Set(digests);
+  if (second === undefined) return first;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `No bytes have both ${first} and ${second}. Expect one of them.`,
+    {
+      expected: [first, second],
+    },
+  );
+}
+
+/** Refuses a deleted object with AS_ERR_GONE and its tombstone. */
+export function requirePresent(record: ObjectRecord): void {
+  if (record.state !== 'deleted' && record.state !== 'tombstoned') return;
+  const { tombstone } = record;
+  const when = tombstone
+    ? ` on ${new Date(tombstone.time).toISOString()} by ${tombstone.actor}${tombstone.reason ? ` (${tombstone.reason})` : ''}`
+    : '';
+  throw new ArtifactStoreError(
+    'AS_ERR_GONE',
+    `${record.blake3} was deleted${when}. Store the bytes again to bring it back.`,
+    {
+      address: record.blake3,
+      ...(tombstone && {
+        event: tombstone.id,
+        seq: tombstone.seq,
+        time: tombstone.time,
+        actor: tombstone.actor,
+        reason: tombstone.reason,
+      }),
+    },
+  );
+}
+
+/** Refuses an object that is deleted (AS_ERR_GONE) or known to be damaged (AS_ERR_CORRUPT). */
+export function requireReadable(record: ObjectRecord): void {
+  requirePresent(record);
+  if (record.state !== 'corrupt') return;
+  throw new ArtifactStoreError(
+    'AS_ERR_CORRUPT',
+    `${record.blake3} is known to be damaged. Store the same bytes again to heal it.`,
+    {
+      address: record.blake3,
+      ranges: record.damaged?.map(({ start, end }) => [start, end]) ?? [],
+    },
+  );
+}
+
+/** Refuses a range that is not within the object with AS_ERR_RANGE. */
+export function requireRange({ start, end }: ByteRange, { blake3, size }: ObjectRecord): void {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size) return;
+  throw new ArtifactStoreError(
+    'AS_ERR_RANGE',
+    `Bytes ${start} to ${end} are not in ${blake3}, which has ${size}. Give 0 ≤ start ≤ end ≤ ${size}.`,
+    { start, end, size },
+  );
+}

@@ -228,7 +228,7 @@ export class Store {
         this.#recordVerification(record.blake3, result, options.actor ?? this.actor),
       );
     }
-    return { ...result, record: await this.#registry.resolve(record.blake3) };
+    return { ...result, record: await this.#record(record.blake3) };
   }
 
   /**
@@ -242,11 +242,11 @@ export class Store {
     const actor = options.actor ?? this.actor;
     const { blake3 } = await this.#registry.resolve(name);
     return this.#guard.locked(blake3, async () => {
-      const record = await this.#registry.resolve(blake3);
+      const record = await this.#record(blake3);
       requirePresent(record);
       await this.#log.append([objectTombstoned(actor, blake3, options.reason)]);
       const freedSize = await this.#sweep(blake3, actor);
-      return { record: await this.#registry.resolve(blake3), freedSize };
+      return { record: await this.#record(blake3), freedSize };
     });
   }
 
@@ -351,6 +351,11 @@ export class Store {
     });
   }
 
+  /** What the registry says now about an object that it has named before. */
+  async #record(address: ContentAddress): Promise<ObjectRecord> {
+    return (await this.#registry.stat(address)) as ObjectRecord; // records are never removed
+  }
+
   async #isPresent(address: ContentAddress): Promise<boolean> {
     try {
       for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
@@ -378,14 +383,14 @@ export class Store {
   async #recordDamage(record: ObjectRecord, error: unknown, actor: string): Promise<void> {
     if (this.readOnly || this.#closed || !isStoreError(error, 'AS_ERR_CORRUPT', 'AS_ERR_NOT_FOUND')) return;
     await this.#guard.locked(record.blake3, async () => {
-      const now = await this.#registry.resolve(record.blake3);
+      const now = await this.#record(record.blake3);
       if (now.state !== 'live') return; // known already, or deleted under the reader
       await this.#log.append([objectCorrupted(actor, record.blake3, damagedRanges(error, record), 'read')]);
     });
   }
 
   async #recordVerification(address: ContentAddress, result: VerifyResult, actor: string): Promise<void> {
-    const now = await this.#registry.resolve(address);
+    const now = await this.#record(address);
     if (now.state !== 'live' && now.state !== 'corrupt') return; // deleted while it was being verified
     const events: NewEvent[] = [objectVerified(actor, address, result)];
     if (result.status !== 'intact')

@@ -3,7 +3,6 @@
  * ARTIFACTSTORE_TEST_STREAM_GIB says how large; it needs as much room in the temporary folder.
  */
 
-import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -13,6 +12,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { request } from 'undici';
+import { forkUnhooked } from '../support/unhooked.js';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -37,7 +37,7 @@ t.setTimeout(290_000);
 t.test(`${size / GIB} GiB in and out`, { skip: await obstacle(), timeout: 285_000 }, async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-memory-'));
   t.teardown(() => rm(path, { recursive: true, force: true }));
-  const server = fork(join(import.meta.dirname, 'memory-server.js'), [join(path, 'store')]);
+  const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [join(path, 'store')]);
   t.teardown(() => server.kill('SIGKILL'));
   const [{ url }] = (await once(server, 'message')) as [{ url: string }];
   const pid = server.pid as number;

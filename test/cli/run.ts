@@ -1,7 +1,8 @@
 /** Runs the real executable, as a person or a script does. */
 
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { resolve } from 'node:path';
+import { spawnUnhooked } from '../support/unhooked.js';
 
 export const root = resolve(import.meta.dirname, '../../..');
 export const executable = resolve(root, 'dist/lib/cli/main.js');
@@ -31,12 +32,6 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARTIFACTSTORE_')));
 }
 
-/**
- * A program without the test runner's hooks, which it adds to the environment of every process below it and which triple the time
- * that Node takes to start. `env` becomes the program, so signals reach it.
- */
-const UNHOOKED = ['-u', 'NODE_OPTIONS'];
-
 /** Runs the command line to its end. */
 export function cli(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return command(process.execPath, [executable, ...args], options);
@@ -52,7 +47,7 @@ export function command(program: string, args: readonly string[], options: RunOp
     ...(cwd !== undefined && { cwd }),
   };
   return new Promise((done, failed) => {
-    const child = spawn('env', [...UNHOOKED, program, ...args], settings);
+    const child = spawnUnhooked(program, args, settings);
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));

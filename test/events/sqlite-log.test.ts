@@ -1,9 +1,7 @@
 /** The event log in SQLite: the conformance kit, and what only this implementation promises. */
 
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
 import t from 'tap';
 import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
@@ -20,6 +18,7 @@ import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
 import { loadSqlite } from '../../lib/sqlite/load.js';
+import { forkUnhooked } from '../support/unhooked.js';
 import { dumpViews } from './dump.js';
 import { testEventLog } from './log-conformance.js';
 import { ingestResult, randomEvent, randomSource } from './random-events.js';
@@ -375,7 +374,7 @@ async function appendUntilKilled(
   reports: number,
   acknowledged: Map<number, string>,
 ): Promise<void> {
-  const child = fork(fileURLToPath(new URL('./append-child.js', import.meta.url)), [path, String(seed)]);
+  const child = forkUnhooked(new URL('./append-child.js', import.meta.url), [path, String(seed)]);
   let heard = 0;
   child.on('message', (events: [number, string][]) => {
     for (const [seq, id] of events) acknowledged.set(seq, id);

@@ -3,7 +3,7 @@
  * input. The data plane and the log have test files of their own.
  */
 
-import { execFileSync, fork } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -30,6 +30,7 @@ import {
 import { registryViews } from '../../lib/registry/views.js';
 import { AddressGuard } from '../../lib/store/address-guard.js';
 import { Store as StoreClass } from '../../lib/store.js';
+import { forkUnhooked } from '../support/unhooked.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 const sha256 = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -408,9 +409,7 @@ t.test('a deletion that a crash interrupted is finished on opening', async (t) =
 t.test('kill -9 in the middle of puts leaves a store that opens and verifies clean', async (t) => {
   const path = await folder(t);
   for (let round = 0; round < 6; round++) {
-    const child = fork(new URL('./put-forever.js', import.meta.url), [path], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    const child = forkUnhooked(new URL('./put-forever.js', import.meta.url), [path]);
     const acknowledged: string[] = [];
     child.on('message', (address) => acknowledged.push(address as string));
     await once(child, 'message');

@@ -56,7 +56,7 @@ module.exports = {
       'The addon is called by the data plane, the digest-only API and the description of the machine; anyone else would go round the checks that stand there.',
       {
         path: '^(lib|bench)/',
-        pathNot: ['^lib/native/', '^lib/dataplane/(inproc|backend)/', '^lib/(digest|kernels)[.]ts$'],
+        pathNot: ['^lib/native/', '^lib/dataplane/(inproc|backend)/', '^lib/(chunk|digest|kernels)[.]ts$'],
       },
       { path: '^lib/native/' },
     ),

@@ -7,18 +7,28 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createDigester, describeNative, digestMany, selectKernel, toHex } from '../lib/index.js';
+import { createDigester, type Digests, describeNative, digestMany, selectKernel, toHex } from '../lib/index.js';
 import { describeMachine, type Machine } from './machine.js';
 import { median, runInterleaved } from './rounds.js';
 import { table } from './table.js';
 
-/** What is measured: a way to digest one input of any size. */
+/** Digests as text; BLAKE3 only from those who compute it. */
+interface Found {
+  sha256: string;
+  blake3?: string;
+}
+
+/** What is measured: a way to digest inputs of any size. */
 interface Contender {
   name: string;
   /** The kernel set it runs on; absent when it is not ours. */
   kernel?: string;
-  /** Digests the input once and gives what it found, which is checked before anything is timed. */
-  digest: (input: Uint8Array) => { sha256: string; blake3?: string };
+  /** Inputs it is given at once. */
+  count: number;
+  /** Bytes of the largest input it is meant for; absent: any. */
+  sizeMax?: number;
+  /** Digests every input once and gives what it found, which is checked before anything is timed. */
+  digest: (inputs: readonly Uint8Array[]) => Found[];
 }
 
 /** One size and contender. */
@@ -57,6 +67,11 @@ export interface HashOptions {
 const KIB = 1024;
 const SIZES = [64, KIB, 4 * KIB, 64 * KIB, KIB * KIB, 16 * KIB * KIB];
 
+/** Inputs that are digested side by side when there are many: objects of a build, files of a folder. */
+const MANY = 64;
+/** Bytes of an input up to which many are measured: beyond, the core takes two at a time anyway. */
+const MANY_SIZE_MAX = 16 * KIB;
+
 /** Bytes of one update: what a file or a socket gives at a time. */
 const STREAM_PIECE_SIZE = 64 * KIB;
 
@@ -69,30 +84,34 @@ const REFERENCE = 'node:crypto sha256';
  */
 export async function measureHash(options: HashOptions = {}): Promise<HashReport> {
   const { rounds = 9, sizes = SIZES, milliseconds = 20, onProgress, signal } = options;
-  const { kernel: before } = describeNative();
+  const { kernel: chosen } = describeNative();
   const rows: HashRow[] = [];
   try {
-    const all = contenders();
-    const total = sizes.length * rounds * all.length;
-    for (const [index, size] of sizes.entries()) {
-      const input = sample(size);
-      requireSame(all, input);
+    const measured = sizes.map((size) => ({ size, all: contenders(size) }));
+    const total = measured.reduce((sum, { all }) => sum + rounds * all.length, 0);
+    let before = 0;
+    for (const { size, all } of measured) {
+      const inputs = Array.from({ length: Math.max(...all.map(({ count }) => count)) }, (_, seed) =>
+        sample(size, seed),
+      );
+      requireSame(all, inputs);
       const speeds = await runInterleaved(
-        all.map((contender) => ({
-          run: () => void contender.digest(input),
-          prepare: () => select(contender),
-        })),
+        all.map((contender) => {
+          const own = inputs.slice(0, contender.count);
+          return { run: () => void contender.digest(own), prepare: () => select(contender) };
+        }),
         {
           rounds,
           milliseconds,
-          onRound: (done) => onProgress?.(index * rounds * all.length + done, total),
+          onRound: (done) => onProgress?.(before + done, total),
           ...(signal && { signal }),
         },
       );
+      before += rounds * all.length;
       rows.push(...rowsOf(all, size, speeds));
     }
   } finally {
-    selectKernel(before);
+    selectKernel(chosen);
   }
   return { benchmark: 'hash', machine: describeMachine(), rounds, rows };
 }
@@ -112,18 +131,29 @@ export function renderHash({ machine, rounds, rows }: HashReport): string {
   return `${head}\n${rounds} interleaved rounds; ours give BLAKE3 and SHA-256, node:crypto SHA-256 alone\n\n${body}\n`;
 }
 
-function contenders(): Contender[] {
+/** Those that are meant for inputs of this size; the reference first. */
+function contenders(size: number): Contender[] {
   const reference: Contender = {
     name: REFERENCE,
-    digest: (input) => ({ sha256: createHash('sha256').update(input).digest('hex') }),
+    count: 1,
+    digest: (inputs) => inputs.map((input) => ({ sha256: createHash('sha256').update(input).digest('hex') })),
   };
-  return [reference, ...describeNative().kernels.flatMap(ours)];
+  const all = [reference, ...describeNative().kernels.flatMap(ours)];
+  return all.filter(({ sizeMax = Number.POSITIVE_INFINITY }) => size <= sizeMax);
 }
 
 function ours(kernel: string): Contender[] {
+  const together = (inputs: readonly Uint8Array[]) => digestMany(inputs).map(hex);
   return [
-    { name: `${kernel}: digestMany, one input`, kernel, digest: (input) => hex(digestMany([input])[0]) },
-    { name: `${kernel}: createDigester, stream`, kernel, digest: (input) => hex(streamed(input)) },
+    { name: `${kernel}: one input`, kernel, count: 1, digest: together },
+    {
+      name: `${kernel}: one stream`,
+      kernel,
+      count: 1,
+      digest: (inputs) => inputs.map((input) => hex(streamed(input))),
+    },
+    { name: `${kernel}: two inputs`, kernel, count: 2, digest: together },
+    { name: `${kernel}: ${MANY} inputs`, kernel, count: MANY, sizeMax: MANY_SIZE_MAX, digest: together },
   ];
 }
 
@@ -135,8 +165,7 @@ function streamed(input: Uint8Array) {
 }
 
 /** Text like node:crypto's, so that every contender does the same work. */
-function hex(digests: { sha256: Uint8Array; blake3: Uint8Array } | undefined) {
-  if (digests === undefined) throw new Error('digestMany gave nothing for one input');
+function hex(digests: Digests): Found {
   return { sha256: toHex(digests.sha256), blake3: toHex(digests.blake3) };
 }
 
@@ -145,23 +174,24 @@ function select({ kernel }: Contender): void {
 }
 
 /** A fast wrong answer is worth nothing. */
-function requireSame(all: readonly Contender[], input: Uint8Array): void {
-  const found = all.map((contender) => {
+function requireSame(all: readonly Contender[], inputs: readonly Uint8Array[]): void {
+  const expected = inputs.map((input) => createHash('sha256').update(input).digest('hex'));
+  const blake3: string[] = [];
+  for (const contender of all) {
     select(contender);
-    return contender.digest(input);
-  });
-  const blake3 = found.find((digests) => digests.blake3 !== undefined)?.blake3;
-  for (const [index, digests] of found.entries()) {
-    if (digests.sha256 === found[0]?.sha256 && (digests.blake3 ?? blake3) === blake3) continue;
-    throw new Error(`${all[index]?.name} gives another digest for ${input.byteLength} bytes than the others`);
+    for (const [index, found] of contender.digest(inputs.slice(0, contender.count)).entries()) {
+      blake3[index] ??= found.blake3 as string;
+      if (found.sha256 === expected[index] && (found.blake3 ?? blake3[index]) === blake3[index]) continue;
+      throw new Error(`${contender.name} gives another digest for ${inputs[index]?.byteLength} bytes than the others`);
+    }
   }
 }
 
-/** @param speeds runs a second, by contender and round */
+/** @param speeds runs a second, by contender and round; a run takes `count` inputs */
 function rowsOf(all: readonly Contender[], size: number, speeds: readonly (readonly number[])[]): HashRow[] {
   const reference = speeds[0] ?? [];
-  return all.map(({ name, kernel }, index) => {
-    const own = speeds[index] ?? [];
+  return all.map(({ name, kernel, count }, index) => {
+    const own = (speeds[index] ?? []).map((speed) => speed * count);
     const ratios = own.map((speed, round) => speed / (reference[round] ?? Number.NaN));
     return {
       size,
@@ -175,9 +205,9 @@ function rowsOf(all: readonly Contender[], size: number, speeds: readonly (reado
 }
 
 /** Bytes without a pattern that are the same in every run. */
-function sample(size: number): Uint8Array {
+function sample(size: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(size);
-  let state = 0x9e3779b9;
+  let state = (0x9e3779b9 + seed) >>> 0;
   for (let at = 0; at < size; at++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     bytes[at] = state >>> 24;

@@ -1,6 +1,7 @@
 /** The public API; re-exports only. */
 
 export { type CborValue, type JsonValue, toJson } from './cbor/index.js';
+export { type Chunker, type ChunkOptions, chunk, chunkKernels, createChunker, selectChunkKernel } from './chunk.js';
 export type {
   BackendStatus,
   ByteRange,

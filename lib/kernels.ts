@@ -1,11 +1,12 @@
 /**
  * Which native code runs here, and a way to choose: for diagnosis and benchmarks. Programs that only store things never need it.
  *
- * Imports the native addon, the only file beside lib/digest.ts above the data plane that does. Called by lib/doctor.ts, by benchmarks and
+ * Imports the native addon, which above the data plane only lib/chunk.ts and lib/digest.ts do too. Called by lib/doctor.ts, by benchmarks and
  * by users through lib/index.ts.
  */
 
 import { ArtifactStoreError } from './errors.js';
+import type { KernelCounters } from './native/addon.js';
 import { loadAddon } from './native/load.js';
 
 /** What the native addon says about itself and the machine. */
@@ -20,6 +21,8 @@ export interface NativeDescription {
   io: string;
   /** Version of the data format it reads and writes. */
   storeFormat: number;
+  /** How often each way through the kernels has run in this process. */
+  counters: KernelCounters;
 }
 
 /**
@@ -28,8 +31,8 @@ export interface NativeDescription {
  * @throws AS_ERR_NATIVE: the addon cannot be loaded
  */
 export function describeNative(): NativeDescription {
-  const { kernel, kernels, cpuFeatures, io, storeFormat } = loadAddon().describe();
-  return { kernel, kernels, cpuFeatures, io, storeFormat };
+  const { kernel, kernels, cpuFeatures, io, storeFormat, counters } = loadAddon().describe();
+  return { kernel, kernels, cpuFeatures, io, storeFormat, counters };
 }
 
 /**

@@ -27,6 +27,17 @@ export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
 export const FILE_STEP_SIZE = 8 * 1024 * 1024;
 
+/** Bytes in a chunk: the smallest holds several of the windows that decide on cuts, the largest bounds the memory of who reads one. */
+export const CHUNK_SIZE_MIN = 256;
+export const CHUNK_SIZE_MAX = 64 * 1024 * 1024;
+
+/** The average chunk size that may be asked for, a power of two: smaller ones cost more in records than they save, larger ones save nothing. */
+export const CHUNK_AVERAGE_MIN = 1024;
+export const CHUNK_AVERAGE_MAX = 4 * 1024 * 1024;
+
+/** The average chunk size unless asked otherwise: that of casync, between the 8 KiB of file systems and the 1 MiB of backups. */
+export const CHUNK_AVERAGE_DEFAULT = 64 * 1024;
+
 /** Bytes of a local file read with its opening: a file that ends within them shares its commit with others, so most files cost one operation. */
 export const FILE_FIRST_STEP_SIZE = 256 * 1024;
 

@@ -97,6 +97,22 @@ export interface NativeHealth {
 /** What an operation gives; which one it is follows from the code. */
 export type Outcome = NativeFailure | NativeIngested | NativeVerified | NativeHealth | number | number[] | null;
 
+/** How often one way through the kernels ran: calls of a kernel, and what went through it. */
+export interface PathCounter {
+  calls: number;
+  units: number;
+}
+
+/** How often each way through the kernels ran in this process. */
+export interface KernelCounters {
+  /** One stream at a time; units are groups of 16 KiB. */
+  oneStream: PathCounter;
+  /** Two streams side by side; units are groups of both. */
+  twoStream: PathCounter;
+  /** Batches of small objects; units are objects. */
+  batch: PathCounter;
+}
+
 /** What the addon says about itself and the machine. */
 export interface NativeFacts {
   /** The kernel set in use. */
@@ -108,6 +124,7 @@ export interface NativeFacts {
   io: string;
   /** The store format it reads and writes. */
   storeFormat: number;
+  counters: KernelCounters;
 }
 
 /** One stream's digests. */
@@ -115,6 +132,25 @@ export interface NativeDigester {
   update(bytes: Uint8Array): void;
   /** 64 bytes: BLAKE3 then SHA-256. The digester is spent. */
   finish(): Uint8Array;
+}
+
+/** One stream being cut into chunks. Offsets count from the start of the stream. */
+export interface NativeChunker {
+  /** The ends of the chunks that these bytes complete. */
+  update(bytes: Uint8Array): Float64Array;
+  /** The end of the last chunk, if bytes are left. The chunker is spent. */
+  finish(): Float64Array;
+}
+
+/** The constructor takes sizes in bytes and throws a RangeError for those that the core refuses. */
+export interface NativeChunkerClass {
+  new (minimum: number, average: number, maximum: number): NativeChunker;
+  /** Names of the scans this machine can run, best first. */
+  kernels(): string[];
+  /** The scan in use. */
+  kernel(): string;
+  /** For tests and benchmarks; throws a RangeError for a scan this machine cannot run. */
+  selectKernel(name: string): void;
 }
 
 /** The addon. */
@@ -125,6 +161,7 @@ export interface NativeAddon {
   /** 64 bytes an input: BLAKE3 then SHA-256. */
   digestMany(inputs: readonly Uint8Array[]): Uint8Array;
   Digester: new () => NativeDigester;
+  Chunker: NativeChunkerClass;
   /** Runs operations in order and gives their outcomes; blocks on disk and CPU. */
   run(operations: readonly Operation[]): Outcome[];
 }

@@ -2,10 +2,29 @@
 #include <napi.h>
 
 #include "artifactstore.h"
+#include "chunker.h"
 #include "digester.h"
 #include "operations.h"
 
 namespace {
+
+Napi::Object PathCounter(Napi::Env env, const as_path_counter &counter) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("calls", static_cast<double>(counter.calls));
+  object.Set("units", static_cast<double>(counter.units));
+  return object;
+}
+
+// How often each way through the kernels ran in this process.
+Napi::Object Counters(Napi::Env env) {
+  as_counters counters;
+  as_kernel_counters(&counters);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("oneStream", PathCounter(env, counters.one_stream));
+  object.Set("twoStream", PathCounter(env, counters.two_stream));
+  object.Set("batch", PathCounter(env, counters.batch));
+  return object;
+}
 
 // describe() → facts for `doctor`: which kernels, which I/O, which store format.
 Napi::Value Describe(const Napi::CallbackInfo &info) {
@@ -18,6 +37,7 @@ Napi::Value Describe(const Napi::CallbackInfo &info) {
   facts.Set("kernels", kernels);
   facts.Set("cpuFeatures", as_cpu_features());
   facts.Set("io", as_io_name());
+  facts.Set("counters", Counters(env));
   facts.Set("storeFormat", static_cast<double>(AS_STORE_FORMAT_VERSION));
   return facts;
 }
@@ -35,6 +55,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("selectKernel", Napi::Function::New<SelectKernel>(env, "selectKernel"));
   exports.Set("digestMany", Napi::Function::New<artifactstore::DigestMany>(env, "digestMany"));
   exports.Set("Digester", artifactstore::Digester::Define(env));
+  exports.Set("Chunker", artifactstore::Chunker::Define(env));
   exports.Set("run", Napi::Function::New<artifactstore::Run>(env, "run"));
   return exports;
 }

@@ -1,10 +1,11 @@
 // Batched operations on the local store: see operations.h. Called by lib/dataplane/inproc/worker.ts.
 //
 // The codes are mirrored in lib/native/addon.ts. Operations run in the order given, except that everything in the batch that ends an
-// ingest is committed together at the end: one durable commit for all of them.
+// ingest is committed together at the end, one durable commit for all of them, and that appends are hashed two at a time.
 #include "operations.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "convert.h"
@@ -96,6 +97,56 @@ class CommitGroup {
   std::vector<as_expect> expects_;
 };
 
+// Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
+// one before has ended; so the order among them is free.
+class AppendPairs {
+ public:
+  // Takes the append; its outcome is set now, with its partner's, or by `flush`.
+  void add(Napi::Env env, Napi::Array outcomes, uint32_t slot, uint32_t ingest, as_span input) {
+    auto borrowed = std::make_unique<Borrowed<as_ingest>>(ingest, Kind::ingest);
+    if (!*borrowed) {
+      outcomes.Set(slot, failure(env, AS_E_INVALID, "unknown, closed or busy handle"));
+      return;
+    }
+    if (!waiting_) {
+      waiting_ = Append{slot, input, std::move(borrowed)};
+      return;
+    }
+    Append first = std::move(*waiting_);
+    waiting_.reset();
+    as_ingest *const ingests[2] = {first.ingest->get(), borrowed->get()};
+    const as_span inputs[2] = {first.input, input};
+    int errors[2];
+    as_ingest_append_pair(ingests, inputs, errors);
+    outcomes.Set(first.slot, outcome(env, errors[0]));
+    outcomes.Set(slot, outcome(env, errors[1]));
+  }
+
+  void flush(Napi::Env env, Napi::Array outcomes) {
+    if (!waiting_) return;
+    outcomes.Set(waiting_->slot,
+                 outcome(env, as_ingest_append(waiting_->ingest->get(), waiting_->input.bytes, waiting_->input.size)));
+    waiting_.reset();
+  }
+
+ private:
+  struct Append {
+    uint32_t slot;
+    as_span input;
+    std::unique_ptr<Borrowed<as_ingest>> ingest;
+  };
+
+  static Napi::Value outcome(Napi::Env env, int error) { return error ? failure(env, error) : env.Null(); }
+
+  std::optional<Append> waiting_;
+};
+
+// What a batch gathers before it acts.
+struct Batch {
+  AppendPairs appends;
+  CommitGroup commits;
+};
+
 as_expect expectation(const Arguments &in, uint32_t first) {
   return as_expect{in.optional_digest(first), in.optional_digest(first + 1), in.optional_size(first + 2)};
 }
@@ -132,14 +183,6 @@ Napi::Value ingest_begin(Napi::Env env, const Arguments &in) {
   int error = as_ingest_begin(store.get(), &ingest);
   if (error) return failure(env, error);
   return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
-}
-
-Napi::Value ingest_append(Napi::Env env, const Arguments &in) {
-  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
-  if (!ingest) return stale(env);
-  as_span span = in.bytes(2);
-  int error = as_ingest_append(ingest.get(), span.bytes, span.size);
-  return error ? failure(env, error) : env.Null();
 }
 
 Napi::Value ingest_abort(Napi::Env env, const Arguments &in) {
@@ -311,15 +354,20 @@ Napi::Value store_remove(Napi::Env env, const Arguments &in) {
   return numbers(env, {static_cast<double>(removed), static_cast<double>(freed)});
 }
 
-// An empty value means: the outcome comes with the commit.
-Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, CommitGroup &group) {
+// An empty value means: the outcome is set by what the batch gathers.
+Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
+  CommitGroup &group = batch.commits;
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
   switch (code) {
     case kOpen: return open(env, Arguments(operation, "open"));
     case kClose: return close(env, Arguments(operation, "close"));
     case kHealth: return store_health(env, Arguments(operation, "health"));
     case kIngestBegin: return ingest_begin(env, Arguments(operation, "ingestBegin"));
-    case kIngestAppend: return ingest_append(env, Arguments(operation, "ingestAppend"));
+    case kIngestAppend: {
+      Arguments in(operation, "ingestAppend");
+      batch.appends.add(env, outcomes, slot, in.handle(1), in.bytes(2));
+      return Napi::Value();
+    }
     case kIngestCommit: return ingest_commit(env, Arguments(operation, "ingestCommit"), slot, group);
     case kIngestAbort: return ingest_abort(env, Arguments(operation, "ingestAbort"));
     case kIngestWhole: return ingest_whole(env, Arguments(operation, "ingestWhole"), slot, group);
@@ -345,19 +393,20 @@ Napi::Value Run(const Napi::CallbackInfo &info) {
   Napi::Array operations = info[0].As<Napi::Array>();
   uint32_t count = operations.Length();
   Napi::Array outcomes = Napi::Array::New(env, count);
-  CommitGroup group;
+  Batch batch;
   for (uint32_t i = 0; i < count; i++) {
     Napi::HandleScope scope(env);
     try {
       Napi::Value operation = operations.Get(i);
       if (!operation.IsArray()) throw Napi::TypeError::New(env, "run: an operation is an array");
-      Napi::Value outcome = perform(env, operation.As<Napi::Array>(), i, group);
+      Napi::Value outcome = perform(env, operation.As<Napi::Array>(), i, outcomes, batch);
       if (!outcome.IsEmpty()) outcomes.Set(i, outcome);
     } catch (const Napi::Error &error) {
       outcomes.Set(i, failure(env, AS_E_INVALID, error.Message()));  // one bad operation never fails its neighbours
     }
   }
-  group.commit(env, outcomes);
+  batch.appends.flush(env, outcomes);
+  batch.commits.commit(env, outcomes);
   return outcomes;
 }
 

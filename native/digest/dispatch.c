@@ -11,12 +11,21 @@
 
 #include "digest/cpu.h"
 #include "digest/kernels.h"
+#include "digest/kernels/aarch64/sets.h"
+#include "digest/kernels/x86_64/sets.h"
 
 const uint32_t as_initial_value[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 /* Every set built for this architecture, best first. The last needs no feature, so there is always one to run. */
-static const as_kernels *const built[] = {&as_kernels_portable};
+static const as_kernels *const built[] = {
+#if defined(__AARCH64EL__) && defined(__ELF__)
+    &as_kernels_neon_sha2, &as_kernels_neon,
+#endif
+#if defined(__x86_64__) && defined(__ELF__)
+    &as_kernels_avx2_shani, &as_kernels_avx2, &as_kernels_sse41,
+#endif
+    &as_kernels_portable};
 
 enum { BUILT = sizeof built / sizeof built[0] };
 

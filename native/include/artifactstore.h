@@ -49,6 +49,7 @@ const char *as_error_detail(void);
 
 enum {
   AS_DIGEST_SIZE = 32,
+  AS_BLAKE3_KEY_SIZE = 32,           /* bytes in the key of keyed BLAKE3 */
   AS_BLAKE3_CHUNK = 1024,            /* bytes in a BLAKE3 chunk, the leaf of its tree */
   AS_GROUP_SIZE = 16 * 1024,         /* bytes in a chunk group: the granularity of outboards and of verified reads */
   AS_BLAKE3_MAX_DEPTH = 54           /* 2^64 bytes = 2^54 chunks: the tree is never deeper */
@@ -64,38 +65,111 @@ typedef struct as_digests {
 typedef int (*as_group_sink)(void *context, const uint8_t *chaining_values, size_t count);
 
 /* BLAKE3 and SHA-256 of one stream, in one pass. The members are private; the struct is public so that it can be
- * embedded. It holds at most one chunk group of input that has not been hashed yet. */
+ * embedded. It holds less than one chunk group of input that has not been hashed yet, or the whole first one. */
 typedef struct as_dual {
   uint32_t sha256_state[8];
   uint8_t cv_stack[AS_BLAKE3_MAX_DEPTH][AS_DIGEST_SIZE]; /* chaining values of complete subtrees, largest first */
   uint32_t cv_stack_len;
   uint32_t buffered;      /* bytes in `buffer` */
+  int error;              /* the sink's, which ended the stream */
   uint64_t groups;        /* chunk groups already absorbed by both hashes */
   as_group_sink sink;     /* may be NULL */
   void *sink_context;
   uint8_t buffer[AS_GROUP_SIZE];
 } as_dual;
 
-/* Starts a stream. `sink` may be NULL; otherwise it receives every chunk group's chaining value (the subtree's
- * non-root value), the last one from as_dual_finish; a stream of at most one group has no tree and calls it never. */
+/* Starts a stream. `sink` may be NULL; otherwise it receives every chunk group's chaining value (the subtree's non-root
+ * value), a last group that is not whole from as_dual_finish; a stream of at most one group has no tree and calls it
+ * never. The struct may be moved or copied between calls. SHA-256 ends at 2^61 - 1 bytes, and so does a stream. */
 void as_dual_init(as_dual *dual, as_group_sink sink, void *sink_context);
 
-/* Absorbs `size` bytes. Returns 0 or the sink's error. */
+/* Absorbs `size` bytes; `bytes` may be NULL where it is 0. Returns 0 or the sink's error, and after an error the same
+ * at every further call: the stream has ended without digests. */
 int as_dual_update(as_dual *dual, const void *bytes, size_t size);
-
-/* Gives the digests of all bytes absorbed so far. Call it once; the state is spent afterwards. Returns 0 or the sink's error. */
-int as_dual_finish(as_dual *dual, as_digests *out);
-
-/* How many bytes the stream has absorbed. */
-uint64_t as_dual_length(const as_dual *dual);
 
 typedef struct as_span {
   const void *bytes;
   size_t size;
 } as_span;
 
-/* Digests `count` independent inputs; out[i] belongs to inputs[i]. */
+/* Two different streams absorb inputs[0] and inputs[1], of any lengths, as two calls of as_dual_update would, but
+ * faster: as long as both have whole groups, one kernel advances both. Fastest with inputs of one length, a multiple of
+ * AS_GROUP_SIZE. errors[i] is what as_dual_update of duals[i] would return; an error of one stops only that one. */
+void as_dual2_update(as_dual *const duals[2], const as_span inputs[2], int errors[2]);
+
+/* Gives the digests of all bytes absorbed so far. Call it once; the state is spent afterwards. Returns 0 or the sink's
+ * error, and then there are no digests. */
+int as_dual_finish(as_dual *dual, as_digests *out);
+
+/* How many bytes the stream has absorbed. */
+uint64_t as_dual_length(const as_dual *dual);
+
+enum { AS_DUAL_STATE_MAX = 18 * 1024 }; /* bytes: no exported state is larger */
+
+/* Writes the state of a stream as bytes from which any machine can go on, in the format of
+ * docs/formats/digest-state.md: under 2 KiB at a multiple of AS_GROUP_SIZE beyond the first, else up to one group more.
+ * The stream itself is unchanged. *size is set to the state's size whenever the call returns 0 or AS_E_SIZE. Errors:
+ * AS_E_SIZE (`capacity` is less than *size), AS_E_INVALID (the stream is longer than 2^61 - 1 bytes), the sink's error
+ * when it has ended the stream. */
+int as_dual_export(const as_dual *dual, uint8_t *out, size_t capacity, size_t *size);
+
+/* Starts a stream where an exported one stood. `sink` goes on after the groups that the exported stream's sink had
+ * received: with number length / AS_GROUP_SIZE, or with 0 when the length is at most AS_GROUP_SIZE. Every byte is
+ * checked, but a state is not authenticated: whoever can write it decides what is hashed, so keep it where only trusted
+ * parties write. Errors: AS_E_FORMAT (not a state, cut short, altered, or of an unknown version); *dual is then
+ * unchanged. */
+int as_dual_import(as_dual *dual, const uint8_t *state, size_t size, as_group_sink sink, void *sink_context);
+
+/* Digests `count` independent inputs; out[i] belongs to inputs[i]. Inputs of up to one group are hashed side by side,
+ * larger ones two at a time, so give many at once, in any mix. */
 void as_dual_many(const as_span *inputs, size_t count, as_digests *out);
+
+/* ---- BLAKE3 by itself: all modes, any output length -------------------------------------------------------- */
+
+/* A BLAKE3 stream (BLAKE3 paper, section 2). The members are private. */
+typedef struct as_blake3 {
+  uint32_t key[8];
+  uint32_t flags;         /* of the mode */
+  uint32_t cv_stack_len;
+  uint8_t cv_stack[AS_BLAKE3_MAX_DEPTH][AS_DIGEST_SIZE];
+  uint64_t groups;        /* chunk groups already hashed */
+  uint32_t buffered;      /* bytes in `buffer` */
+  uint8_t buffer[AS_GROUP_SIZE];
+} as_blake3;
+
+/* Starts a stream in hash mode. */
+void as_blake3_init(as_blake3 *hasher);
+
+/* Starts a stream in keyed mode: a MAC, or a hash of one's own. */
+void as_blake3_init_keyed(as_blake3 *hasher, const uint8_t key[AS_BLAKE3_KEY_SIZE]);
+
+/* Starts a stream in key derivation mode: the input is key material, `context` says what for ("application date
+ * purpose", unique and never taken from input) and is `context_size` bytes. */
+void as_blake3_init_derive_key(as_blake3 *hasher, const void *context, size_t context_size);
+
+/* Absorbs `size` bytes. */
+void as_blake3_update(as_blake3 *hasher, const void *bytes, size_t size);
+
+/* Writes bytes [seek, seek + size) of the output of all bytes absorbed so far; the first AS_DIGEST_SIZE are the digest.
+ * The output ends at 2^64 bytes: seek + size is at most UINT64_MAX. The stream is unchanged and may go on. */
+void as_blake3_finish(const as_blake3 *hasher, uint64_t seek, uint8_t *out, size_t size);
+
+/* ---- SHA-256 by itself ------------------------------------------------------------------------------------- */
+
+/* A SHA-256 stream (FIPS 180-4), up to 2^61 - 1 bytes. The members are private. */
+typedef struct as_sha256 {
+  uint32_t state[8];
+  uint64_t length;        /* bytes absorbed, those in `buffer` included */
+  uint8_t buffer[64];
+} as_sha256;
+
+void as_sha256_init(as_sha256 *hasher);
+
+/* Absorbs `size` bytes. */
+void as_sha256_update(as_sha256 *hasher, const void *bytes, size_t size);
+
+/* The digest of all bytes absorbed so far. The stream is unchanged and may go on. */
+void as_sha256_finish(const as_sha256 *hasher, uint8_t out[AS_DIGEST_SIZE]);
 
 /* ---- BLAKE3 trees: what an outboard is made of and checked with -------------------------------------------- */
 
@@ -110,6 +184,47 @@ void as_blake3_hash(const void *bytes, size_t size, uint8_t out[AS_DIGEST_SIZE])
 void as_blake3_parent(const uint8_t left[AS_DIGEST_SIZE], const uint8_t right[AS_DIGEST_SIZE], int root,
                       uint8_t out[AS_DIGEST_SIZE]);
 
+/* ---- chunking: content-defined cuts, docs/formats/chunking.md ----------------------------------------------- */
+
+enum {
+  AS_CHUNK_SIZE_MIN = 256,                  /* several times the 64-byte window that decides on a cut */
+  AS_CHUNK_AVERAGE_MIN = 1024,
+  AS_CHUNK_AVERAGE_MAX = 4 * 1024 * 1024,
+  AS_CHUNK_SIZE_MAX = 64 * 1024 * 1024,
+  AS_CHUNKER_HISTORY = 64                   /* bytes a chunker keeps of what came before: the window of the next cut */
+};
+
+/* Chunk sizes in bytes. `average` is a power of two; AS_CHUNK_SIZE_MIN <= minimum <= average <= maximum <=
+ * AS_CHUNK_SIZE_MAX. Where a cut falls depends on all three: they belong to whatever records the chunks. */
+typedef struct as_chunk_sizes {
+  uint32_t minimum;
+  uint32_t average;
+  uint32_t maximum;
+} as_chunk_sizes;
+
+/* One stream being cut. The members are private; the struct is public so that it can be embedded. */
+typedef struct as_chunker {
+  as_chunk_sizes sizes;
+  uint32_t length; /* bytes since the last cut */
+  uint8_t history[AS_CHUNKER_HISTORY];
+} as_chunker;
+
+/* Starts a stream. `sizes` may be NULL: 16, 64 and 256 KiB. AS_E_INVALID: sizes out of range. */
+int as_chunker_init(as_chunker *chunker, const as_chunk_sizes *sizes);
+
+/* Takes in up to `size` bytes, to the first cut. Returns 1 when a cut follows the *taken bytes taken in, 0 when all were taken in
+ * and no cut follows. Cuts depend neither on how the stream was split into calls nor on anything before the last cut. */
+int as_chunker_next(as_chunker *chunker, const void *bytes, size_t size, size_t *taken);
+
+/* Bytes since the last cut: at the end of the stream, the size of its last chunk, which may be smaller than the minimum. */
+uint32_t as_chunker_pending(const as_chunker *chunker);
+
+/* The scan in use ("avx2", "portable"), those this machine can run (best first, NULL-terminated), and a choice by name, for tests
+ * and benchmarks: as as_kernel_… below for digests. All cut at the same places. */
+const char *as_chunk_kernel_name(void);
+const char *const *as_chunk_kernel_names(void);
+int as_chunk_kernel_select(const char *name);
+
 /* ---- what this machine runs -------------------------------------------------------------------------------- */
 
 /* The kernel set in use: "portable", later "avx2-shani", … Chosen once per process from the CPU; the environment
@@ -122,6 +237,21 @@ const char *const *as_kernel_names(void);
 /* Makes `name` the kernel set in use, for tests and benchmarks; not while another thread is hashing.
  * AS_E_INVALID when this machine cannot run it or no such set exists. */
 int as_kernel_select(const char *name);
+
+typedef struct as_path_counter {
+  uint64_t calls; /* of the kernel */
+  uint64_t units; /* chunk groups or objects that went through it */
+} as_path_counter;
+
+/* How often each path through the dual kernels ran in this process. */
+typedef struct as_counters {
+  as_path_counter one_stream; /* units: groups */
+  as_path_counter two_stream; /* units: groups of both streams together */
+  as_path_counter batch;      /* units: objects */
+} as_counters;
+
+/* Reads the counters; they only grow. Any thread, any time. */
+void as_kernel_counters(as_counters *out);
 
 /* The CPU features found, as space-separated names ("sse4.1 avx2 sha"). */
 const char *as_cpu_features(void);
@@ -187,6 +317,10 @@ int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out);
 
 /* Appends bytes to a stream ingest. After an error only as_ingest_abort is left. */
 int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size);
+
+/* Appends to two different stream ingests at once, which hashes both faster than one after the other. errors[i] is what became of
+ * ingests[i], as as_ingest_append would have returned it. */
+void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2], int errors[2]);
 
 /* Reads up to `most` further bytes of a file ingest; *taken is 0 at the end of the file. Errors: AS_E_CHANGED, AS_E_SOURCE. */
 int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken);

@@ -89,11 +89,12 @@ static int start_stream(as_ingest *ingest) {
   as_dual_init(&stream->dual, as_cv_list_add, &stream->values);
   ingest->stream = stream;
   int error = as_staging_create(ingest->store, &stream->staged);
-  return error ? error : as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
+  ingest->error = error ? error : as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
+  return ingest->error;
 }
 
-static int append_to_stream(as_ingest *ingest, const void *bytes, size_t size) {
-  int error = as_dual_update(&ingest->stream->dual, bytes, size);
+/* Writes bytes that have been hashed, or keeps them until a write is worth while. `error` is what hashing them gave. */
+static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int error) {
   if (error) {
     return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
   }
@@ -107,19 +108,25 @@ static int append_to_stream(as_ingest *ingest, const void *bytes, size_t size) {
   return error ? error : write_out(ingest, bytes, size);
 }
 
-static int append(as_ingest *ingest, const void *bytes, size_t size) {
-  int error = 0;
-  if (!ingest->stream && ingest->length + size <= AS_SMALL_SIZE) {
-    error = keep_pending(ingest, bytes, size);
-  } else {
-    if (!ingest->stream) {
-      error = start_stream(ingest);
-    }
-    error = error ? error : append_to_stream(ingest, bytes, size);
-  }
+static int stays_small(const as_ingest *ingest, size_t size) {
+  return !ingest->stream && ingest->length + size <= AS_SMALL_SIZE;
+}
+
+static int note_appended(as_ingest *ingest, size_t size, int error) {
   ingest->length += error ? 0 : size;
   ingest->error = error;
   return error;
+}
+
+static int append(as_ingest *ingest, const void *bytes, size_t size) {
+  if (stays_small(ingest, size)) {
+    return note_appended(ingest, size, keep_pending(ingest, bytes, size));
+  }
+  int error = ingest->stream ? 0 : start_stream(ingest);
+  if (!error) {
+    error = write_hashed(ingest, bytes, size, as_dual_update(&ingest->stream->dual, bytes, size));
+  }
+  return note_appended(ingest, size, error);
 }
 
 /* ---- streams ---- */
@@ -143,6 +150,26 @@ int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size) {
     return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "append", "");
   }
   return append(ingest, bytes, size);
+}
+
+/* Whether the ingest takes these bytes as a stream, which it begins to be if need be. */
+static int is_ready_stream(as_ingest *ingest, size_t size) {
+  return !ingest->error && !ingest->source && !stays_small(ingest, size) && (ingest->stream || !start_stream(ingest));
+}
+
+void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2], int errors[2]) {
+  if (!is_ready_stream(ingests[0], inputs[0].size) || !is_ready_stream(ingests[1], inputs[1].size)) {
+    for (int i = 0; i < 2; i++) {
+      errors[i] = as_ingest_append(ingests[i], inputs[i].bytes, inputs[i].size);
+    }
+    return;
+  }
+  as_dual *duals[2] = {&ingests[0]->stream->dual, &ingests[1]->stream->dual};
+  as_dual2_update(duals, inputs, errors);
+  for (int i = 0; i < 2; i++) {
+    int error = write_hashed(ingests[i], inputs[i].bytes, inputs[i].size, errors[i]);
+    errors[i] = note_appended(ingests[i], inputs[i].size, error);
+  }
 }
 
 uint64_t as_ingest_length(const as_ingest *ingest) { return ingest->length; }

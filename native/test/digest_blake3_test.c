@@ -1,6 +1,7 @@
 /*
- * BLAKE3 trees beyond the 100 KiB where the official vectors end: hashes, subtrees at any place of a stream, parents,
- * against the reference.
+ * The digests by themselves. BLAKE3 trees beyond the 100 KiB where the official vectors end: hashes, subtrees at any
+ * place of a stream, parents, streams in all modes, extended output. SHA-256 beyond 2^32 bits and bytes. Against the
+ * reference.
  * May include: the public header, the test headers. Run by: ctest.
  */
 #include "digest_reference.h"
@@ -70,11 +71,92 @@ static void test_parents(void) {
   free(bytes);
 }
 
+/* Streams given in equal pieces, so that every alignment of subtree and stream occurs, in keyed mode. */
+static void test_streams(void) {
+  static const size_t sizes[] = {0,         1,          GROUP - 1, GROUP,          GROUP + 1,      2 * GROUP,
+                                 3 * GROUP, 64 * 1024, 128 * 1024 + 1, 1 << 20, (1 << 20) + 1, (1 << 20) + 3 * GROUP};
+  static const size_t pieces[] = {1000, GROUP - 1, GROUP, 3 * GROUP, 64 * 1024, 100 * 1024, 1 << 22};
+  uint8_t *bytes = random_bytes((1 << 20) + 3 * GROUP);
+  as_blake3 *hasher = malloc(sizeof *hasher);
+  uint8_t digest[AS_DIGEST_SIZE], expected[AS_DIGEST_SIZE];
+  uint32_t key[8];
+  reference_words_in(bytes, key);
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    reference_tree(bytes, sizes[s], key, 0, REFERENCE_KEYED, REFERENCE_ROOT, expected);
+    for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+      as_blake3_init_keyed(hasher, bytes);
+      for (size_t at = 0; at < sizes[s]; at += pieces[p]) {
+        size_t left = sizes[s] - at;
+        as_blake3_update(hasher, bytes + at, pieces[p] < left ? pieces[p] : left);
+      }
+      as_blake3_finish(hasher, 0, digest, sizeof digest);
+      CHECK_BYTES(digest, expected, sizeof digest, "%zu bytes in pieces of %zu, %s", sizes[s], pieces[p],
+                  as_kernel_name());
+    }
+  }
+  free(hasher);
+  free(bytes);
+}
+
+/* Output from any place, across the carry of the output counter's lower half, and none at all. */
+static void test_extended_output(void) {
+  static const uint64_t seeks[] = {0, 1, 63, 64, 65, ((uint64_t)1 << 38) - 100, UINT64_MAX - 300};
+  enum { SIZE = 3 * GROUP + 5, OUT = 300 };
+  uint8_t *bytes = random_bytes(SIZE);
+  as_blake3 *hasher = malloc(sizeof *hasher);
+  uint8_t out[OUT + 1], expected[OUT];
+  uint32_t key[8];
+  reference_initial_value(key);
+  for (size_t size = 0; size <= SIZE; size += size < 2000 ? 500 : SIZE - 2000) {
+    as_blake3_init(hasher);
+    as_blake3_update(hasher, bytes, size);
+    for (size_t i = 0; i < sizeof seeks / sizeof seeks[0]; i++) {
+      size_t count = i % 2 ? OUT : OUT / 3;
+      memset(out, 0xee, sizeof out);
+      reference_extended(bytes, size, key, 0, seeks[i], expected, count);
+      as_blake3_finish(hasher, seeks[i], out, count);
+      CHECK_BYTES(out, expected, count, "%zu bytes of output at %llu, %s", count, (unsigned long long)seeks[i],
+                  as_kernel_name());
+      CHECK(out[count] == 0xee, "wrote beyond the output");
+      as_blake3_finish(hasher, seeks[i], out + count, 0);
+      CHECK(out[count] == 0xee, "wrote output of no bytes");
+    }
+  }
+  free(hasher);
+  free(bytes);
+}
+
+/* As if so much had gone before that the length in bits, and then in bytes, needs more than 32 bits: the lengths are
+ * set by hand, as hashing so much takes long, over a state that has not moved. */
+static void test_sha256_far(void) {
+  static const uint64_t befores[] = {((uint64_t)1 << 29) - 64, (uint64_t)1 << 29, ((uint64_t)1 << 32) - 64,
+                                     (uint64_t)1 << 32, ((uint64_t)1 << 61) - 256};
+  uint8_t bytes[200], digest[AS_DIGEST_SIZE], expected[AS_DIGEST_SIZE];
+  memset(bytes, 0xab, sizeof bytes);
+  for (size_t i = 0; i < sizeof befores / sizeof befores[0]; i++) {
+    for (size_t size = 0; size <= sizeof bytes; size += 25) {
+      as_sha256 hasher;
+      uint32_t state[8];
+      as_sha256_init(&hasher);
+      hasher.length = befores[i];
+      as_sha256_update(&hasher, bytes, size);
+      as_sha256_finish(&hasher, digest);
+      reference_initial_value(state);
+      reference_sha256_rest(state, befores[i], bytes, size, expected);
+      CHECK_BYTES(digest, expected, sizeof digest, "%zu bytes after %llu, %s", size, (unsigned long long)befores[i],
+                  as_kernel_name());
+    }
+  }
+}
+
 static void all(void) {
   test_every_shape();
   test_large_trees();
   test_subtrees();
   test_parents();
+  test_streams();
+  test_extended_output();
+  test_sha256_far();
 }
 
 int main(void) {

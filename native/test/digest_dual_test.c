@@ -1,6 +1,6 @@
 /*
- * The streaming state of both digests: updates split anywhere, unaligned inputs, inputs that end where memory ends, the
- * group sink and its errors, batches.
+ * The streaming state of both digests: updates split anywhere, unaligned inputs, inputs that end where memory ends, two
+ * streams at once, the group sink and its errors, batches, and the counters of each path.
  * May include: the public header, the test headers. Run by: ctest.
  */
 #include <sys/mman.h>
@@ -171,25 +171,160 @@ static void test_sink(void) {
   free(bytes);
 }
 
-/* The sink's error comes back from the call that met it: a direct update, one through the buffer, finish. */
+/* The sink's error comes back from the call that met it: a direct update, one through the buffer, finish. It stays. */
 static void test_sink_errors(void) {
   uint8_t *bytes = random_bytes(6 * GROUP);
   as_dual *dual = malloc(sizeof *dual);
   collected *got = calloc(1, sizeof *got);
   as_digests digests;
+  uint8_t state[AS_DUAL_STATE_MAX];
+  size_t size;
   as_dual_init(dual, collect, got);
   CHECK_INT(as_dual_update(dual, bytes, GROUP), 0);
   CHECK_INT(as_dual_update(dual, bytes, 1), AS_E_READ_ONLY);
   got->count = 0;
   as_dual_init(dual, collect, got);
   CHECK_INT(as_dual_update(dual, bytes, 6 * GROUP), AS_E_READ_ONLY);
+  CHECK_INT(as_dual_update(dual, bytes, 1), AS_E_READ_ONLY);
+  CHECK_INT(as_dual_export(dual, state, sizeof state, &size), AS_E_READ_ONLY);
+  CHECK_INT(as_dual_finish(dual, &digests), AS_E_READ_ONLY);
   got->count = 0;
   got->fail_from = 2;
   as_dual_init(dual, collect, got);
-  CHECK_INT(as_dual_update(dual, bytes, 3 * GROUP), 0);
+  CHECK_INT(as_dual_update(dual, bytes, 3 * GROUP - 1), 0);
   CHECK_INT(as_dual_finish(dual, &digests), AS_E_READ_ONLY);
   free(got);
   free(dual);
+  free(bytes);
+}
+
+/* Two streams of the given lengths, the first with `head` bytes absorbed before. Sinks see their own groups only. */
+static void check_two(const uint8_t *bytes, size_t head, const size_t sizes[2]) {
+  as_dual *duals[2];
+  as_span inputs[2];
+  collected *got[2];
+  int errors[2] = {1, 1};
+  for (int i = 0; i < 2; i++) {
+    duals[i] = malloc(sizeof *duals[i]);
+    got[i] = calloc(1, sizeof *got[i]);
+    got[i]->fail_from = SIZE_MAX;
+    as_dual_init(duals[i], collect, got[i]);
+    inputs[i] = (as_span){bytes + i, sizes[i]};
+  }
+  CHECK_INT(as_dual_update(duals[0], bytes, head), 0);
+  inputs[0] = (as_span){bytes + head, sizes[0] - head};
+  as_dual2_update((as_dual *const *)duals, inputs, errors);
+  for (int i = 0; i < 2; i++) {
+    as_digests digests, expected;
+    size_t groups = sizes[i] <= GROUP ? 0 : (sizes[i] + GROUP - 1) / GROUP;
+    uint8_t cv[AS_DIGEST_SIZE];
+    CHECK_INT(errors[i], 0);
+    CHECK_INT(as_dual_length(duals[i]), sizes[i]);
+    CHECK_INT(as_dual_finish(duals[i], &digests), 0);
+    reference_digests(bytes + i, sizes[i], &expected);
+    CHECK_BYTES(&digests, &expected, sizeof expected, "stream %d of %zu and %zu bytes after %zu, %s", i, sizes[0],
+                sizes[1], head, as_kernel_name());
+    CHECK_INT(got[i]->count, groups);
+    if (groups > 1) {
+      fold(got[i], 0, groups, 1, cv);
+      CHECK_BYTES(cv, digests.blake3, sizeof cv, "%zu groups of stream %d folded", groups, i);
+    }
+    free(got[i]);
+    free(duals[i]);
+  }
+}
+
+static void test_two_streams(void) {
+  static const size_t sizes[][2] = {
+      {0, 0},          {1, GROUP},          {GROUP, GROUP},           {GROUP + 1, GROUP + 1}, {2 * GROUP, 2 * GROUP},
+      {5 * GROUP, 1},  {0, 3 * GROUP + 1},  {9 * GROUP, 2 * GROUP},   {3 * GROUP + 5, 7 * GROUP - 5},
+      {130 * GROUP, 66 * GROUP + 100}};
+  uint8_t *bytes = random_bytes(130 * GROUP + 2);
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    static const size_t heads[] = {0, 1, GROUP - 1, GROUP, GROUP + 7, 2 * GROUP};
+    for (size_t h = 0; h < sizeof heads / sizeof heads[0] && heads[h] <= sizes[i][0]; h++) {
+      check_two(bytes, heads[h], sizes[i]);
+    }
+  }
+  free(bytes);
+}
+
+/* One stream's sink fails at its second group; the other stream does not notice. */
+static void test_two_streams_errors(void) {
+  enum { SIZE = 5 * GROUP };
+  uint8_t *bytes = random_bytes(SIZE);
+  as_dual *failing = malloc(sizeof *failing), *good = malloc(sizeof *good);
+  collected *got = calloc(1, sizeof *got);
+  as_span inputs[2] = {{bytes, SIZE}, {bytes, SIZE}};
+  as_digests digests, expected;
+  reference_digests(bytes, SIZE, &expected);
+  for (int which = 0; which < 2; which++) {
+    int errors[2] = {1, 1};
+    as_dual *duals[2] = {which ? good : failing, which ? failing : good};
+    memset(got, 0, sizeof *got);
+    got->fail_from = 1;
+    as_dual_init(failing, collect, got);
+    as_dual_init(good, NULL, NULL);
+    as_dual2_update(duals, inputs, errors);
+    CHECK_INT(errors[which], AS_E_READ_ONLY);
+    CHECK_INT(errors[!which], 0);
+    CHECK_INT(as_dual_finish(failing, &digests), AS_E_READ_ONLY);
+    CHECK_INT(as_dual_finish(good, &digests), 0);
+    CHECK_BYTES(&digests, &expected, sizeof expected, "the stream beside a failing one, %s", as_kernel_name());
+    as_dual2_update(duals, inputs, errors);
+    CHECK_INT(errors[which], AS_E_READ_ONLY);
+  }
+  free(got);
+  free(good);
+  free(failing);
+  free(bytes);
+}
+
+static as_counters counted_since(const as_counters *before) {
+  as_counters now;
+  as_kernel_counters(&now);
+  as_path_counter *paths[] = {&now.one_stream, &now.two_stream, &now.batch};
+  const as_path_counter *old[] = {&before->one_stream, &before->two_stream, &before->batch};
+  for (int i = 0; i < 3; i++) {
+    paths[i]->calls -= old[i]->calls;
+    paths[i]->units -= old[i]->units;
+  }
+  return now;
+}
+
+/* Which path took what: this is what says that two streams and batches do not fall back to one stream unnoticed. */
+static void test_counters(void) {
+  uint8_t *bytes = random_bytes(10 * GROUP);
+  as_dual *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+  as_dual *duals[2] = {a, b};
+  as_span pair[2] = {{bytes, 6 * GROUP}, {bytes, 4 * GROUP}};
+  as_span mixed[] = {{bytes, 100}, {bytes, 8 * GROUP}, {bytes, 0}, {bytes, 3 * GROUP + 1}, {bytes, 1000}};
+  as_digests digests[5];
+  int errors[2];
+  as_counters before, since;
+  as_dual_init(a, NULL, NULL);
+  as_dual_init(b, NULL, NULL);
+  as_kernel_counters(&before);
+  as_dual2_update(duals, pair, errors);
+  since = counted_since(&before);
+  CHECK_INT(since.two_stream.units, 8);
+  CHECK_INT(since.two_stream.calls, 1);
+  CHECK_INT(since.one_stream.units, 2);
+  CHECK_INT(since.batch.calls, 0);
+  as_kernel_counters(&before);
+  as_dual_many(mixed, 5, digests);
+  since = counted_since(&before);
+  CHECK_INT(since.batch.units, 3);
+  CHECK_INT(since.batch.calls, 1);
+  CHECK_INT(since.two_stream.units, 6);
+  CHECK_INT(since.one_stream.units, 5);
+  as_kernel_counters(&before);
+  as_dual_update(a, bytes, 3 * GROUP);
+  since = counted_since(&before);
+  CHECK_INT(since.one_stream.units, 3);
+  CHECK_INT(since.one_stream.calls, 1);
+  free(b);
+  free(a);
   free(bytes);
 }
 
@@ -219,22 +354,29 @@ static void test_far_into_a_stream(void) {
   free(bytes);
 }
 
+/* A batch longer than what is gathered at once, with large inputs between small ones, alone, in pairs and in threes. */
 static void test_many(void) {
-  enum { COUNT = 100 };
+  enum { COUNT = 300 };
   uint8_t *bytes = random_bytes(4 * GROUP);
-  as_span spans[COUNT];
-  as_digests digests[COUNT], expected;
+  as_span *spans = malloc(COUNT * sizeof *spans);
+  as_digests *digests = malloc(COUNT * sizeof *digests), expected;
   for (int i = 0; i < COUNT; i++) {
-    size_t size = i % 10 == 0 ? random_below(4 * GROUP) : random_below(3000);
+    size_t size = i % 23 < 3 ? random_below(4 * GROUP) : random_below(3000);
     spans[i] = (as_span){bytes + random_below(4 * GROUP - size + 1), size};
   }
   spans[7] = (as_span){NULL, 0};
-  as_dual_many(spans, COUNT, digests);
-  for (int i = 0; i < COUNT; i++) {
-    reference_digests(spans[i].bytes ? spans[i].bytes : bytes, spans[i].size, &expected);
-    CHECK_BYTES(&digests[i], &expected, sizeof expected, "input %d, %zu bytes, %s", i, spans[i].size, as_kernel_name());
+  for (size_t count = 0; count <= COUNT; count += count < 4 ? 1 : 74) {
+    memset(digests, 0, COUNT * sizeof *digests);
+    as_dual_many(spans, count, digests);
+    for (size_t i = 0; i < count; i++) {
+      reference_digests(spans[i].bytes ? spans[i].bytes : bytes, spans[i].size, &expected);
+      CHECK_BYTES(&digests[i], &expected, sizeof expected, "input %zu of %zu, %zu bytes, %s", i, count, spans[i].size,
+                  as_kernel_name());
+    }
   }
   as_dual_many(NULL, 0, NULL);
+  free(digests);
+  free(spans);
   free(bytes);
 }
 
@@ -244,6 +386,9 @@ static void all(void) {
   test_random_lengths();
   test_sink();
   test_sink_errors();
+  test_two_streams();
+  test_two_streams_errors();
+  test_counters();
   test_far_into_a_stream();
   test_many();
 }

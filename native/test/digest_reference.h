@@ -128,9 +128,9 @@ static inline void reference_mix(uint32_t v[16], int a, int b, int c, int d, uin
   v[b] = reference_rotate(v[b] ^ v[c], 7);
 }
 
-/* The compression function of section 2.2, over a block of `size` bytes. */
-static inline void reference_compress(uint32_t cv[8], const uint8_t *block, size_t size, uint64_t counter,
-                                      uint32_t flags) {
+/* The compression function of section 2.2, over a block of `size` bytes, with all sixteen words of output. */
+static inline void reference_compress_wide(const uint32_t cv[8], const uint8_t *block, size_t size, uint64_t counter,
+                                           uint32_t flags, uint32_t out[16]) {
   static const int permutation[16] = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
   uint32_t m[16] = {0}, v[16];
   for (size_t i = 0; i < size; i++) {
@@ -156,11 +156,34 @@ static inline void reference_compress(uint32_t cv[8], const uint8_t *block, size
     memcpy(m, permuted, sizeof m);
   }
   for (int i = 0; i < 8; i++) {
-    cv[i] = v[i] ^ v[i + 8];
+    out[i] = v[i] ^ v[i + 8];
+    out[i + 8] = v[i + 8] ^ cv[i];
   }
 }
 
-enum { REFERENCE_START = 1, REFERENCE_END = 2, REFERENCE_PARENT = 4, REFERENCE_ROOT = 8 };
+static inline void reference_compress(uint32_t cv[8], const uint8_t *block, size_t size, uint64_t counter,
+                                      uint32_t flags) {
+  uint32_t out[16];
+  reference_compress_wide(cv, block, size, counter, flags, out);
+  memcpy(cv, out, 32);
+}
+
+enum {
+  REFERENCE_START = 1,
+  REFERENCE_END = 2,
+  REFERENCE_PARENT = 4,
+  REFERENCE_ROOT = 8,
+  REFERENCE_KEYED = 16,
+  REFERENCE_CONTEXT = 32,
+  REFERENCE_MATERIAL = 64
+};
+
+static inline void reference_words_in(const uint8_t bytes[32], uint32_t words[8]) {
+  for (int i = 0; i < 8; i++) {
+    words[i] = bytes[4 * i] | (uint32_t)bytes[4 * i + 1] << 8 | (uint32_t)bytes[4 * i + 2] << 16 |
+               (uint32_t)bytes[4 * i + 3] << 24;
+  }
+}
 
 static inline void reference_words_out(const uint32_t words[8], uint8_t out[32]) {
   for (int i = 0; i < 32; i++) {
@@ -206,6 +229,39 @@ static inline void reference_tree(const uint8_t *bytes, size_t size, const uint3
   reference_tree(bytes, left, key, chunk, flags, 0, children);
   reference_tree(bytes + left, size - left, key, chunk + left / 1024, flags, 0, children + 32);
   reference_parent(children, key, flags | root, out);
+}
+
+/* Bytes [seek, seek + count) of the extended output of section 2.6: the root's last compression, done again for every
+ * 64 bytes with their number as the counter. */
+static inline void reference_extended(const uint8_t *bytes, size_t size, const uint32_t key[8], uint32_t flags,
+                                      uint64_t seek, uint8_t *out, size_t count) {
+  uint8_t children[64];
+  const uint8_t *block = bytes;
+  uint32_t cv[8], words[16], start = REFERENCE_START;
+  memcpy(cv, key, sizeof cv);
+  if (size <= 1024) {
+    for (; size > 64; block += 64, size -= 64, start = 0) {
+      reference_compress(cv, block, 64, 0, flags | start);
+    }
+    flags |= start | REFERENCE_END | REFERENCE_ROOT;
+  } else {
+    size_t left = 1024;
+    while (left * 2 < size) {
+      left *= 2;
+    }
+    reference_tree(bytes, left, key, 0, flags, 0, children);
+    reference_tree(bytes + left, size - left, key, left / 1024, flags, 0, children + 32);
+    block = children;
+    size = 64;
+    flags |= REFERENCE_PARENT | REFERENCE_ROOT;
+  }
+  for (size_t i = 0; i < count; i++) {
+    uint64_t at = seek + i;
+    if (i == 0 || at % 64 == 0) {
+      reference_compress_wide(cv, block, size, at / 64, flags, words);
+    }
+    out[i] = (uint8_t)(words[at % 64 / 4] >> (8 * (at % 4)));
+  }
 }
 
 static inline void reference_blake3(const uint8_t *bytes, size_t size, uint8_t out[32]) {

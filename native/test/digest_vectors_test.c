@@ -1,6 +1,6 @@
 /*
- * Both digests against published values: the BLAKE3 project's vectors, NIST CAVP (short, long, Monte Carlo), and values
- * of our own that b3sum and sha256sum gave.
+ * Both digests against published values: the BLAKE3 project's vectors (all modes, all of the output), NIST CAVP (short,
+ * long, Monte Carlo), and values of our own that b3sum and sha256sum gave.
  * May include: the public header, the test headers. Run by: ctest, from the root of the checkout.
  */
 #include "digest_support.h"
@@ -43,6 +43,17 @@ static const struct {
      "d9b380b7e7b4216832cfebb75dbef64d95d592bcad101548204a03d9e0ddce70"},
 };
 
+static const char built_in_modes[] =
+    "\"hash\": \"d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444f4c4a22b4b399155358a"
+    "994e52bf255de60035742ec71bd08ac275a1b51cc6bfe332b0ef84b409108cda080e6269ed4b3e2c3f7d722aa4cdc98d16de"
+    "b554e5627be8f955c98e1d5f9565a9194cad0c4285f93700062d9595adb992ae68ff12800ab67a\""
+    "\"keyed_hash\": \"357dc55de0c7e382c900fd6e320acc04146be01db6a8ce7210b7189bd664ea69362396b77fdc0d2634a5"
+    "52970843722066c3c15902ae5097e00ff53f1e116f1cd5352720113a837ab2452cafbde4d54085d9cf5d21ca613071551b25"
+    "d52e69d6c81123872b6f19cd3bc1333edf0c52b94de23ba772cf82636cff4542540a7738d5b930\""
+    "\"derive_key\": \"effaa245f065fbf82ac186839a249707c3bddf6d3fdda22d1b95a3c970379bcb5d31013a167509e90662"
+    "73ab6e2123bc835b408b067d88f96addb550d96b6852dad38e320b9d940f86db74d398c770f462118b35d2724efa13da9719"
+    "4491d96dd37c3c09cbef665953f2ee85ec83d88b88d11547a6f911c8217cca46defa2751e7f3ad\"";
+
 static void test_built_in_values(void) {
   as_digests expected;
   for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++) {
@@ -68,7 +79,38 @@ static const char *next_value(const char **at, const char *key) {
   return found ? *at : NULL;
 }
 
-/* The file is JSON with one "input_len" and one "hash" in each case; nothing else in it looks like these keys. */
+enum { OUTPUT_SIZE = 131 };
+
+/* The vectors' output, whole, in two halves cut inside a block, and from every block's beginning. */
+static void check_output(as_blake3 *hasher, const uint8_t *bytes, size_t size, const char *hex, const char *mode) {
+  uint8_t expected[OUTPUT_SIZE], out[OUTPUT_SIZE];
+  CHECK(hex && from_hex(hex, expected, sizeof expected) == OUTPUT_SIZE, "no %s for input_len %zu", mode, size);
+  as_blake3_update(hasher, bytes, size / 3);
+  as_blake3_update(hasher, bytes + size / 3, size - size / 3);
+  as_blake3_finish(hasher, 0, out, sizeof out);
+  CHECK_BYTES(out, expected, OUTPUT_SIZE, "%s of %zu bytes, %s", mode, size, as_kernel_name());
+  memset(out, 0, sizeof out);
+  as_blake3_finish(hasher, 0, out, 50);
+  as_blake3_finish(hasher, 50, out + 50, OUTPUT_SIZE - 50);
+  CHECK_BYTES(out, expected, OUTPUT_SIZE, "%s of %zu bytes in two, %s", mode, size, as_kernel_name());
+  as_blake3_finish(hasher, 128, out, 3);
+  CHECK_BYTES(out, expected + 128, 3, "%s of %zu bytes at 128, %s", mode, size, as_kernel_name());
+}
+
+static void check_all_modes(const char **at, const uint8_t *bytes, size_t size) {
+  static const char key[] = "whats the Elvish word for friend";
+  static const char context[] = "BLAKE3 2019-12-27 16:29:52 test vectors context";
+  as_blake3 *hasher = malloc(sizeof *hasher);
+  as_blake3_init(hasher);
+  check_output(hasher, bytes, size, next_value(at, "\"hash\": \""), "hash");
+  as_blake3_init_keyed(hasher, (const uint8_t *)key);
+  check_output(hasher, bytes, size, next_value(at, "\"keyed_hash\": \""), "keyed_hash");
+  as_blake3_init_derive_key(hasher, context, strlen(context));
+  check_output(hasher, bytes, size, next_value(at, "\"derive_key\": \""), "derive_key");
+  free(hasher);
+}
+
+/* The file is JSON with "input_len", "hash", "keyed_hash" and "derive_key" in each case, in this order. */
 static void test_blake3_vectors(void) {
   char *text = read_vectors("blake3/test_vectors.json");
   const char *at = text, *value;
@@ -79,18 +121,39 @@ static void test_blake3_vectors(void) {
     uint8_t *bytes = counted_bytes(size);
     as_span span = {bytes, size};
     as_digests digests;
-    value = next_value(&at, "\"hash\": \"");
+    const char *peek = at;
+    value = next_value(&peek, "\"hash\": \"");
     CHECK(value != NULL, "no hash for input_len %zu", size);
     digest_from_hex(value, expected);
     as_blake3_hash(bytes, size, hash);
     as_dual_many(&span, 1, &digests);
     CHECK_BYTES(hash, expected, AS_DIGEST_SIZE, "as_blake3_hash of %zu bytes, %s", size, as_kernel_name());
     CHECK_BYTES(digests.blake3, expected, AS_DIGEST_SIZE, "as_dual_many of %zu bytes, %s", size, as_kernel_name());
+    check_all_modes(&at, bytes, size);
     free(bytes);
     cases++;
   }
   CHECK(!text || cases == 35, "found %d BLAKE3 vectors, not 35", cases);
   free(text);
+}
+
+/* The same three modes without the file: 1,025 counted bytes, so that there is a parent. The values are the BLAKE3
+ * project's own for that length. */
+static void test_built_in_modes(void) {
+  const char *at = built_in_modes;
+  uint8_t *bytes = counted_bytes(1025);
+  check_all_modes(&at, bytes, 1025);
+  free(bytes);
+}
+
+static void check_sha256(const uint8_t *message, size_t size, const uint8_t expected[AS_DIGEST_SIZE]) {
+  as_sha256 hasher;
+  uint8_t digest[AS_DIGEST_SIZE];
+  as_sha256_init(&hasher);
+  as_sha256_update(&hasher, message, size / 3);
+  as_sha256_update(&hasher, message + size / 3, size - size / 3);
+  as_sha256_finish(&hasher, digest);
+  CHECK_BYTES(digest, expected, AS_DIGEST_SIZE, "as_sha256 of %zu bytes, %s", size, as_kernel_name());
 }
 
 /* NIST's response files: lines "Len = <bits>", "Msg = <hex>", "MD = <hex>" for each case. */
@@ -108,6 +171,7 @@ static void test_cavp_messages(const char *name, int cases_expected) {
     as_blake3_hash(message, size, expected.blake3);
     snprintf(what, sizeof what, "CAVP message of %zu bytes", size);
     check_digests(message, size, &expected, what);
+    check_sha256(message, size, expected.sha256);
     free(message);
     cases++;
   }
@@ -158,6 +222,7 @@ static void test_cavp(void) {
 
 int main(void) {
   with_every_kernel(test_built_in_values);
+  with_every_kernel(test_built_in_modes);
   with_every_kernel(test_blake3_vectors);
   with_every_kernel(test_cavp);
   return 0;

@@ -145,6 +145,39 @@ static void test_batch(void) {
   fixture_remove(fixture_store);
 }
 
+/* Two streams of different lengths in steps of their own, small and empty steps among them, appended two at a time. */
+static void test_pairs(void) {
+  as_store *store = open_store(AS_OPEN_CREATE);
+  const size_t sizes[2] = {3000001, 1700017};
+  uint8_t *bytes[2] = {make_bytes(sizes[0], 91), make_bytes(sizes[1], 92)};
+  as_ingest *ingests[2];
+  size_t done[2] = {0, 0};
+  uint64_t random = 93;
+  CHECK(as_ingest_begin(store, &ingests[0]) == 0 && as_ingest_begin(store, &ingests[1]) == 0, "begin");
+  while (done[0] < sizes[0] || done[1] < sizes[1]) {
+    as_span inputs[2];
+    int errors[2];
+    for (int i = 0; i < 2; i++) {
+      size_t step = next_random(&random) % (next_random(&random) % 4 ? 300000 : 50);
+      size_t left = sizes[i] - done[i];
+      inputs[i] = (as_span){bytes[i] + done[i], step < left ? step : left};
+      done[i] += inputs[i].size;
+    }
+    as_ingest_append_pair(ingests, inputs, errors);
+    CHECK(errors[0] == 0 && errors[1] == 0, "pair: %d %d", errors[0], errors[1]);
+  }
+  as_ingested results[2];
+  int status[2];
+  as_ingest_commit(store, ingests, NULL, 2, results, status);
+  for (int i = 0; i < 2; i++) {
+    CHECK(status[i] == 0, "commit %d: %d", i, status[i]);
+    check_object(store, &results[i], bytes[i], sizes[i]);
+    free(bytes[i]);
+  }
+  as_store_close(store);
+  fixture_remove(fixture_store);
+}
+
 static void test_abort(void) {
   as_store *store = open_store(AS_OPEN_CREATE);
   uint8_t *bytes = make_bytes(3000000, 5);
@@ -389,6 +422,7 @@ int main(void) {
   as_io named = io_without_nameless();
   test_sizes(&named);
   test_batch();
+  test_pairs();
   test_abort();
   test_files();
   test_vacant_folders();

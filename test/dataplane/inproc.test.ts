@@ -1,7 +1,7 @@
 /** The in-process data plane on the local backend: the conformance kit, and what is its own: locks, formats, closing, arenas. */
 
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, open, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,6 +181,27 @@ t.test('more streams than slabs', async (t) => {
     results.every(({ size }) => size === 2_100_000),
     'all of them get through',
   );
+});
+
+t.test('streams that wait for one worker are hashed two at a time, small objects in batches', async (t) => {
+  const { plane, close } = await openSubject({ threads: 1 });
+  t.teardown(close);
+  const before = loadAddon().describe().counters;
+  const objects = Array.from({ length: 9 }, () => randomBytes(3_000_000));
+  const streams = await Promise.all(objects.map((bytes) => plane.ingestStream(once(bytes), {})));
+  for (const [i, { sha256 }] of streams.entries()) {
+    t.same(
+      Buffer.from(sha256),
+      createHash('sha256')
+        .update(objects[i] as Uint8Array)
+        .digest(),
+    );
+  }
+  await Promise.all(Array.from({ length: 200 }, () => plane.ingestStream(once(randomBytes(1_000)), {})));
+  const after = loadAddon().describe().counters;
+  t.ok(after.twoStream.units > before.twoStream.units, 'the two-stream kernel ran');
+  t.ok(after.batch.units >= before.batch.units + 200, 'so did the batch kernel');
+  t.ok(after.batch.calls < before.batch.calls + 200, 'for several objects at once');
 });
 
 t.test('arena', async (t) => {

@@ -59,9 +59,10 @@ static const uint8_t schedule[ROUNDS][16] = {
     ROUND(v, m, 6);        \
   } while (0)
 
-void as_blake3_compress_portable(const uint32_t cv[8], const uint8_t block[AS_BLAKE3_BLOCK], uint32_t block_size,
-                                 uint64_t counter, uint32_t flags, uint32_t out[8]) {
-  uint32_t m[16], v[16];
+/* The permutation of one compression; the two kinds of output are folded from `v`. */
+static inline void permute(uint32_t v[16], const uint32_t cv[8], const uint8_t block[AS_BLAKE3_BLOCK],
+                           uint32_t block_size, uint64_t counter, uint32_t flags) {
+  uint32_t m[16];
   for (int i = 0; i < 16; i++) {
     m[i] = as_load32_little(block + 4 * i);
   }
@@ -76,8 +77,24 @@ void as_blake3_compress_portable(const uint32_t cv[8], const uint8_t block[AS_BL
   v[14] = block_size;
   v[15] = flags;
   SEVEN_ROUNDS(v, m);
+}
+
+void as_blake3_compress_portable(const uint32_t cv[8], const uint8_t block[AS_BLAKE3_BLOCK], uint32_t block_size,
+                                 uint64_t counter, uint32_t flags, uint32_t out[8]) {
+  uint32_t v[16];
+  permute(v, cv, block, block_size, counter, flags);
   for (int i = 0; i < 8; i++) {
     out[i] = v[i] ^ v[8 + i];
+  }
+}
+
+void as_blake3_compress_xof_portable(const uint32_t cv[8], const uint8_t block[AS_BLAKE3_BLOCK], uint32_t block_size,
+                                     uint64_t counter, uint32_t flags, uint8_t out[AS_BLAKE3_BLOCK]) {
+  uint32_t v[16];
+  permute(v, cv, block, block_size, counter, flags);
+  for (int i = 0; i < 8; i++) {
+    as_store32_little(out + 4 * i, v[i] ^ v[8 + i]);
+    as_store32_little(out + 32 + 4 * i, v[8 + i] ^ cv[i]);
   }
 }
 

@@ -12,5 +12,8 @@ as_blake3_compress_fn as_blake3_compress_portable;
 as_blake3_chunks_fn as_blake3_chunks_portable;
 as_blake3_parents_fn as_blake3_parents_portable;
 as_dual_groups_fn as_dual_groups_portable;
+as_dual2_groups_fn as_dual2_groups_portable;
+as_dual_many_fn as_dual_many_portable;
+as_blake3_compress_xof_fn as_blake3_compress_xof_portable;
 
 #endif

@@ -227,7 +227,7 @@ int as_chunk_kernel_select(const char *name);
 
 /* ---- what this machine runs -------------------------------------------------------------------------------- */
 
-/* The kernel set in use: "portable", later "avx2-shani", … Chosen once per process from the CPU; the environment
+/* The kernel set in use: "avx2_shani", "portable", … Chosen once per process from the CPU; the environment
  * variable ARTIFACTSTORE_CPU forces one by name. */
 const char *as_kernel_name(void);
 

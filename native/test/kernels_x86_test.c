@@ -1,7 +1,7 @@
 /*
- * What only the lanes of the x86-64 kernels can get wrong: batches of small objects in every mix of lengths, each ending
- * where memory ends, against the portable kernels; streams at
- * every alignment. It runs with the kernels of other machines just as well.
+ * What only the lanes of the x86-64 kernels can get wrong: batches of small objects in every mix of lengths, each
+ * ending where memory ends, against the portable kernels; streams at every alignment. It runs with the kernels of other
+ * machines just as well.
  * May include: native/digest/kernels.h, the public header, the test headers. Run by: ctest.
  */
 #include <sys/mman.h>

@@ -47,6 +47,12 @@ int as_io_sync_file_system(const as_io *io, int fd) {
   return result;
 }
 
+int as_io_punch(const as_io *io, int fd, uint64_t offset, uint64_t size) {
+  int result;
+  RETRY(result, io->punch(io, fd, offset, size));
+  return result;
+}
+
 int as_io_lock(const as_io *io, int fd, int exclusive) {
   int result;
   RETRY(result, io->lock(io, fd, exclusive));

@@ -47,6 +47,10 @@ struct as_io {
   int (*list)(const as_io *io, int directory, const char *path, as_io_visit visit, void *context);
   int (*will_read_in_order)(const as_io *io, int fd);                            /* a hint; failure means nothing */
   int (*start_write_back)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* a hint; failure means nothing */
+  int (*punch)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* gives the blocks back; reads give zeros */
+  int (*clone)(const as_io *io, int from, int to); /* `to` shares all blocks of `from` (FICLONE) */
+  int (*map)(const as_io *io, int fd, size_t size, const void **out); /* read-only, the first `size` bytes */
+  void (*unmap)(const as_io *io, const void *bytes, size_t size);
 };
 
 /* The engine on plain POSIX and Linux calls: needs nothing but the kernel. */
@@ -58,6 +62,7 @@ int as_io_truncate(const as_io *io, int fd, uint64_t size);
 int as_io_sync_data(const as_io *io, int fd);
 int as_io_sync_all(const as_io *io, int fd);
 int as_io_sync_file_system(const as_io *io, int fd);
+int as_io_punch(const as_io *io, int fd, uint64_t offset, uint64_t size);
 int as_io_lock(const as_io *io, int fd, int exclusive);
 
 /* Closes `*fd` unless it is -1, and sets it to -1. Its result is not looked at: whatever must be durable was synced

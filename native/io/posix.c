@@ -5,10 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -153,6 +156,28 @@ static int posix_start_write_back(const as_io *io, int fd, uint64_t offset, uint
   return outcome(sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE));
 }
 
+static int posix_punch(const as_io *io, int fd, uint64_t offset, uint64_t size) {
+  (void)io;
+  return outcome(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size));
+}
+
+static int posix_clone(const as_io *io, int from, int to) {
+  (void)io;
+  return outcome(ioctl(to, FICLONE, from));
+}
+
+static int posix_map(const as_io *io, int fd, size_t size, const void **out) {
+  (void)io;
+  void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+  *out = bytes == MAP_FAILED ? NULL : bytes;
+  return bytes == MAP_FAILED ? -errno : 0;
+}
+
+static void posix_unmap(const as_io *io, const void *bytes, size_t size) {
+  (void)io;
+  munmap((void *)bytes, size);
+}
+
 const as_io *as_io_posix(void) {
   static const as_io engine = {
       .name = "posix",
@@ -176,6 +201,10 @@ const as_io *as_io_posix(void) {
       .list = posix_list,
       .will_read_in_order = posix_will_read_in_order,
       .start_write_back = posix_start_write_back,
+      .punch = posix_punch,
+      .clone = posix_clone,
+      .map = posix_map,
+      .unmap = posix_unmap,
   };
   return &engine;
 }

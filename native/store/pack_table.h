@@ -1,0 +1,38 @@
+/*
+ * The records of the segment being written, in memory: address to record, newest wins.
+ * May include: pack.h. Called by: packs.c. Not thread-safe: packs.c locks.
+ */
+#ifndef AS_STORE_PACK_TABLE_H
+#define AS_STORE_PACK_TABLE_H
+
+#include "store/pack.h"
+
+/* What an index, in memory or on disk, knows of an address. */
+typedef struct as_entry {
+  uint8_t blake3[AS_DIGEST_SIZE];
+  as_record_kind kind;
+  as_location at;
+} as_entry;
+
+typedef struct as_table {
+  as_entry *slots; /* open addressing, linear probing; a slot with kind 0 is empty */
+  size_t capacity; /* a power of two, or 0 */
+  size_t count;
+} as_table;
+
+void as_table_init(as_table *table);
+void as_table_free(as_table *table);
+
+/* Makes room for `more` further entries, so that as many as_table_put calls cannot fail. Returns 0 or -ENOMEM. */
+int as_table_reserve(as_table *table, size_t more);
+
+/* Puts an entry, in place of the one with the same address. There must be room. */
+void as_table_put(as_table *table, const as_entry *entry);
+
+/* The entry of an address, or NULL. Valid until the next as_table_put or as_table_reserve. */
+const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIGEST_SIZE]);
+
+/* All entries sorted by address, in memory that the caller frees; NULL without memory. */
+as_entry *as_table_sorted(const as_table *table);
+
+#endif

@@ -266,7 +266,7 @@ typedef struct as_ingest as_ingest;
 typedef struct as_reader as_reader;
 typedef struct as_verifier as_verifier;
 
-enum { AS_STORE_FORMAT_VERSION = 1 };
+enum { AS_STORE_FORMAT_VERSION = 2 };
 
 enum {
   AS_OPEN_READ_ONLY = 1, /* shared with other readers, never writes */

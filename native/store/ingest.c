@@ -34,20 +34,14 @@ static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
   return 0;
 }
 
+int as_ingest_is_packed(const as_ingest *ingest) { return ingest->length <= AS_PACK_OBJECT_MAX; }
+
 int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
   as_store *store = ingest->store;
-  if (ingest->stream) {
-    *staged = ingest->stream->staged;
-    ingest->stream->staged = AS_STAGED_NONE;
-    int error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, ingest->stream->written);
-    return error ? as_store_fail(store, error, "write", "staging") : 0;
-  }
-  int error = as_staging_create(store, staged);
-  if (!error && ingest->pending_size) {
-    error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, 0);
-    error = error ? as_store_fail(store, error, "write", "staging") : 0;
-  }
-  return error;
+  *staged = ingest->stream->staged;
+  ingest->stream->staged = AS_STAGED_NONE;
+  int error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, ingest->stream->written);
+  return error ? as_store_fail(store, error, "write", "staging") : 0;
 }
 
 /* Makes room for `size` pending bytes. */
@@ -77,8 +71,7 @@ static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
   return error;
 }
 
-/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending as the first bytes to
- * write. */
+/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending. */
 static int start_stream(as_ingest *ingest) {
   as_stream *stream = calloc(1, sizeof *stream);
   if (!stream) {
@@ -88,8 +81,7 @@ static int start_stream(as_ingest *ingest) {
   as_cv_list_init(&stream->values, ingest->store->io, as_staging_open_scratch, ingest->store);
   as_dual_init(&stream->dual, as_cv_list_add, &stream->values);
   ingest->stream = stream;
-  int error = as_staging_create(ingest->store, &stream->staged);
-  ingest->error = error ? error : as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
+  ingest->error = as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
   return ingest->error;
 }
 
@@ -98,8 +90,15 @@ static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int e
   if (error) {
     return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
   }
-  if (ingest->pending_size + size <= AS_COALESCE_SIZE) {
+  int staged = ingest->stream->staged.fd >= 0;
+  if (ingest->pending_size + size <= (staged ? AS_COALESCE_SIZE : AS_PACK_OBJECT_MAX)) {
     return keep_pending(ingest, bytes, size);
+  }
+  if (!staged) { /* too large for a pack */
+    error = as_staging_create(ingest->store, &ingest->stream->staged);
+    if (error) {
+      return error;
+    }
   }
   if (ingest->pending_size) {
     error = write_out(ingest, ingest->pending, ingest->pending_size);

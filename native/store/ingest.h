@@ -1,15 +1,16 @@
 /*
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
- * May include: store.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c.
+ * May include: store.h, packs.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c.
  *
- * An object of at most one chunk group stays in memory and is neither hashed nor staged before its commit, so that a
- * batch of small ones shares the multi-lane digest, and those that are there already cost no write. A larger one is
- * hashed as it comes and goes to a staged file.
+ * An object of at most one chunk group stays in memory and is not hashed before its commit, so that a batch of small ones
+ * shares the multi-lane digest. A larger one is hashed as it comes; up to AS_PACK_OBJECT_MAX it stays in memory too, and
+ * goes into a pack when it is committed; beyond, it goes to a staged file.
  */
 #ifndef AS_STORE_INGEST_H
 #define AS_STORE_INGEST_H
 
 #include "store/cv_list.h"
+#include "store/packs.h"
 #include "store/staging.h"
 #include "store/store.h"
 
@@ -22,7 +23,7 @@ enum {
 typedef struct as_stream {
   as_dual dual;
   as_cv_list values;
-  as_staged staged;
+  as_staged staged;            /* none while the object may still be packed */
   uint64_t written;            /* bytes in the staged file */
   uint64_t write_back_started; /* of those, handed to the disk already */
 } as_stream;
@@ -39,14 +40,17 @@ struct as_ingest {
   as_store *store;
   int error;         /* the first failure: from then on there is nothing to commit */
   uint64_t length;   /* bytes taken in */
-  uint8_t *pending;  /* bytes not written yet; all bytes while `stream` is NULL */
+  uint8_t *pending;  /* bytes not written yet; all bytes while nothing is staged */
   size_t pending_size;
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
   as_source *source; /* NULL unless a file is read */
 };
 
-/* Writes what is pending to the staged file, making one if there is none. Returns 0 or a negative errno. */
+/* Whether the object, now that all of it has come, belongs in a pack. */
+int as_ingest_is_packed(const as_ingest *ingest);
+
+/* Writes what is pending to the staged file and hands that over. Returns 0 or a negative errno. */
 int as_ingest_flush(as_ingest *ingest, as_staged *staged);
 
 #endif

@@ -14,9 +14,10 @@
 
 #include "core/error.h"
 
-#define FORMAT_LINE "artifactstore-data 1\n"
+#define FORMAT_LINE "artifactstore-data 2\n"
+#define FORMAT_LINE_1 "artifactstore-data 1\n" /* as 2, but without packs: each object is a file */
 #define FORMAT_STAGED "staging/FORMAT"
-_Static_assert(AS_STORE_FORMAT_VERSION == 1, "FORMAT_LINE states the version");
+_Static_assert(AS_STORE_FORMAT_VERSION == 2, "FORMAT_LINE states the version");
 
 /* Opens a file of the store; `mode` is for the case that `flags` make it. */
 static int open_part(const as_store *store, const char *name, int flags, mode_t mode) {
@@ -42,8 +43,9 @@ static int open_root(as_store *store, int create) {
   return 0;
 }
 
-/* Whether FORMAT is there and says a version this build knows: 0, AS_E_MISSING, AS_E_FORMAT or errno. */
-static int check_format(const as_store *store) {
+/* Whether FORMAT is there and says a version this build knows, which is put in *version: 0, AS_E_MISSING, AS_E_FORMAT or
+ * errno. */
+static int check_format(const as_store *store, int *version) {
   int fd = as_io_open(store->io, store->root, "FORMAT", O_RDONLY, 0);
   if (fd < 0) {
     return as_store_fail(store, fd == -ENOENT ? AS_E_MISSING : fd, "open", "FORMAT");
@@ -54,8 +56,11 @@ static int check_format(const as_store *store) {
   if (size < 0) {
     return as_store_fail(store, (int)size, "read", "FORMAT");
   }
-  int known = size == sizeof FORMAT_LINE - 1 && memcmp(line, FORMAT_LINE, (size_t)size) == 0;
-  return known ? 0 : as_store_fail(store, AS_E_FORMAT, "read", "FORMAT");
+  int whole = size == sizeof FORMAT_LINE - 1;
+  *version = whole && memcmp(line, FORMAT_LINE, (size_t)size) == 0     ? 2
+             : whole && memcmp(line, FORMAT_LINE_1, (size_t)size) == 0 ? 1
+                                                                       : 0;
+  return *version ? 0 : as_store_fail(store, AS_E_FORMAT, "read", "FORMAT");
 }
 
 static int visit_refusing(void *context, const char *name) {
@@ -67,15 +72,17 @@ static int visit_refusing(void *context, const char *name) {
 static int visit_root(void *context, const char *name) {
   (void)context;
   /* What a creation that was cut short leaves behind is not somebody else's. */
-  int ours = strcmp(name, "LOCK") == 0 || strcmp(name, "objects") == 0 || strcmp(name, "staging") == 0;
+  int ours = strcmp(name, "LOCK") == 0 || strcmp(name, "objects") == 0 || strcmp(name, "packs") == 0 ||
+             strcmp(name, "staging") == 0;
   return ours ? 0 : AS_E_FORMAT;
 }
 
 /* Whether the folder, which has no FORMAT, may become a store: only when it is empty or an unfinished creation. */
 static int check_vacant(const as_store *store) {
+  static const char *const folders[] = {"objects", "packs"};
   int error = store->io->list(store->io, store->root, ".", visit_root, NULL);
-  if (!error) {
-    error = store->io->list(store->io, store->root, "objects", visit_refusing, NULL);
+  for (int i = 0; !error && i < 2; i++) {
+    error = store->io->list(store->io, store->root, folders[i], visit_refusing, NULL);
     error = error == -ENOENT ? 0 : error;
   }
   return error ? as_store_fail(store, error, "list", "") : 0;
@@ -156,13 +163,31 @@ static int write_format(const as_store *store) {
 
 /* Makes the store, under the lock, unless another process did so while this one waited to look. */
 static int create_parts(as_store *store) {
-  int error = check_format(store);
+  int version;
+  int error = check_format(store, &version);
   if (error != AS_E_MISSING) {
     return error;
   }
   error = make_folder(store, "objects");
+  error = error ? error : make_folder(store, "packs");
   error = error ? error : make_folder(store, "staging");
   return error ? error : write_format(store);
+}
+
+/* Brings a store of format 1 to this one: its objects may stay the files they are. */
+static int upgrade(const as_store *store) {
+  int error = make_folder(store, "packs");
+  return error ? error : write_format(store);
+}
+
+/* A reader finds no packs in a store of format 1. */
+static int open_packs(as_store *store) {
+  int fd = as_io_open(store->io, store->root, "packs", O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0 && !(fd == -ENOENT && store->read_only)) {
+    return as_store_fail(store, fd, "open", "packs");
+  }
+  store->packs_folder = fd < 0 ? -1 : fd;
+  return 0;
 }
 
 static int open_parts(as_store *store) {
@@ -173,7 +198,7 @@ static int open_parts(as_store *store) {
   if (!store->read_only) {
     store->staging = open_part(store, "staging", O_RDONLY | O_DIRECTORY, 0);
   }
-  return store->staging < 0 && !store->read_only ? store->staging : 0;
+  return store->staging < 0 && !store->read_only ? store->staging : open_packs(store);
 }
 
 int as_layout_open(as_store *store, int create) {
@@ -181,7 +206,8 @@ int as_layout_open(as_store *store, int create) {
   if (error) {
     return error;
   }
-  error = check_format(store);
+  int version = 0;
+  error = check_format(store, &version);
   int vacant = error == AS_E_MISSING;
   if (vacant) {
     error = check_vacant(store);
@@ -192,6 +218,9 @@ int as_layout_open(as_store *store, int create) {
   error = error ? error : take_lock(store);
   if (!error && vacant) {
     error = create_parts(store);
+  }
+  if (!error && version == 1 && !store->read_only) {
+    error = upgrade(store);
   }
   return error ? error : open_parts(store);
 }

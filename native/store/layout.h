@@ -1,5 +1,5 @@
 /*
- * What makes a folder a store: FORMAT, LOCK, objects/ and staging/; see docs/format.md.
+ * What makes a folder a store: FORMAT, LOCK, objects/, packs/ and staging/; see docs/format.md.
  * May include: store.h. Called by: store.c.
  */
 #ifndef AS_STORE_LAYOUT_H

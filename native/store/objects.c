@@ -1,5 +1,5 @@
 /*
- * One file per object: looking up, publishing, marking, removing; see objects.h.
+ * Looking up, publishing, marking and removing objects; see objects.h.
  * May include: objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: as declared there, and as_store_stat
  * and as_store_remove by users of the core.
  */
@@ -51,8 +51,8 @@ static int look_at(const as_store *store, const char *path, int *exists, struct 
   return error && error != -ENOENT ? fail(store, error, "stat", path) : 0;
 }
 
-int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
-                      uint64_t *found) {
+static int look_up_file(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
+                        uint64_t *found) {
   struct stat object, beside;
   int exists;
   *presence = AS_OBJECT_ABSENT;
@@ -77,6 +77,21 @@ int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], ui
     }
   }
   *presence = AS_OBJECT_PRESENT;
+  return 0;
+}
+
+int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
+                      uint64_t *found) {
+  as_entry entry;
+  int packed = as_packs_find(store, address, &entry);
+  if (packed == 0) {
+    return look_up_file(store, address, size, presence, found);
+  }
+  if (packed < 0) {
+    return as_store_fail(store, packed, "look up", "packs");
+  }
+  *found = entry.at.size;
+  *presence = entry.kind == AS_RECORD_DAMAGED ? AS_OBJECT_DAMAGED : AS_OBJECT_PRESENT;
   return 0;
 }
 
@@ -121,8 +136,44 @@ static int open_locked(as_store *store, const uint8_t address[AS_DIGEST_SIZE], a
   return 0;
 }
 
+/* AS_E_MISSING when the segment has gone since the address was looked up: the object has moved, or has been deleted. */
+static int open_packed(as_store *store, const as_entry *entry, as_object_files *out) {
+  int error = as_segment_pin(store, entry->at.segment, &out->segment);
+  if (error) {
+    return error;
+  }
+  out->object = out->segment->fd;
+  out->base = entry->at.offset;
+  out->at = entry->at;
+  out->size = entry->at.size;
+  out->damaged = entry->kind == AS_RECORD_DAMAGED;
+  if (as_outboard_size(out->size)) {
+    out->outboard = out->segment->fd;
+    out->outboard_base = out->base + out->size;
+  }
+  return 0;
+}
+
+/* Opens an object if it is packed: 1, 0, or an error. */
+static int try_packed(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_object_files *out) {
+  as_entry entry;
+  int found, error = AS_E_MISSING;
+  while (error == AS_E_MISSING) { /* compaction moves an object before it deletes the segment: look again */
+    found = as_packs_find(store, address, &entry);
+    if (found <= 0) {
+      return found < 0 ? as_store_fail(store, found, "look up", "packs") : 0;
+    }
+    error = open_packed(store, &entry, out);
+  }
+  return error ? error : 1;
+}
+
 int as_object_open(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_object_files *out) {
   *out = (as_object_files){.object = -1, .outboard = -1};
+  int packed = try_packed(store, address, out);
+  if (packed) {
+    return packed < 0 ? packed : 0;
+  }
   as_object_lock(store, address);
   int error = open_locked(store, address, out);
   as_object_unlock(store, address);
@@ -133,24 +184,29 @@ int as_object_open(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_ob
 }
 
 void as_object_close(as_store *store, as_object_files *files) {
+  if (files->segment) {
+    as_segment_unpin(store, files->segment);
+    *files = (as_object_files){.object = -1, .outboard = -1};
+    return;
+  }
   as_io_close(store->io, &files->object);
   as_io_close(store->io, &files->outboard);
 }
 
 /* ---- publishing ---- */
 
-typedef int (*place_call)(as_store *store, as_staged *staged, const char *path);
+typedef int (*place_call)(as_store *store, as_staged *staged, int directory, const char *path);
 
 /* Links or renames a staged file to `path`, making the fan-out folder when it is not there. */
 static int place(as_store *store, as_staged *staged, const char *path, place_call call) {
-  int error = call(store, staged, path);
+  int error = call(store, staged, store->objects, path);
   if (error == -ENOENT) {
     const char folder[3] = {path[0], path[1], '\0'};
     error = store->io->make_directory(store->io, store->objects, folder, 0777);
     if (!error) {
       as_durable_folder_made(store);
     }
-    error = error && error != -EEXIST ? error : call(store, staged, path);
+    error = error && error != -EEXIST ? error : call(store, staged, store->objects, path);
   }
   return error ? fail(store, error, call == as_staging_link ? "link" : "rename", path) : 0;
 }
@@ -194,7 +250,7 @@ int as_object_publish(as_store *store, const uint8_t address[AS_DIGEST_SIZE], ui
   as_presence presence;
   uint64_t found;
   as_object_lock(store, address);
-  int error = as_object_look_up(store, address, size, &presence, &found);
+  int error = look_up_file(store, address, size, &presence, &found);
   *existed = !error && presence == AS_OBJECT_PRESENT;
   *healed = !error && presence == AS_OBJECT_DAMAGED;
   if (!error && !*existed) {
@@ -229,8 +285,33 @@ static int create_mark(const as_store *store, const uint8_t address[AS_DIGEST_SI
   return 0;
 }
 
-int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int damaged) {
-  int current;
+int as_object_is_current(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files) {
+  as_entry entry;
+  int current = 0;
+  if (files->segment) {
+    int found = as_packs_find(store, address, &entry);
+    return found <= 0 ? found : entry.at.segment == files->at.segment && entry.at.offset == files->at.offset;
+  }
+  as_object_lock(store, address);
+  int error = is_current(store, address, files->object, &current);
+  as_object_unlock(store, address);
+  return error ? error : current;
+}
+
+static int mark_packed(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files,
+                       int damaged) {
+  as_pack_item item = {.record = {.kind = damaged ? AS_RECORD_DAMAGED : AS_RECORD_WHOLE, .at = files->at},
+                       .only_at = &files->at};
+  memcpy(item.record.blake3, address, AS_DIGEST_SIZE);
+  as_packs_commit(store, &item, 1);
+  return item.status;
+}
+
+int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files, int damaged) {
+  int current, fd = files->object;
+  if (files->segment) {
+    return mark_packed(store, address, files, damaged);
+  }
   as_object_lock(store, address);
   int error = is_current(store, address, fd, &current);
   if (!error && current) {
@@ -241,8 +322,21 @@ int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int f
   return error ? error : as_durable_sync_one(store, address[0]);
 }
 
-int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, as_staged *outboard) {
-  int current;
+int as_object_repack(as_store *store, const as_digests *digests, const as_object_files *files, const uint8_t *bytes,
+                     const uint8_t *outboard) {
+  as_pack_item item = {.record = {.kind = AS_RECORD_OBJECT, .at = {.size = (uint32_t)files->size}},
+                       .bytes = bytes,
+                       .outboard = outboard,
+                       .only_at = &files->at};
+  memcpy(item.record.blake3, digests->blake3, AS_DIGEST_SIZE);
+  memcpy(item.record.sha256, digests->sha256, AS_DIGEST_SIZE);
+  as_packs_commit(store, &item, 1);
+  return item.status;
+}
+
+int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files,
+                               as_staged *outboard) {
+  int current, fd = files->object;
   as_object_lock(store, address);
   int error = is_current(store, address, fd, &current);
   if (!error && current) {
@@ -268,13 +362,41 @@ static int remove_file(const as_store *store, const uint8_t address[AS_DIGEST_SI
   return error;
 }
 
-int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
-  int outboard = 0, mark = 0;
-  *removed = 0;
-  *freed = 0;
-  if (store->read_only) {
-    return as_store_fail(store, AS_E_READ_ONLY, "unlink", "objects");
+/* Gives the blocks of a payload back that hold nothing else. */
+static uint64_t punch(as_store *store, const as_location *at) {
+  uint64_t end = at->offset + as_payload_size(at->size);
+  uint64_t first = (at->offset + AS_PACK_BLOCK - 1) / AS_PACK_BLOCK * AS_PACK_BLOCK;
+  uint64_t round_up = as_payload_size(at->size) >= AS_PACK_OWN_BLOCKS_FROM ? AS_PACK_BLOCK - 1 : 0;
+  uint64_t last = (end + round_up) / AS_PACK_BLOCK * AS_PACK_BLOCK;
+  if (first >= last) {
+    return 0;
   }
+  int fd = as_io_open(store->io, store->packs_folder, as_segment_name(at->segment).text, O_RDWR | O_NOFOLLOW, 0);
+  int error = fd < 0 ? fd : as_io_punch(store->io, fd, first, last - first);
+  as_io_close(store->io, &fd);
+  return error ? 0 : last - first; /* where blocks cannot be punched, compaction gives the space back */
+}
+
+/* Deletes a packed object: the deletion is durable before its bytes go. *removed says whether there was one. */
+static int remove_packed(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
+  as_entry entry;
+  int found = as_packs_find(store, address, &entry);
+  if (found <= 0) {
+    return found;
+  }
+  as_pack_item item = {.record = {.kind = AS_RECORD_DELETED}};
+  memcpy(item.record.blake3, address, AS_DIGEST_SIZE);
+  as_packs_commit(store, &item, 1);
+  if (!item.status && item.written) {
+    *removed = 1;
+    *freed = punch(store, &item.previous);
+  }
+  return item.status;
+}
+
+/* Deletes the file of an object, and what is beside it. */
+static int remove_files(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
+  int outboard = 0, mark = 0;
   as_object_lock(store, blake3);
   int error = remove_file(store, blake3, "", freed, removed); /* first: what is left without it is no object */
   error = error ? error : remove_file(store, blake3, AS_SUFFIX_OUTBOARD, freed, &outboard);
@@ -285,4 +407,20 @@ int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *
   }
   as_object_unlock(store, blake3);
   return error || !changed ? error : as_durable_sync_one(store, blake3[0]);
+}
+
+int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
+  int file = 0;
+  uint64_t file_size = 0;
+  *removed = 0;
+  *freed = 0;
+  if (store->read_only) {
+    return as_store_fail(store, AS_E_READ_ONLY, "unlink", "objects");
+  }
+  int error = remove_packed(store, blake3, removed, freed);
+  /* The same address may be a file too, in a store that had format 1 once. */
+  error = error ? error : remove_files(store, blake3, &file, &file_size);
+  *removed |= file;
+  *freed += file_size;
+  return error;
 }

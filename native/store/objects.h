@@ -1,11 +1,12 @@
 /*
- * Objects as files: objects/<first byte>/<address>, beside it the outboard and the mark of damage. The one place that
- * knows these names; a pack engine will stand beside it, behind the same verbs.
- * May include: store.h, staging.h. Called by: ingest.c, commit.c, reader.c, verifier.c, store.c.
+ * Objects wherever they are: a small one in a pack, a large one as a file objects/<first byte>/<address> with its outboard
+ * and mark of damage beside it. The one place that knows these names, and that there are two kinds.
+ * May include: store.h, staging.h, packs.h. Called by: ingest.c, commit.c, reader.c, verifier.c, store.c.
  */
 #ifndef AS_STORE_OBJECTS_H
 #define AS_STORE_OBJECTS_H
 
+#include "store/packs.h"
 #include "store/staging.h"
 #include "store/store.h"
 
@@ -30,20 +31,25 @@ typedef enum as_presence {
   AS_OBJECT_PRESENT
 } as_presence;
 
-/* What is there, judged without reading it: by a mark, by the outboard's size, and by the object's own when the right
+/* What is there, in a pack or as a file, judged without reading it: by a mark, by the outboard's size, and by the object's own when the right
  * one is known (`size`, else AS_SIZE_UNKNOWN). *found is the object's size unless it is absent. Call it with the
  * address locked. Returns 0 or a negative errno. */
 int as_object_look_up(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_presence *presence,
                       uint64_t *found);
 
+/* Where to read an object and its outboard. */
 typedef struct as_object_files {
   int object;
-  int outboard; /* -1 when there is none */
-  int damaged;  /* marked */
+  uint64_t base;          /* where in the file the object begins */
+  int outboard;           /* -1 when there is none */
+  uint64_t outboard_base; /* where in its file it begins */
+  int damaged;            /* marked */
   uint64_t size;
+  as_segment *segment;    /* the pinned segment of a packed object; NULL for a file */
+  as_location at;         /* of a packed object */
 } as_object_files;
 
-/* Opens an object's files for reading, marked or not. AS_E_MISSING or a negative errno. */
+/* Opens an object for reading, marked or not. AS_E_MISSING or a negative errno. */
 int as_object_open(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_object_files *out);
 
 void as_object_close(as_store *store, as_object_files *files);
@@ -54,11 +60,19 @@ void as_object_close(as_store *store, as_object_files *files);
 int as_object_publish(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t size, as_staged *object,
                       as_staged *outboard, int *existed, int *healed);
 
-/* Marks the object damaged or takes the mark away, durably, provided that the file at its name is still the one open as
- * `fd`: a copy that has replaced it is not touched. Returns 0 or a negative errno. */
-int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int damaged);
+/* Whether what is stored under the address is still what is open: 1, 0 (deleted, moved or replaced since), or an error. */
+int as_object_is_current(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files);
 
-/* Puts a synced outboard in place of the stored one, durably, on the same condition. */
-int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, as_staged *outboard);
+/* Marks the object damaged or takes the mark away, durably, provided that it is still the one open as `files`: a copy that
+ * has replaced it is not touched. Returns 0 or a negative errno. */
+int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files, int damaged);
+
+/* Puts a synced outboard in place of the stored one of an object that is a file, durably, on the same condition. */
+int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files,
+                               as_staged *outboard);
+
+/* Puts the bytes of a packed object, known to be whole, and its outboard into a new record, on the same condition. */
+int as_object_repack(as_store *store, const as_digests *digests, const as_object_files *files, const uint8_t *bytes,
+                     const uint8_t *outboard);
 
 #endif

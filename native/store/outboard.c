@@ -126,13 +126,13 @@ int as_outboard_build(const as_cv_list *values, uint64_t size, as_outboard_visit
 
 /* ---- checking ---- */
 
-int as_outboard_stated_size(const as_io *io, int fd, uint64_t *size) {
+int as_outboard_stated_size(const as_outboard *outboard, uint64_t *size) {
   uint8_t header[AS_OUTBOARD_HEADER];
   *size = 0;
-  if (fd < 0) {
+  if (outboard->fd < 0) {
     return 0;
   }
-  ssize_t count = as_io_read(io, fd, header, sizeof header, 0);
+  ssize_t count = as_io_read(outboard->io, outboard->fd, header, sizeof header, outboard->base);
   if (count < 0) {
     return (int)count;
   }
@@ -149,7 +149,7 @@ static int read_pair(const as_outboard *outboard, node at, const uint8_t expecte
   if (outboard->fd < 0) {
     return 0;
   }
-  ssize_t got = as_io_read(outboard->io, outboard->fd, pair, AS_OUTBOARD_PAIR, at.position);
+  ssize_t got = as_io_read(outboard->io, outboard->fd, pair, AS_OUTBOARD_PAIR, outboard->base + at.position);
   if (got < 0) {
     return (int)got;
   }

@@ -43,13 +43,14 @@ int as_outboard_build(const as_cv_list *values, uint64_t size, as_outboard_visit
 typedef struct as_outboard {
   const as_io *io;
   int fd;                        /* -1 when the object needs none, or has none */
+  uint64_t base;                 /* where in the file it begins */
   uint64_t size;                 /* of the object: fixes the shape of the tree */
   uint8_t root[AS_DIGEST_SIZE];  /* the object's address */
 } as_outboard;
 
-/* Reads which object size the outboard open as `fd` states; 0, which no outboard states, when there is none (`fd` is
- * -1) or it is too short. Returns 0 or a negative errno. */
-int as_outboard_stated_size(const as_io *io, int fd, uint64_t *size);
+/* Reads which object size an outboard states; 0, which no outboard states, when there is none or it is too short.
+ * Returns 0 or a negative errno. */
+int as_outboard_stated_size(const as_outboard *outboard, uint64_t *size);
 
 /* Checks `size` bytes at `bytes`, which begin at group `first_group` and are whole groups or reach the end of the
  * object. Returns 0 when they belong to the address; AS_E_CORRUPT when not, and then *bad is the smallest range the

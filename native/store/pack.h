@@ -20,7 +20,10 @@ enum {
   AS_PACK_BLOCK = 4096,     /* commits begin at multiples of it: the unit of direct I/O and of punched holes */
   AS_PACK_SLOT = 128,       /* bytes in a slot */
   AS_PACK_ALIGN = 64,       /* payloads begin at multiples of it */
-  AS_PACK_RECORDS_MAX = 4096 /* records in one commit: bounds its row of slots to 512 KiB */
+  AS_PACK_RECORDS_MAX = 4096, /* records in one commit: bounds its row of slots to 512 KiB */
+  /* Payloads from this size on share no block with anything else, so that deleting one gives all its blocks back: at most
+   * an eighth of them is lost to that. */
+  AS_PACK_OWN_BLOCKS_FROM = 32 * 1024
 };
 
 typedef enum as_record_kind {

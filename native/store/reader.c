@@ -35,7 +35,8 @@ int as_reader_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_rea
   }
   reader->store = store;
   int error = as_object_open(store, blake3, &reader->files);
-  reader->outboard = (as_outboard){.io = store->io, .fd = reader->files.outboard, .size = reader->files.size};
+  reader->outboard = (as_outboard){
+      .io = store->io, .fd = reader->files.outboard, .base = reader->files.outboard_base, .size = reader->files.size};
   memcpy(reader->outboard.root, blake3, AS_DIGEST_SIZE);
   if (!error && reader->files.damaged) {
     error = fail(reader, AS_E_CORRUPT, "open");
@@ -59,7 +60,7 @@ void as_reader_close(as_reader *reader) {
 /* Reads and checks groups from `first` on; `size` ends at a group or at the end of the object. */
 static int read_groups(as_reader *reader, uint64_t first, uint8_t *buffer, size_t size, as_range *bad) {
   uint64_t offset = first * AS_GROUP_SIZE;
-  ssize_t count = as_io_read(reader->store->io, reader->files.object, buffer, size, offset);
+  ssize_t count = as_io_read(reader->store->io, reader->files.object, buffer, size, reader->files.base + offset);
   if (count < 0) {
     return (int)count;
   }
@@ -76,7 +77,7 @@ static int check_header(as_reader *reader, as_range *bad) {
   if (as_outboard_size(size) == 0) {
     return 0;
   }
-  int error = as_outboard_stated_size(reader->store->io, reader->files.outboard, &stated);
+  int error = as_outboard_stated_size(&reader->outboard, &stated);
   if (error) {
     return error;
   }
@@ -119,6 +120,22 @@ static int read_proven(as_reader *reader, uint64_t first, uint8_t *buffer, size_
   return error;
 }
 
+/* What it means that bytes did not verify: damage, unless the object has been deleted while it was read, for then its
+ * bytes are gone. */
+static int conclude_corrupt(const as_reader *reader) {
+  int current = as_object_is_current(reader->store, reader->outboard.root, &reader->files);
+  if (current < 0) {
+    return current;
+  }
+  if (!current && reader->files.segment) {
+    return AS_E_MISSING;
+  }
+  if (!reader->store->read_only) {
+    as_object_mark(reader->store, reader->outboard.root, &reader->files, 1); /* unmarked, it is found again */
+  }
+  return AS_E_CORRUPT;
+}
+
 int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t capacity, size_t *skip, size_t *size,
                    as_range *bad) {
   uint64_t end = reader->files.size;
@@ -134,8 +151,8 @@ int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t c
   uint64_t left = offset == end ? 0 : end - first * AS_GROUP_SIZE;
   size_t whole = left < capacity ? (size_t)left : capacity;
   int error = read_proven(reader, first, buffer, whole, bad);
-  if (error == AS_E_CORRUPT && !reader->store->read_only) {
-    as_object_mark(reader->store, reader->outboard.root, reader->files.object, 1); /* unmarked, it is found again */
+  if (error == AS_E_CORRUPT) {
+    error = conclude_corrupt(reader);
   }
   if (error) {
     return fail(reader, error, "read");

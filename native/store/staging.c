@@ -65,19 +65,19 @@ int as_staging_create(as_store *store, as_staged *out) {
   return 0;
 }
 
-int as_staging_link(as_store *store, as_staged *staged, const char *path) {
+int as_staging_link(as_store *store, as_staged *staged, int directory, const char *path) {
   const as_io *io = store->io;
   if (staged->name[0] == '\0') {
-    return io->link_open(io, staged->fd, store->objects, path);
+    return io->link_open(io, staged->fd, directory, path);
   }
-  int error = io->link(io, store->staging, staged->name, store->objects, path);
+  int error = io->link(io, store->staging, staged->name, directory, path);
   if (!error && io->unlink(io, store->staging, staged->name) == 0) {
     staged->name[0] = '\0'; /* if the second name stays, discarding tries again, and so does opening the store */
   }
   return error;
 }
 
-int as_staging_replace(as_store *store, as_staged *staged, const char *path) {
+int as_staging_replace(as_store *store, as_staged *staged, int directory, const char *path) {
   const as_io *io = store->io;
   if (staged->name[0] == '\0') { /* only a name can be renamed over another */
     as_staged named = AS_STAGED_NONE;
@@ -89,7 +89,7 @@ int as_staging_replace(as_store *store, as_staged *staged, const char *path) {
     named.fd = staged->fd;
     *staged = named;
   }
-  int error = io->rename(io, store->staging, staged->name, store->objects, path);
+  int error = io->rename(io, store->staging, staged->name, directory, path);
   if (!error) {
     staged->name[0] = '\0';
   }

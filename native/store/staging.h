@@ -1,6 +1,7 @@
 /*
  * Files that nobody can see yet: written in staging/, then linked under their final name, whole or not at all.
- * May include: store.h. Called by: store.c, objects.c, ingest.c, commit.c, verifier.c.
+ * May include: store.h. Called by: store.c, objects.c, ingest.c, commit.c, verifier.c,
+ * pack_writer.c.
  *
  * Where the file system can, a staged file has no name (O_TMPFILE), so that even kill -9 leaves nothing; elsewhere it
  * has a name unique to this process, and opening the store removes what was left.
@@ -26,12 +27,12 @@ int as_staging_empty(as_store *store);
 /* Makes a staged file, open for reading and writing. Returns 0 or a negative errno. */
 int as_staging_create(as_store *store, as_staged *out);
 
-/* Gives the file the name `path`, relative to objects/. -EEXIST when the name is taken; -ENOENT when its folder is not
+/* Gives the file the name `path`, relative to `directory`. -EEXIST when the name is taken; -ENOENT when its folder is not
  * there. */
-int as_staging_link(as_store *store, as_staged *staged, const char *path);
+int as_staging_link(as_store *store, as_staged *staged, int directory, const char *path);
 
 /* As as_staging_link, in place of whatever has the name. */
-int as_staging_replace(as_store *store, as_staged *staged, const char *path);
+int as_staging_replace(as_store *store, as_staged *staged, int directory, const char *path);
 
 /* Closes the file, and removes it unless it has been linked. Does nothing when nothing is staged. */
 void as_staging_discard(as_store *store, as_staged *staged);

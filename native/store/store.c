@@ -1,6 +1,6 @@
 /*
  * Opening and closing a store, its health, and the buffers its rooms share.
- * May include: store.h, layout.h, staging.h, core/error.h, io/io.h. Called by: users of the core, native/store.
+ * May include: store.h, layout.h, staging.h, packs.h, core/error.h, io/io.h. Called by: users of the core, native/store.
  */
 #include "store/store.h"
 
@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "store/layout.h"
+#include "store/packs.h"
 #include "store/staging.h"
 
 int as_store_fail(const as_store *store, int error, const char *call, const char *relative) {
@@ -40,7 +41,7 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
   store->io = io;
   store->path = copy;
   store->read_only = read_only;
-  store->root = store->objects = store->staging = store->lock = -1;
+  store->root = store->objects = store->staging = store->packs_folder = store->lock = -1;
   atomic_init(&store->staging_counter, 0);
   for (int i = 0; i < AS_NAME_LOCKS; i++) {
     pthread_mutex_init(&store->names[i], NULL);
@@ -54,6 +55,8 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
 }
 
 static void dispose(as_store *store) {
+  as_packs_close(store);
+  as_io_close(store->io, &store->packs_folder);
   as_io_close(store->io, &store->objects);
   as_io_close(store->io, &store->staging);
   as_io_close(store->io, &store->lock); /* gives the lock back */
@@ -86,6 +89,7 @@ int as_store_open_on(const as_io *io, const char *path, unsigned flags, as_store
       as_staging_probe(store);
     }
   }
+  error = error ? error : as_packs_open(store);
   if (error) {
     dispose(store);
     return error;
@@ -100,6 +104,7 @@ int as_store_open(const char *path, unsigned flags, as_store **out) {
 
 void as_store_close(as_store *store) {
   if (store) {
+    as_packs_close(store);
     as_layout_release(store);
     dispose(store);
   }

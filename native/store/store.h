@@ -2,9 +2,10 @@
  * The open store, as the rooms of the local engine share it.
  * May include: io/io.h, artifactstore.h. Called by: native/store, native/test.
  *
- * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), objects.c (one file per object:
- * look up, publish, mark, remove), durable.c (which names are known to survive a power cut), outboard.c and cv_list.c
- * (trees), ingest.c and commit.c (bytes in), reader.c and verifier.c (bytes out).
+ * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), pack….c and segments.c (small
+ * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
+ * are known to survive a power cut), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), reader.c and
+ * verifier.c (bytes out).
  */
 #ifndef AS_STORE_STORE_H
 #define AS_STORE_STORE_H
@@ -31,6 +32,9 @@ typedef struct as_durable {
   uint64_t synced;
 } as_durable;
 
+struct as_packs;
+struct as_segments;
+
 struct as_store {
   const as_io *io;
   char *path;
@@ -38,7 +42,9 @@ struct as_store {
   int root;    /* descriptors of the folder, */
   int objects; /* its objects/, */
   int staging; /* its staging/ (-1 when read-only), */
+  int packs_folder; /* its packs/ (-1 when a read-only store of format 1 has none), */
   int lock;    /* and its LOCK */
+  struct as_packs *packs;
   int nameless_staging;       /* O_TMPFILE files can be made and linked here */
   atomic_uint_least64_t staging_counter;
   pthread_mutex_t names[AS_NAME_LOCKS]; /* held while the files of one address are looked at or changed as a whole */
@@ -54,6 +60,9 @@ int as_store_open_on(const as_io *io, const char *path, unsigned flags, as_store
 
 /* as_fail with `relative`, a path inside the store, made absolute. */
 int as_store_fail(const as_store *store, int error, const char *call, const char *relative);
+
+/* The segments of its packs. */
+struct as_segments *as_store_segments(as_store *store);
 
 /* A buffer of AS_STEP_SIZE bytes, NULL without memory; give it back with as_store_buffer_release (which takes NULL). */
 uint8_t *as_store_buffer(as_store *store);

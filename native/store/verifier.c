@@ -62,6 +62,10 @@ void as_verifier_abort(as_verifier *verifier) {
 
 /* ---- reading ---- */
 
+static ssize_t read_object(const as_verifier *verifier, uint8_t *buffer, size_t size, uint64_t offset) {
+  return as_io_read(verifier->store->io, verifier->files.object, buffer, size, verifier->files.base + offset);
+}
+
 /* Reads `size` bytes group by group, zeros standing for those that the disk does not give, which are noted as
  * damaged. */
 static ssize_t read_around_damage(as_verifier *verifier, uint8_t *buffer, size_t size) {
@@ -70,7 +74,7 @@ static ssize_t read_around_damage(as_verifier *verifier, uint8_t *buffer, size_t
     uint64_t at = verifier->length + done;
     size_t to_boundary = (size_t)(AS_GROUP_SIZE - at % AS_GROUP_SIZE);
     size_t piece = to_boundary < size - done ? to_boundary : size - done;
-    ssize_t count = as_io_read(verifier->store->io, verifier->files.object, buffer + done, piece, at);
+    ssize_t count = read_object(verifier, buffer + done, piece, at);
     if (count == -EIO) {
       uint64_t start = at / AS_GROUP_SIZE * AS_GROUP_SIZE, end = start + AS_GROUP_SIZE;
       as_ranges_add(&verifier->bad, (as_range){start, end < verifier->files.size ? end : verifier->files.size});
@@ -93,7 +97,7 @@ static int pump_step(as_verifier *verifier, uint8_t *buffer, size_t most, size_t
   uint64_t left = verifier->files.size - verifier->length;
   size_t size = most < AS_STEP_SIZE ? most : AS_STEP_SIZE;
   size = left < size ? (size_t)left : size;
-  ssize_t count = as_io_read(verifier->store->io, verifier->files.object, buffer, size, verifier->length);
+  ssize_t count = read_object(verifier, buffer, size, verifier->length);
   if (count == -EIO) {
     count = read_around_damage(verifier, buffer, size);
   }
@@ -136,7 +140,8 @@ typedef struct outboard_part {
 
 static int compare_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
   outboard_part *part = context;
-  ssize_t count = as_io_read(part->verifier->store->io, part->fd, part->buffer, size, position);
+  uint64_t base = part->verifier->files.outboard_base;
+  ssize_t count = as_io_read(part->verifier->store->io, part->fd, part->buffer, size, base + position);
   if (count < 0 && count != -EIO) {
     return (int)count;
   }
@@ -158,14 +163,42 @@ static int outboard_differs(const as_verifier *verifier, int *differs) {
   if (verifier->files.outboard < 0) {
     return 0;
   }
-  int error = io->stat(io, verifier->files.outboard, &status);
-  if (error || (uint64_t)status.st_size != as_outboard_size(verifier->length)) {
+  int error = verifier->files.segment ? 0 : io->stat(io, verifier->files.outboard, &status);
+  if (error || (!verifier->files.segment && (uint64_t)status.st_size != as_outboard_size(verifier->length))) {
     return error;
   }
   outboard_part part = {verifier, as_store_buffer(verifier->store), verifier->files.outboard, 0};
   error = part.buffer ? as_outboard_build(&verifier->values, verifier->length, compare_part, &part, root) : -ENOMEM;
   as_store_buffer_release(verifier->store, part.buffer);
   *differs = part.differs;
+  return error;
+}
+
+static int copy_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
+  memcpy((uint8_t *)context + position, bytes, size);
+  return 0;
+}
+
+/* A packed object is written anew, with the outboard that its bytes give. */
+static int repack(as_verifier *verifier, const as_digests *digests) {
+  size_t size = (size_t)verifier->length;
+  uint8_t root[AS_DIGEST_SIZE];
+  uint8_t *bytes = malloc(size + (size_t)as_outboard_size(size));
+  int error = bytes ? 0 : -ENOMEM;
+  if (!error) {
+    ssize_t count = read_object(verifier, bytes, size, 0);
+    error = count < 0 ? (int)count : (size_t)count < size ? AS_E_CORRUPT : 0;
+  }
+  error = error ? error : as_outboard_build(&verifier->values, size, copy_part, bytes + size, root);
+  if (!error) {
+    as_digests again;
+    as_span whole = {bytes, size};
+    as_dual_many(&whole, 1, &again); /* what was read again is written, so it must be what was verified */
+    error = memcmp(&again, digests, sizeof again) == 0 ? 0 : AS_E_CORRUPT;
+  }
+  error = error ? fail(verifier, error, "verify")
+                : as_object_repack(verifier->store, digests, &verifier->files, bytes, bytes + size);
+  free(bytes);
   return error;
 }
 
@@ -183,7 +216,7 @@ static int rewrite_outboard(as_verifier *verifier) {
   if (error) {
     as_store_fail(store, error, "write", "staging");
   } else {
-    error = as_object_replace_outboard(store, verifier->address, verifier->files.object, &staged);
+    error = as_object_replace_outboard(store, verifier->address, &verifier->files, &staged);
   }
   as_staging_discard(store, &staged);
   return error;
@@ -200,11 +233,12 @@ static int conclude_intact(as_verifier *verifier, as_verified *out) {
     return 0;
   }
   if (differs) {
-    error = rewrite_outboard(verifier);
+    error = verifier->files.segment ? repack(verifier, &out->digests) : rewrite_outboard(verifier);
     out->outboard_repaired = !error;
   }
-  if (!error && verifier->files.damaged) {
-    error = as_object_mark(verifier->store, verifier->address, verifier->files.object, 0);
+  int moved = differs && verifier->files.segment; /* a new record is whole by itself */
+  if (!error && verifier->files.damaged && !moved) {
+    error = as_object_mark(verifier->store, verifier->address, &verifier->files, 0);
   }
   return error;
 }
@@ -224,6 +258,10 @@ static int outboard_object_size(const as_verifier *verifier, uint64_t *size) {
   struct stat status;
   uint64_t stated;
   *size = 0;
+  if (verifier->files.segment) { /* its record says so, and what it says has a checksum */
+    *size = verifier->files.size;
+    return 0;
+  }
   if (verifier->files.outboard < 0) {
     return 0;
   }
@@ -231,7 +269,8 @@ static int outboard_object_size(const as_verifier *verifier, uint64_t *size) {
   if (error) {
     return error;
   }
-  error = as_outboard_stated_size(io, verifier->files.outboard, &stated);
+  as_outboard outboard = {.io = io, .fd = verifier->files.outboard};
+  error = as_outboard_stated_size(&outboard, &stated);
   if (error && error != -EIO) {
     return error;
   }
@@ -255,7 +294,7 @@ static int add_only_group(as_verifier *verifier) {
   uint8_t *buffer = as_store_buffer(verifier->store);
   size_t size = (size_t)verifier->length;
   int error = buffer ? 0 : -ENOMEM;
-  if (!error && as_io_read(verifier->store->io, verifier->files.object, buffer, size, 0) == (ssize_t)size) {
+  if (!error && read_object(verifier, buffer, size, 0) == (ssize_t)size) {
     as_blake3_subtree(buffer, size, 0, value);
     error = as_cv_list_add(&verifier->values, value, 1);
   }
@@ -265,7 +304,8 @@ static int add_only_group(as_verifier *verifier) {
 
 /* Names the damage as narrowly as the outboard allows. */
 static int locate_damage(as_verifier *verifier) {
-  as_outboard outboard = {.io = verifier->store->io, .fd = verifier->files.outboard};
+  as_outboard outboard = {
+      .io = verifier->store->io, .fd = verifier->files.outboard, .base = verifier->files.outboard_base};
   memcpy(outboard.root, verifier->address, AS_DIGEST_SIZE);
   int error = outboard_object_size(verifier, &outboard.size);
   if (error || outboard.size == 0) {
@@ -281,6 +321,10 @@ static int locate_damage(as_verifier *verifier) {
 }
 
 static int conclude_damaged(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {
+  int current = as_object_is_current(verifier->store, verifier->address, &verifier->files);
+  if (current < 0 || (!current && verifier->files.segment)) { /* deleted meanwhile: its bytes are gone, not damaged */
+    return fail(verifier, current < 0 ? current : AS_E_MISSING, "verify");
+  }
   int error = locate_damage(verifier);
   if (error) {
     return fail(verifier, error, "verify");
@@ -289,7 +333,7 @@ static int conclude_damaged(as_verifier *verifier, as_verified *out, as_range *b
   if (verifier->store->read_only) {
     return 0;
   }
-  return as_object_mark(verifier->store, verifier->address, verifier->files.object, 1);
+  return as_object_mark(verifier->store, verifier->address, &verifier->files, 1);
 }
 
 static int conclude(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {

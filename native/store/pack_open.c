@@ -1,0 +1,390 @@
+/*
+ * Finding out what is in packs/: segments and their indexes, the tail that a crash may have left, and indexes made again
+ * from segments where they are missing or damaged; see packs.h.
+ * May include: packs.h, pack_scan.h, outboard.h, core/error.h, io/io.h. Called by: store.c, packs.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "store/outboard.h"
+#include "store/pack_scan.h"
+#include "store/packs.h"
+
+/* ---- reading a segment ---- */
+
+/* Collects the records of a segment, and again those of its latest commit by themselves. */
+typedef struct collection {
+  as_table *table;
+  as_table latest;
+  uint64_t latest_sequence;
+} collection;
+
+static as_entry entry_of(const as_record *record) {
+  as_entry entry = {.kind = record->kind, .at = record->at};
+  memcpy(entry.blake3, record->blake3, AS_DIGEST_SIZE);
+  return entry;
+}
+
+static int put(as_table *table, const as_record *record) {
+  as_entry entry = entry_of(record);
+  int error = as_table_reserve(table, 1);
+  if (!error) {
+    as_table_put(table, &entry);
+  }
+  return error;
+}
+
+static int collect(void *context, uint64_t sequence, const as_record *record) {
+  collection *into = context;
+  if (sequence > into->latest_sequence) {
+    as_table_free(&into->latest);
+    as_table_init(&into->latest);
+    into->latest_sequence = sequence;
+  }
+  int error = put(into->table, record);
+  return error || sequence < into->latest_sequence ? error : put(&into->latest, record);
+}
+
+/* The salt of a segment whose head block is damaged, from its first commit. */
+static int salvage_id(const as_io *io, int fd, uint64_t number, as_segment_id *out) {
+  uint8_t slot[AS_PACK_SLOT];
+  uint64_t sequence;
+  as_commit_head head;
+  as_record record;
+  if (as_io_read(io, fd, slot, sizeof slot, AS_PACK_BLOCK) != sizeof slot) {
+    return AS_E_CORRUPT;
+  }
+  *out = (as_segment_id){.number = number};
+  for (int i = 0; i < 8; i++) {
+    out->salt |= (uint64_t)slot[8 + i] << (8 * i);
+  }
+  return as_slot_decode(out, AS_PACK_BLOCK, slot, &sequence, &head, &record) == AS_SLOT_COMMIT ? 0 : AS_E_CORRUPT;
+}
+
+/* Who a segment is, by its head block, or by its first commit when that is damaged. */
+static int identify(const as_io *io, int fd, uint64_t number, as_segment_id *out) {
+  uint8_t block[AS_PACK_BLOCK];
+  ssize_t size = as_io_read(io, fd, block, sizeof block, 0);
+  if (size < 0) {
+    return (int)size;
+  }
+  int error = size == sizeof block ? as_segment_head_decode(block, out) : AS_E_CORRUPT;
+  if (error == AS_E_CORRUPT || (!error && out->number != number)) {
+    error = salvage_id(io, fd, number, out);
+  }
+  return error;
+}
+
+static int scan(as_store *store, const as_segment *segment, as_scan *out, collection *into) {
+  struct stat status;
+  int error = store->io->stat(store->io, segment->fd, &status);
+  error = error ? error : as_segment_scan(store->io, segment->fd, &segment->id, (uint64_t)status.st_size, out, collect, into);
+  if (error) {
+    as_store_fail(store, error, "scan", "packs");
+  }
+  return error;
+}
+
+/* The records of the segment, the last of each address, into an empty table. */
+static int read_records(as_store *store, uint64_t number, as_table *table, as_table *latest, as_scan *out) {
+  collection into = {.table = table};
+  as_segment *segment;
+  as_table_init(&into.latest);
+  int error = as_segment_pin(store, number, &segment);
+  if (!error) {
+    error = scan(store, segment, out, &into);
+    as_segment_unpin(store, segment);
+  }
+  if (latest && !error) {
+    *latest = into.latest;
+  } else {
+    as_table_free(&into.latest);
+  }
+  return error;
+}
+
+/* ---- the commit that a crash may have torn ---- */
+
+/* Whether the payload at a location is whole, its outboard included. */
+static int payload_whole(as_store *store, const as_entry *entry, uint8_t *buffer, int *whole) {
+  as_segment *segment;
+  as_range bad;
+  int error = as_segment_pin(store, entry->at.segment, &segment);
+  if (error) {
+    return error;
+  }
+  as_outboard outboard = {.io = store->io, .fd = segment->fd, .base = entry->at.offset + entry->at.size, .size = entry->at.size};
+  memcpy(outboard.root, entry->blake3, AS_DIGEST_SIZE);
+  ssize_t size = as_io_read(store->io, segment->fd, buffer, entry->at.size, entry->at.offset);
+  *whole = size == (ssize_t)entry->at.size;
+  /* Group by group: as one piece the bytes would prove themselves without the outboard. */
+  for (uint64_t at = 0; *whole && !error; at += AS_GROUP_SIZE) {
+    size_t left = entry->at.size - (size_t)at;
+    error = as_outboard_check(&outboard, at / AS_GROUP_SIZE, buffer + at, left < AS_GROUP_SIZE ? left : AS_GROUP_SIZE, &bad);
+    *whole = !error;
+    if (left <= AS_GROUP_SIZE) {
+      break;
+    }
+  }
+  as_segment_unpin(store, segment);
+  error = size < 0 && size != -EIO ? (int)size : error;
+  return error == AS_E_CORRUPT || error == -EIO ? 0 : error;
+}
+
+/* Marks, in memory, what of the last commit is not whole. If it was torn, nobody was told that it is there; if it was
+ * whole once, that its bytes are damaged must not be forgotten. */
+static int check_latest(as_store *store, const as_table *latest, as_table *table) {
+  uint8_t *buffer = malloc(AS_PACK_OBJECT_MAX);
+  int error = buffer ? 0 : -ENOMEM;
+  for (size_t i = 0; !error && i < latest->capacity; i++) {
+    as_entry entry = latest->slots[i];
+    int whole = 1;
+    if (entry.kind == AS_RECORD_OBJECT) {
+      error = payload_whole(store, &entry, buffer, &whole);
+    }
+    if (!error && !whole) {
+      entry.kind = AS_RECORD_DAMAGED;
+      as_table_put(table, &entry); /* in place of the one that is there */
+    }
+  }
+  free(buffer);
+  return error;
+}
+
+/* ---- what there is ---- */
+
+typedef struct listing {
+  as_store *store;
+  as_run *runs; /* first and last only */
+  size_t count;
+  size_t capacity;
+} listing;
+
+static int note_index(listing *found, uint64_t first, uint64_t last) {
+  if (found->count == found->capacity) {
+    size_t capacity = found->capacity ? 2 * found->capacity : 32;
+    as_run *runs = realloc(found->runs, capacity * sizeof *runs);
+    if (!runs) {
+      return -ENOMEM;
+    }
+    found->runs = runs;
+    found->capacity = capacity;
+  }
+  found->runs[found->count++] = (as_run){.first = first, .last = last};
+  return 0;
+}
+
+static int note_segment(as_store *store, const char *name, uint64_t number) {
+  as_segment_id id = {.number = number};
+  int fd = as_io_open(store->io, store->packs_folder, name, O_RDONLY | O_NOFOLLOW, 0);
+  int error = fd < 0 ? fd : identify(store->io, fd, number, &id);
+  struct stat status = {.st_size = 0};
+  error = error == AS_E_CORRUPT && !store->io->stat(store->io, fd, &status) ? AS_E_CORRUPT : error;
+  as_io_close(store->io, &fd);
+  if (error == AS_E_CORRUPT && status.st_size <= AS_PACK_BLOCK) { /* its making was cut short: nothing can be in it */
+    return store->read_only ? 0 : store->io->unlink(store->io, store->packs_folder, name);
+  }
+  if (error == AS_E_CORRUPT) {
+    error = 0; /* its index may still tell what is in it; each object is verified when it is read */
+  }
+  return error ? as_store_fail(store, error, "open", "packs") : as_segments_add(&store->packs->segments, &id);
+}
+
+static int visit_name(void *context, const char *name) {
+  listing *found = context;
+  uint64_t first, last, number = as_segment_number(name);
+  if (number) {
+    return note_segment(found->store, name, number);
+  }
+  return as_index_name_parse(name, &first, &last) ? note_index(found, first, last) : 0;
+}
+
+/* By their first segment, the widest first. */
+static int compare_runs(const void *a, const void *b) {
+  const as_run *x = a, *y = b;
+  if (x->first != y->first) {
+    return x->first < y->first ? -1 : 1;
+  }
+  return x->last > y->last ? -1 : x->last < y->last;
+}
+
+/* Opens an index file; one that is damaged is removed, and its segments count as having none. */
+static int open_run(as_store *store, const as_run *run) {
+  as_run opened = *run;
+  int error = as_index_open(store->io, store->packs_folder, as_index_name(run->first, run->last).text, &opened.index);
+  if (error == AS_E_CORRUPT) {
+    return store->read_only ? 0 : as_index_unlink(store, run->first, run->last);
+  }
+  if (error) {
+    return as_store_fail(store, error, "open", "packs");
+  }
+  uint64_t sequence = as_index_head_of(opened.index)->last_sequence;
+  as_pack_writer *writer = &store->packs->writer;
+  writer->sequence = sequence > writer->sequence ? sequence : writer->sequence;
+  error = as_packs_put_runs(store->packs, run->first, run->last, &opened, 1);
+  if (error) {
+    as_run_free(&opened);
+  }
+  return error;
+}
+
+static int open_indexes(as_store *store, listing *found) {
+  uint64_t covered = 0;
+  int error = 0;
+  if (found->count) {
+    qsort(found->runs, found->count, sizeof *found->runs, compare_runs);
+  }
+  for (size_t i = 0; !error && i < found->count; i++) {
+    const as_run *run = &found->runs[i];
+    if (run->last <= covered) { /* inside a wider one */
+      error = store->read_only ? 0 : as_index_unlink(store, run->first, run->last);
+      continue;
+    }
+    size_t before = store->packs->run_count;
+    error = open_run(store, run);
+    covered = store->packs->run_count > before ? run->last : covered;
+  }
+  return error;
+}
+
+static int is_covered(const as_packs *packs, uint64_t number) {
+  for (size_t i = 0; i < packs->run_count; i++) {
+    if (packs->runs[i].first <= number && number <= packs->runs[i].last) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* ---- segments without an index ---- */
+
+/* The index of one segment, made from the segment. */
+static int index_segment(as_store *store, uint64_t number, as_run *out) {
+  as_table table;
+  as_scan seen;
+  as_table_init(&table);
+  int error = read_records(store, number, &table, NULL, &seen);
+  if (!error) {
+    store->packs->writer.sequence =
+        seen.last_sequence > store->packs->writer.sequence ? seen.last_sequence : store->packs->writer.sequence;
+    error = as_pack_seal(store, number, number, &table, out);
+  }
+  if (error || out->index) {
+    as_table_free(&table);
+  } else {
+    out->table = table;
+  }
+  return error;
+}
+
+/* The last segment, when it has no index: commits go on there. */
+static int resume(as_store *store, const as_segment_id *id) {
+  as_packs *packs = store->packs;
+  as_table latest;
+  as_scan seen;
+  int error = read_records(store, id->number, &packs->table, &latest, &seen);
+  if (error) {
+    return error;
+  }
+  error = check_latest(store, &latest, &packs->table);
+  as_table_free(&latest);
+  packs->table_first = id->number;
+  packs->writer.sequence = seen.last_sequence > packs->writer.sequence ? seen.last_sequence : packs->writer.sequence;
+  return error || store->read_only ? error : as_pack_writer_resume(store, id, seen.end);
+}
+
+static int open_segments(as_store *store) {
+  as_packs *packs = store->packs;
+  as_segment_id id, last = {.number = 0};
+  for (uint64_t at = 1; as_segments_next(&packs->segments, at, &id); at = id.number + 1) {
+    last = id;
+  }
+  packs->writer.last_number = last.number;
+  int error = 0;
+  for (uint64_t at = 1; !error && as_segments_next(&packs->segments, at, &id); at = id.number + 1) {
+    as_run run;
+    if (is_covered(packs, id.number)) {
+      continue;
+    }
+    if (id.number == last.number && id.salt) { /* one that cannot say who it is takes no more commits */
+      return resume(store, &id);
+    }
+    error = index_segment(store, id.number, &run);
+    error = error ? error : as_packs_put_runs(packs, id.number, id.number, &run, 1);
+  }
+  return error;
+}
+
+static int open_listed(as_store *store) {
+  listing found = {.store = store};
+  int error = store->io->list(store->io, store->packs_folder, ".", visit_name, &found);
+  if (error == AS_E_FORMAT) {
+    as_store_fail(store, error, "open", "packs");
+  }
+  error = error ? error : open_indexes(store, &found);
+  free(found.runs);
+  return error ? error : open_segments(store);
+}
+
+int as_packs_open(as_store *store) {
+  as_packs *packs = calloc(1, sizeof *packs);
+  if (!packs) {
+    return as_store_fail(store, -ENOMEM, "open", "packs");
+  }
+  store->packs = packs;
+  as_segments_init(&packs->segments);
+  as_table_init(&packs->table);
+  pthread_rwlock_init(&packs->lock, NULL);
+  pthread_mutex_init(&packs->queue_mutex, NULL);
+  pthread_cond_init(&packs->queue_changed, NULL);
+  packs->last = &packs->first;
+  int error = as_pack_writer_init(store);
+  return error || store->packs_folder < 0 ? error : open_listed(store);
+}
+
+void as_packs_close(as_store *store) {
+  as_packs *packs = store->packs;
+  if (!packs) {
+    return;
+  }
+  as_pack_writer_free(store);
+  for (size_t i = 0; i < packs->run_count; i++) {
+    as_run_free(&packs->runs[i]);
+  }
+  free(packs->runs);
+  as_table_free(&packs->table);
+  as_segments_free(store->io, &packs->segments);
+  pthread_cond_destroy(&packs->queue_changed);
+  pthread_mutex_destroy(&packs->queue_mutex);
+  pthread_rwlock_destroy(&packs->lock);
+  free(packs);
+  store->packs = NULL;
+}
+
+/* ---- a damaged index ---- */
+
+int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last) {
+  as_packs *packs = store->packs;
+  as_segment_id id;
+  as_run *runs = calloc(as_segments_count(&packs->segments) + 1, sizeof *runs);
+  size_t count = 0;
+  int error = runs ? 0 : -ENOMEM;
+  for (uint64_t at = first; !error && as_segments_next(&packs->segments, at, &id) && id.number <= last; at = id.number + 1) {
+    error = index_segment(store, id.number, &runs[count]);
+    count += !error;
+  }
+  if (!error && !store->read_only && first != last) { /* else the new file has taken its name already */
+    error = as_index_unlink(store, first, last);
+  }
+  error = error ? error : as_packs_put_runs(packs, first, last, runs, count);
+  if (error) {
+    for (size_t i = 0; i < count; i++) {
+      as_run_free(&runs[i]);
+    }
+  }
+  free(runs);
+  return error;
+}

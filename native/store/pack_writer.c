@@ -1,0 +1,483 @@
+/*
+ * Writing commits: which records of those that wait are needed, their layout in one buffer, one write and sync, and then
+ * their entries in the table; see packs.h and docs/format.md.
+ * May include: packs.h, outboard.h, core/error.h, io/io.h. Called by: pack_commit.c, pack_open.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "store/outboard.h"
+#include "store/packs.h"
+
+enum {
+  COMMIT_SIZE_MAX = 4 * 1024 * 1024 /* bytes of one commit: past it a larger write is no faster */
+};
+
+/* A commit being put together. */
+typedef struct commit {
+  as_pack_item *members[AS_PACK_RECORDS_MAX]; /* written by it */
+  size_t count;
+  as_pack_item *dependents[AS_PACK_RECORDS_MAX]; /* not written, because a member has the same object */
+  size_t dependent_count;
+  size_t size;     /* bytes it takes at most */
+  as_table staged; /* what its members will make known */
+} commit;
+
+static uint64_t align_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+static int is_object(const as_pack_item *item) { return item->record.kind == AS_RECORD_OBJECT; }
+
+static uint64_t payload_size(const as_pack_item *item) { return is_object(item) ? as_payload_size(item->record.at.size) : 0; }
+
+/* Those that are whole blocks get them to themselves too, for nothing. */
+static int is_block_aligned(const as_pack_item *item) {
+  uint64_t size = payload_size(item);
+  return size >= AS_PACK_OWN_BLOCKS_FROM || (size > 0 && size % AS_PACK_BLOCK == 0);
+}
+
+static uint64_t alignment(const as_pack_item *item) { return is_block_aligned(item) ? AS_PACK_BLOCK : AS_PACK_ALIGN; }
+
+/* Bytes that an item adds to a commit at most. */
+static size_t size_at_most(const as_pack_item *item) {
+  return AS_PACK_SLOT + (size_t)align_up(payload_size(item), alignment(item)) + (is_block_aligned(item) ? AS_PACK_BLOCK : 0);
+}
+
+/* ---- the file ---- */
+
+/* Opens the segment for writing: direct I/O, synced by each write, where the file system can. */
+static int open_files(as_store *store, const as_segment_id *id) {
+  as_pack_writer *writer = &store->packs->writer;
+  as_pack_name name = as_segment_name(id->number);
+  writer->fd = as_io_open(store->io, store->packs_folder, name.text, O_RDWR | O_NOFOLLOW, 0);
+  if (writer->fd < 0) {
+    return as_store_fail(store, writer->fd, "open", "packs");
+  }
+  writer->direct = as_io_open(store->io, store->packs_folder, name.text, O_WRONLY | O_NOFOLLOW | O_DIRECT | O_DSYNC, 0);
+  writer->direct = writer->direct < 0 ? -1 : writer->direct; /* not every file system has it */
+  writer->id = *id;
+  return 0;
+}
+
+static void close_files(as_store *store) {
+  as_pack_writer *writer = &store->packs->writer;
+  as_prewrite_turn(&writer->prewrite, -1, 0, 0);
+  as_io_close(store->io, &writer->direct);
+  as_io_close(store->io, &writer->fd);
+  writer->id.number = 0;
+}
+
+/* Cuts off what stands behind the last commit. */
+static int cut_tail(as_store *store) {
+  as_pack_writer *writer = &store->packs->writer;
+  as_prewrite_turn(&writer->prewrite, -1, 0, 0);
+  int error = as_io_truncate(store->io, writer->fd, writer->end);
+  return error ? as_store_fail(store, error, "truncate", "packs") : 0;
+}
+
+/* Cuts off what may be garbage, durably: it must not come back behind later commits. */
+static int drop_tail(as_store *store) {
+  int error = cut_tail(store);
+  if (!error) {
+    error = as_io_sync_all(store->io, store->packs->writer.fd);
+    error = error ? as_store_fail(store, error, "fsync", "packs") : 0;
+  }
+  return error;
+}
+
+static void start_prewrite(as_pack_writer *writer) {
+  as_prewrite_turn(&writer->prewrite, writer->direct, writer->end, AS_SEGMENT_SIZE_MAX);
+}
+
+int as_pack_writer_init(as_store *store) {
+  as_pack_writer *writer = &store->packs->writer;
+  writer->fd = writer->direct = -1;
+  as_prewrite_init(&writer->prewrite, store->io);
+  return 0;
+}
+
+void as_pack_writer_free(as_store *store) {
+  as_pack_writer *writer = &store->packs->writer;
+  if (writer->id.number) {
+    cut_tail(store); /* gives back what was written ahead; if it fails, the next opening does it */
+    close_files(store);
+  }
+  as_prewrite_free(&writer->prewrite);
+  free(writer->buffer);
+}
+
+int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end) {
+  as_pack_writer *writer = &store->packs->writer;
+  struct stat status;
+  int error = open_files(store, id);
+  if (error) {
+    return error;
+  }
+  writer->end = end;
+  error = store->io->stat(store->io, writer->fd, &status);
+  if (!error && (uint64_t)status.st_size != end) {
+    error = drop_tail(store);
+  }
+  if (!error) {
+    start_prewrite(writer);
+  }
+  return error;
+}
+
+/* ---- sealing ---- */
+
+typedef struct index_file {
+  as_store *store;
+  as_staged staged;
+  uint8_t *buffer; /* AS_STEP_SIZE */
+  size_t held;
+  uint64_t written;
+} index_file;
+
+static int flush_index(index_file *file) {
+  int error = as_io_write(file->store->io, file->staged.fd, file->buffer, file->held, file->written);
+  file->written += file->held;
+  file->held = 0;
+  return error;
+}
+
+static int write_index(void *context, const uint8_t *bytes, size_t size) {
+  index_file *file = context;
+  int error = 0;
+  while (!error && size) {
+    size_t piece = AS_STEP_SIZE - file->held < size ? AS_STEP_SIZE - file->held : size;
+    memcpy(file->buffer + file->held, bytes, piece);
+    file->held += piece;
+    bytes += piece;
+    size -= piece;
+    error = file->held == AS_STEP_SIZE ? flush_index(file) : 0;
+  }
+  return error;
+}
+
+/* Gives the written index its name, durably. */
+static int publish_index(index_file *file, const char *name) {
+  as_store *store = file->store;
+  int error = as_io_sync_data(store->io, file->staged.fd);
+  error = error ? error : as_staging_replace(store, &file->staged, store->packs_folder, name);
+  return error ? error : as_io_sync_all(store->io, store->packs_folder);
+}
+
+int as_pack_seal_from(as_store *store, const as_index_head *head, as_index_source source, void *context, as_run *out) {
+  as_pack_name name = as_index_name(head->first_segment, head->last_segment);
+  index_file file = {.store = store, .buffer = as_store_buffer(store)};
+  *out = (as_run){.first = head->first_segment, .last = head->last_segment};
+  int error = file.buffer ? as_staging_create(store, &file.staged) : -ENOMEM;
+  if (!error) {
+    error = as_index_write(head, source, context, write_index, &file);
+    error = error ? error : flush_index(&file);
+    error = error ? error : publish_index(&file, name.text);
+    as_staging_discard(store, &file.staged);
+  }
+  as_store_buffer_release(store, file.buffer);
+  error = error ? error : as_index_open(store->io, store->packs_folder, name.text, &out->index);
+  return error ? as_store_fail(store, error, "write", "packs index") : 0;
+}
+
+typedef struct sorted_entries {
+  const as_entry *entries;
+  size_t count;
+  size_t next;
+} sorted_entries;
+
+static int next_sorted(void *context, as_entry *out) {
+  sorted_entries *sorted = context;
+  if (sorted->next == sorted->count) {
+    return 0;
+  }
+  *out = sorted->entries[sorted->next++];
+  return 1;
+}
+
+int as_pack_seal(as_store *store, uint64_t first, uint64_t last, const as_table *table, as_run *out) {
+  *out = (as_run){.first = first, .last = last};
+  if (store->read_only) {
+    return 0;
+  }
+  as_entry *entries = as_table_sorted(table);
+  if (!entries) {
+    return as_store_fail(store, -ENOMEM, "write", "packs index");
+  }
+  sorted_entries sorted = {entries, table->count, 0};
+  as_index_head head = {first, last, store->packs->writer.sequence, table->count};
+  int error = as_pack_seal_from(store, &head, next_sorted, &sorted, out);
+  free(entries);
+  return error;
+}
+
+/* Seals the segment being written: its index becomes a file, its length what it holds. */
+static int seal_active(as_store *store) {
+  as_packs *packs = store->packs;
+  as_run run;
+  uint64_t last = packs->writer.id.number;
+  int error = cut_tail(store);
+  error = error ? error : as_pack_seal(store, packs->table_first, last, &packs->table, &run);
+  if (error) {
+    return error;
+  }
+  error = as_packs_put_runs(packs, run.first, run.last, &run, 1);
+  if (error) {
+    as_run_free(&run);
+    return as_store_fail(store, error, "write", "packs index");
+  }
+  pthread_rwlock_wrlock(&packs->lock);
+  as_table_free(&packs->table);
+  as_table_init(&packs->table);
+  packs->table_first = 0;
+  pthread_rwlock_unlock(&packs->lock);
+  close_files(store);
+  as_packs_merge(store); /* if it fails, lookups take a little longer, and the next one tries again */
+  return 0;
+}
+
+static int start_segment(as_store *store) {
+  as_packs *packs = store->packs;
+  as_pack_writer *writer = &packs->writer;
+  as_segment_id id;
+  int error = as_segment_create(store, writer->last_number + 1, &id);
+  if (error) {
+    return error;
+  }
+  writer->last_number = id.number;
+  error = open_files(store, &id);
+  if (error) {
+    return error;
+  }
+  writer->end = AS_PACK_BLOCK;
+  packs->table_first = packs->table_first ? packs->table_first : id.number;
+  start_prewrite(writer);
+  return 0;
+}
+
+/* Makes sure that there is a segment with room for `size` further bytes and `count` records. */
+static int make_room(as_store *store, size_t size, size_t count) {
+  as_packs *packs = store->packs;
+  as_pack_writer *writer = &packs->writer;
+  int error = 0;
+  if (writer->id.number && writer->spoiled) {
+    error = drop_tail(store);
+    if (!error) {
+      writer->spoiled = 0;
+      start_prewrite(writer);
+    }
+  }
+  int full = writer->end + size > AS_SEGMENT_SIZE_MAX || packs->table.count + count > AS_SEGMENT_RECORDS_MAX;
+  if (!error && writer->id.number && full) {
+    error = seal_active(store);
+  }
+  return error || writer->id.number ? error : start_segment(store);
+}
+
+/* ---- one commit ---- */
+
+/* Gives each payload its place, the small ones first, and returns the commit's length. */
+static uint64_t lay_out(const commit *work, uint64_t start) {
+  uint64_t at = start + (1 + work->count) * AS_PACK_SLOT;
+  for (int aligned = 0; aligned < 2; aligned++) {
+    for (size_t i = 0; i < work->count; i++) {
+      as_pack_item *item = work->members[i];
+      if (is_object(item) && is_block_aligned(item) == aligned) {
+        at = align_up(at, alignment(item));
+        item->record.at.offset = at;
+        at += payload_size(item);
+      }
+    }
+  }
+  return align_up(at, AS_PACK_BLOCK) - start;
+}
+
+/* Writes a payload into the buffer, which stands for the segment from `start` on, and zeros up to it from *filled. */
+static void put_payload(const as_pack_item *item, uint64_t start, uint8_t *buffer, size_t *filled) {
+  size_t at = (size_t)(item->record.at.offset - start);
+  memset(buffer + *filled, 0, at - *filled);
+  memcpy(buffer + at, item->bytes, item->record.at.size);
+  size_t outboard = (size_t)as_outboard_size(item->record.at.size);
+  if (outboard) {
+    memcpy(buffer + at + item->record.at.size, item->outboard, outboard);
+  }
+  *filled = at + item->record.at.size + outboard;
+}
+
+static void fill(const as_pack_writer *writer, const commit *work, uint64_t length) {
+  as_commit_head head = {writer->sequence + 1, (uint32_t)work->count, length};
+  uint8_t *buffer = writer->buffer;
+  as_commit_head_encode(&writer->id, writer->end, &head, buffer);
+  for (size_t i = 0; i < work->count; i++) {
+    uint64_t at = (1 + i) * AS_PACK_SLOT;
+    as_record_encode(&writer->id, writer->end + at, head.sequence, &work->members[i]->record, buffer + at);
+  }
+  size_t filled = (1 + work->count) * AS_PACK_SLOT;
+  for (int aligned = 0; aligned < 2; aligned++) {
+    for (size_t i = 0; i < work->count; i++) {
+      if (is_object(work->members[i]) && is_block_aligned(work->members[i]) == aligned) {
+        put_payload(work->members[i], writer->end, buffer, &filled);
+      }
+    }
+  }
+  memset(buffer + filled, 0, (size_t)length - filled);
+}
+
+/* Writes the buffer at the end of the segment, durably. */
+static int write_durably(as_store *store, size_t length) {
+  as_pack_writer *writer = &store->packs->writer;
+  int error = -EINVAL;
+  if (writer->direct >= 0) {
+    error = as_io_write(store->io, writer->direct, writer->buffer, length, writer->end);
+  }
+  if (error == -EINVAL) { /* no direct I/O here, or not at this alignment after a short write */
+    error = as_io_write(store->io, writer->fd, writer->buffer, length, writer->end);
+    error = error ? error : as_io_sync_data(store->io, writer->fd);
+  }
+  return error ? as_store_fail(store, error, "write", "packs") : 0;
+}
+
+/* Makes the members known. There is room for them in the table. */
+static void publish(as_packs *packs, const commit *work) {
+  pthread_rwlock_wrlock(&packs->lock);
+  for (size_t i = 0; i < work->count; i++) {
+    const as_record *record = &work->members[i]->record;
+    as_entry entry = {.kind = record->kind, .at = record->at};
+    memcpy(entry.blake3, record->blake3, AS_DIGEST_SIZE);
+    as_table_put(&packs->table, &entry);
+    work->members[i]->written = 1;
+  }
+  pthread_rwlock_unlock(&packs->lock);
+}
+
+static int reserve(as_packs *packs, size_t count) {
+  pthread_rwlock_wrlock(&packs->lock);
+  int error = as_table_reserve(&packs->table, count);
+  pthread_rwlock_unlock(&packs->lock);
+  return error;
+}
+
+static int commit_members(as_store *store, const commit *work) {
+  as_packs *packs = store->packs;
+  as_pack_writer *writer = &packs->writer;
+  int error = make_room(store, work->size, work->count);
+  error = error ? error : reserve(packs, work->count);
+  if (error) {
+    return error;
+  }
+  for (size_t i = 0; i < work->count; i++) {
+    if (is_object(work->members[i])) {
+      work->members[i]->record.at.segment = writer->id.number;
+    }
+  }
+  uint64_t length = lay_out(work, writer->end);
+  fill(writer, work, length);
+  as_prewrite_claim(&writer->prewrite, writer->end + length);
+  writer->sequence++;
+  error = write_durably(store, (size_t)length);
+  if (error) {
+    writer->spoiled = 1;
+    return error;
+  }
+  writer->end += length;
+  as_prewrite_committed(&writer->prewrite, writer->end);
+  publish(packs, work);
+  return 0;
+}
+
+/* Commits what has been put together and begins anew. */
+static void flush(as_store *store, commit *work) {
+  int error = work->count ? commit_members(store, work) : 0;
+  for (size_t i = 0; error && i < work->count; i++) {
+    work->members[i]->status = error;
+  }
+  for (size_t i = 0; error && i < work->dependent_count; i++) {
+    work->dependents[i]->status = error;
+  }
+  work->count = work->dependent_count = 0;
+  work->size = AS_PACK_SLOT + AS_PACK_BLOCK;
+  as_table_free(&work->staged);
+  as_table_init(&work->staged);
+}
+
+/* ---- which records are needed ---- */
+
+static int same_location(const as_location *a, const as_location *b) {
+  return a->segment == b->segment && a->offset == b->offset && a->size == b->size;
+}
+
+/* Whether a record must be written, given what is there now. */
+static int is_needed(const as_pack_item *item, int found, const as_entry *now) {
+  if (item->only_at && !(found && same_location(&now->at, item->only_at))) {
+    return 0;
+  }
+  switch (item->record.kind) {
+    case AS_RECORD_OBJECT: return item->only_at || !found || now->kind == AS_RECORD_DAMAGED;
+    case AS_RECORD_DELETED: return found;
+    case AS_RECORD_DAMAGED: return found && now->kind != AS_RECORD_DAMAGED;
+    case AS_RECORD_WHOLE: return found && now->kind == AS_RECORD_DAMAGED;
+  }
+  return 0;
+}
+
+static void add_member(commit *work, as_pack_item *item) {
+  as_entry entry = {.kind = item->record.kind};
+  memcpy(entry.blake3, item->record.blake3, AS_DIGEST_SIZE);
+  item->status = as_table_reserve(&work->staged, 1);
+  if (!item->status) {
+    as_table_put(&work->staged, &entry);
+    work->members[work->count++] = item;
+    work->size += size_at_most(item);
+  }
+}
+
+/* Adds an item to the commit, if its record is needed. */
+static void consider(as_store *store, commit *work, as_pack_item *item) {
+  as_entry now;
+  const as_entry *staged = as_table_get(&work->staged, item->record.blake3);
+  if (staged && staged->kind == AS_RECORD_OBJECT && is_object(item) && !item->only_at &&
+      work->dependent_count < AS_PACK_RECORDS_MAX) {
+    item->found = AS_RECORD_OBJECT;
+    work->dependents[work->dependent_count++] = item;
+    return;
+  }
+  if (staged || work->count == AS_PACK_RECORDS_MAX || work->size + size_at_most(item) > COMMIT_SIZE_MAX) {
+    flush(store, work);
+  }
+  int found = as_packs_find_in_turn(store, item->record.blake3, &now);
+  if (found < 0) {
+    item->status = found;
+    return;
+  }
+  if (found) {
+    item->found = now.kind;
+    item->previous = now.at;
+  }
+  if (is_needed(item, found, &now)) {
+    add_member(work, item);
+  }
+}
+
+void as_pack_write(as_store *store, as_pack_group *groups) {
+  as_pack_writer *writer = &store->packs->writer;
+  commit *work = calloc(1, sizeof *work);
+  writer->buffer = writer->buffer ? writer->buffer : aligned_alloc(AS_PACK_BLOCK, COMMIT_SIZE_MAX);
+  int error = work && writer->buffer ? 0 : as_fail(-ENOMEM, "commit", store->path);
+  if (!error) {
+    flush(store, work);
+  }
+  for (as_pack_group *group = groups; group; group = group->next) {
+    for (size_t i = 0; i < group->count; i++) {
+      if (error) {
+        group->items[i].status = error;
+      } else {
+        consider(store, work, &group->items[i]);
+      }
+    }
+  }
+  if (!error) {
+    flush(store, work);
+    as_table_free(&work->staged);
+  }
+  free(work);
+}

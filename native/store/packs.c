@@ -1,0 +1,212 @@
+/*
+ * Finding packed objects, and the runs of indexes they are found in; see packs.h.
+ * May include: packs.h, core/error.h. Called by: as declared there.
+ */
+#include "store/packs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+as_segments *as_store_segments(as_store *store) { return &store->packs->segments; }
+
+/* ---- names of indexes ---- */
+
+as_pack_name as_index_name(uint64_t first, uint64_t last) {
+  as_pack_name name;
+  snprintf(name.text, sizeof name.text, "%016" PRIx64 "-%016" PRIx64 ".idx", first, last);
+  return name;
+}
+
+int as_index_name_parse(const char *name, uint64_t *first, uint64_t *last) {
+  if (strlen(name) != 16 + 1 + 16 + 4) {
+    return 0;
+  }
+  *first = strtoull(name, NULL, 16);
+  *last = strtoull(name + 17, NULL, 16);
+  return *first > 0 && *first <= *last && strcmp(as_index_name(*first, *last).text, name) == 0;
+}
+
+int as_index_unlink(as_store *store, uint64_t first, uint64_t last) {
+  int error = store->io->unlink(store->io, store->packs_folder, as_index_name(first, last).text);
+  return error && error != -ENOENT ? as_store_fail(store, error, "unlink", "packs") : 0;
+}
+
+/* ---- runs ---- */
+
+void as_run_free(as_run *run) {
+  if (run->index) {
+    as_index_close(run->index);
+  } else {
+    as_table_free(&run->table);
+  }
+}
+
+int as_packs_put_runs(as_packs *packs, uint64_t first, uint64_t last, const as_run *runs, size_t count) {
+  as_run *all = malloc((packs->run_count + count) * sizeof *all);
+  if (!all) {
+    return -ENOMEM;
+  }
+  pthread_rwlock_wrlock(&packs->lock);
+  size_t before = 0, kept = 0;
+  while (before < packs->run_count && packs->runs[before].last < first) {
+    before++;
+  }
+  memcpy(all, packs->runs, before * sizeof *all);
+  memcpy(all + before, runs, count * sizeof *all);
+  kept = before + count;
+  for (size_t i = before; i < packs->run_count; i++) {
+    if (packs->runs[i].last <= last) {
+      as_run_free(&packs->runs[i]);
+    } else {
+      all[kept++] = packs->runs[i];
+    }
+  }
+  free(packs->runs);
+  packs->runs = all;
+  packs->run_count = kept;
+  pthread_rwlock_unlock(&packs->lock);
+  return 0;
+}
+
+/* ---- finding ---- */
+
+static int find_in_run(const as_run *run, const uint8_t *address, as_entry *out) {
+  if (run->index) {
+    return as_index_find(run->index, address, out);
+  }
+  const as_entry *entry = as_table_get(&run->table, address);
+  if (entry) {
+    *out = *entry;
+  }
+  return entry != NULL;
+}
+
+/* The newest entry of the address: 1, 0, or an error and *damaged, the run whose index cannot be believed. */
+static int find_newest(as_packs *packs, const uint8_t *address, as_entry *out, as_run *damaged) {
+  pthread_rwlock_rdlock(&packs->lock);
+  const as_entry *entry = as_table_get(&packs->table, address);
+  int found = entry != NULL;
+  if (entry) {
+    *out = *entry;
+  }
+  for (size_t i = packs->run_count; !found && i > 0; i--) {
+    found = find_in_run(&packs->runs[i - 1], address, out);
+    if (found < 0) {
+      *damaged = packs->runs[i - 1];
+    }
+  }
+  pthread_rwlock_unlock(&packs->lock);
+  return found;
+}
+
+/* Whether a newest entry names something. */
+static int judge(as_packs *packs, int found, const as_entry *entry) {
+  if (found <= 0) {
+    return found;
+  }
+  return entry->kind != AS_RECORD_DELETED && as_segments_has(&packs->segments, entry->at.segment);
+}
+
+int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  as_packs *packs = store->packs;
+  as_run damaged;
+  int found = find_newest(packs, address, out, &damaged);
+  while (found == AS_E_CORRUPT) {
+    int error = as_packs_rebuild(store, damaged.first, damaged.last);
+    found = error ? error : find_newest(packs, address, out, &damaged);
+  }
+  return judge(packs, found, out);
+}
+
+typedef struct search {
+  const uint8_t *address;
+  as_entry *out;
+} search;
+
+static int find_repairing(as_store *store, void *context) {
+  const search *wanted = context;
+  return as_packs_find_in_turn(store, wanted->address, wanted->out);
+}
+
+int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  as_run damaged;
+  int found = find_newest(store->packs, address, out, &damaged);
+  if (found == AS_E_CORRUPT) {
+    search wanted = {address, out};
+    return as_packs_exclusively(store, find_repairing, &wanted);
+  }
+  return judge(store->packs, found, out);
+}
+
+/* ---- merging ---- */
+
+/* Whether an entry says anything still: what was deleted is gone from everywhere when all runs are merged, and a location
+ * without its segment names nothing. */
+static int keep_entry(void *context, const as_entry *entry) {
+  as_packs *packs = context;
+  return entry->kind != AS_RECORD_DELETED && as_segments_has(&packs->segments, entry->at.segment);
+}
+
+typedef struct merge_source {
+  as_index_merge merge;
+  uint64_t count;
+} merge_source;
+
+static int count_entries(merge_source *source) {
+  as_entry entry;
+  int more;
+  source->count = 0;
+  while ((more = as_index_merge_next(&source->merge, &entry)) > 0) {
+    source->count++;
+  }
+  return more;
+}
+
+static int merge_runs(as_store *store, const as_index *const *indexes, size_t count, as_run *out) {
+  as_packs *packs = store->packs;
+  merge_source source = {.merge = {.indexes = indexes, .count = count, .keep = keep_entry, .context = packs}};
+  as_index_merge again = source.merge;
+  int error = count_entries(&source);
+  const as_index_head *last = as_index_head_of(indexes[count - 1]);
+  as_index_head head = {.first_segment = packs->runs[0].first,
+                        .last_segment = packs->runs[count - 1].last,
+                        .last_sequence = last->last_sequence,
+                        .count = source.count};
+  return error ? error : as_pack_seal_from(store, &head, as_index_merge_next, &again, out);
+}
+
+/* Nobody else changes the runs meanwhile: they change only by whoever has the turn to commit. The oldest are always
+ * among those merged, so a deletion has nothing left to hide. */
+int as_packs_merge(as_store *store) {
+  as_packs *packs = store->packs;
+  const as_index *indexes[AS_INDEX_MERGE_MAX];
+  if (packs->run_count < AS_RUNS_MAX) {
+    return 0;
+  }
+  size_t count = 0;
+  while (count < packs->run_count && count < AS_INDEX_MERGE_MAX) {
+    if (!packs->runs[count].index) {
+      return 0;
+    }
+    indexes[count] = packs->runs[count].index;
+    count++;
+  }
+  as_run merged;
+  int error = merge_runs(store, indexes, count, &merged);
+  if (error) {
+    return error;
+  }
+  for (size_t i = 0; i < count; i++) { /* superseded from here on; one that stays is removed at the next opening */
+    as_index_unlink(store, packs->runs[i].first, packs->runs[i].last);
+  }
+  error = as_packs_put_runs(packs, merged.first, merged.last, &merged, 1);
+  if (error) {
+    as_run_free(&merged);
+  }
+  return error;
+}

@@ -1,0 +1,149 @@
+/*
+ * The packs of a store: every small object, by address. Finding is here; pack_open.c finds out what is there when a
+ * store is opened, pack_commit.c gathers what waits into commits, pack_writer.c writes them.
+ * May include: segments.h, pack_index.h, pack_table.h, pack_prewrite.h. Called by: objects.c, commit.c, store.c,
+ * compact.c.
+ *
+ * Locks, in the order in which they may be taken: the turn to commit (pack_commit.c), `lock`, the mutex of the segments.
+ * Files are written by whoever has the turn to commit and by nobody else, so commits are serialised: when one begins, all
+ * before it are durable, and after a crash only the last one can be torn.
+ */
+#ifndef AS_STORE_PACKS_H
+#define AS_STORE_PACKS_H
+
+#include <pthread.h>
+
+#include "store/pack_index.h"
+#include "store/pack_prewrite.h"
+#include "store/pack_table.h"
+#include "store/segments.h"
+#include "store/store.h"
+
+enum {
+  AS_PACK_OBJECT_MAX = 256 * 1024,           /* bytes in the largest object that is packed; docs/format.md */
+  AS_SEGMENT_SIZE_MAX = 256 * 1024 * 1024,   /* bytes after which a segment is sealed: some hundred files for a store of ten million objects */
+  AS_SEGMENT_RECORDS_MAX = 256 * 1024,       /* records after which it is sealed: bounds the table in memory to 40 MiB */
+  AS_RUNS_MAX = 16                           /* indexes before they are merged into one: each costs a lookup a memory access */
+};
+
+/* The index of a run of consecutive segments: a file, or a table where no file could be made (the store is read-only). */
+typedef struct as_run {
+  uint64_t first;
+  uint64_t last;
+  as_index *index; /* NULL: it is the table */
+  as_table table;
+} as_run;
+
+/* Where commits go. Used by whoever has the turn to commit. */
+typedef struct as_pack_writer {
+  as_segment_id id;      /* of the segment; number 0: none yet */
+  int fd;                /* buffered, */
+  int direct;            /* or O_DIRECT and O_DSYNC, where the file system has both; -1 else */
+  uint64_t end;          /* where the next commit goes */
+  uint64_t sequence;     /* of the last commit */
+  uint64_t last_number;  /* the largest number a segment has had */
+  int spoiled;           /* a commit failed half-way: what stands behind `end` is unknown */
+  uint8_t *buffer;       /* one commit */
+  as_prewrite prewrite;
+} as_pack_writer;
+
+/* One record to be committed, and what became of it. */
+typedef struct as_pack_item {
+  as_record record;           /* kind and digests, of an object also at.size; for a mark the location it is about */
+  const uint8_t *bytes;       /* of an object */
+  const uint8_t *outboard;    /* of an object that needs one: as_outboard_size(at.size) bytes */
+  const as_location *only_at; /* unless NULL: only if the address is there, at this place, when its turn comes */
+  int found;                  /* what was there before: an as_record_kind, or 0 */
+  as_location previous;       /* where it was */
+  int written;                /* the record has been written */
+  int status;                 /* 0 or an error */
+} as_pack_item;
+
+/* Those who wait for one commit. */
+typedef struct as_pack_group {
+  as_pack_item *items;
+  size_t count;
+  int done;
+  struct as_pack_group *next;
+} as_pack_group;
+
+typedef struct as_packs {
+  as_segments segments;
+  pthread_rwlock_t lock; /* guards table and runs */
+  as_table table;        /* of the segments no run covers */
+  uint64_t table_first;  /* the first of them; 0 when there is none */
+  as_run *runs;          /* oldest first */
+  size_t run_count;
+  size_t run_capacity;
+  as_pack_writer writer;
+  pthread_mutex_t queue_mutex;
+  pthread_cond_t queue_changed;
+  as_pack_group *first; /* waiting */
+  as_pack_group **last;
+  int committing;       /* somebody has the turn */
+} as_packs;
+
+/* Opens what is in packs/, as as_store_open does; on failure as_packs_close is still due. Returns 0 or an error. */
+int as_packs_open(as_store *store);
+
+/* Gives back what was preallocated and closes everything. Nothing may be under way. */
+void as_packs_close(as_store *store);
+
+/* What is known of an address: 1 and *out, 0 when nothing is, or an error. An entry whose kind is AS_RECORD_DAMAGED names
+ * the damaged copy; one that is deleted is not found. */
+int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
+
+/* Commits items durably, together with whatever else waits; see as_pack_item. What each record needs of the state before
+ * is judged in the order of commits:
+ *   an object      is written unless it is there and whole (`found` says what was)
+ *   a deletion     unless nothing is there
+ *   a mark         if its `only_at` holds and it changes anything
+ * Any number of threads at once. */
+void as_packs_commit(as_store *store, as_pack_item *items, size_t count);
+
+/* Runs `work` in a turn of its own, while nobody else commits. Returns its result. */
+int as_packs_exclusively(as_store *store, int (*work)(as_store *store, void *context), void *context);
+
+/* ---- between the files of the packs ---- */
+
+/* Writes what the items ask for. Called with the turn to commit. */
+void as_pack_write(as_store *store, as_pack_group *groups);
+
+/* Prepares and ends the writer. */
+int as_pack_writer_init(as_store *store);
+void as_pack_writer_free(as_store *store);
+
+/* Goes on with an existing segment whose commits end at `end`. */
+int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end);
+
+/* The index of the segments first to last, whose entries `table` has, as a file: written durably and opened. */
+int as_pack_seal(as_store *store, uint64_t first, uint64_t last, const as_table *table, as_run *out);
+
+/* As as_pack_seal, from any source of `count` entries. */
+int as_pack_seal_from(as_store *store, const as_index_head *head, as_index_source source, void *context, as_run *out);
+
+/* Puts `count` runs, which lie in the segments first to last, in the place of all runs there, and takes them over.
+ * Returns 0 or -ENOMEM. */
+int as_packs_put_runs(as_packs *packs, uint64_t first, uint64_t last, const as_run *runs, size_t count);
+
+/* Closes a run that has not been put. */
+void as_run_free(as_run *run);
+
+/* Makes the indexes of a run again from its segments, one for each, in place of a damaged one. Called with the turn to
+ * commit. */
+int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last);
+
+/* Merges all runs into one when there are too many. Called with the turn to commit. */
+int as_packs_merge(as_store *store);
+
+/* as_packs_find for whoever has the turn to commit. */
+int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
+
+/* "<first>-<last>.idx", and the reverse: whether `name` is one. */
+as_pack_name as_index_name(uint64_t first, uint64_t last);
+int as_index_name_parse(const char *name, uint64_t *first, uint64_t *last);
+
+/* Deletes the index file of a run; that it is not there is no error. */
+int as_index_unlink(as_store *store, uint64_t first, uint64_t last);
+
+#endif

@@ -20,7 +20,8 @@ enum {
   ENTRY = 56,
   PAGE_ENTRIES = (PAGE - PAGE_HEADER) / ENTRY, /* 73: they fill a page to the last byte */
   KEY = 8,   /* bytes of an address in the table of first keys */
-  FOOTER = 8  /* behind that table: its checksum and zeros */
+  FOOTER = 8, /* behind that table: its checksum and zeros */
+  GUESS_REACH = 64 /* pages a guess may be off: three standard deviations at ten million entries */
 };
 _Static_assert(PAGE_HEADER + PAGE_ENTRIES * ENTRY == PAGE, "no byte of a full page is unused");
 
@@ -316,9 +317,20 @@ static void decode_entry(const uint8_t *bytes, as_entry *out) {
                           .size = as_get32(bytes + ENTRY_SIZE)};
 }
 
-/* How many pages begin with a key of at most `key`. */
+/* How many pages begin with a key of at most `key`. Addresses are digests, evenly spread, so the answer is mostly close
+ * to its share of the pages; widening the guess keeps any other distribution right. */
 static uint64_t pages_up_to(const as_index *index, uint64_t key) {
   uint64_t low = 0, high = index->pages;
+  uint64_t guess = (uint64_t)((double)key * 0x1p-64 * (double)index->pages);
+  for (uint64_t reach = GUESS_REACH; reach < index->pages; reach *= 8) {
+    uint64_t from = guess > reach ? guess - reach : 0;
+    uint64_t to = guess + reach < index->pages ? guess + reach : index->pages;
+    if ((from == 0 || key_at(index, from - 1) <= key) && (to == index->pages || key_at(index, to) > key)) {
+      low = from;
+      high = to;
+      break;
+    }
+  }
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
     if (key_at(index, middle) <= key) {
@@ -330,22 +342,34 @@ static uint64_t pages_up_to(const as_index *index, uint64_t key) {
   return low;
 }
 
-/* The entry of an address in a page, or NULL. */
-static const uint8_t *find_in_page(const uint8_t *page, const uint8_t *address) {
-  uint32_t low = 0, high = as_get32(page + PAGE_COUNT);
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    int order = memcmp(entry_at(page, middle), address, AS_DIGEST_SIZE);
-    if (order == 0) {
-      return entry_at(page, middle);
-    }
+/* Where in a page, from 0 to `count` - 1, a key stands if the keys from this page's first to the next page's are evenly
+ * spread. */
+static uint32_t guess_in_page(const as_index *index, uint64_t number, uint64_t key, uint32_t count) {
+  uint64_t first = key_at(index, number);
+  uint64_t next = number + 1 < index->pages ? key_at(index, number + 1) : UINT64_MAX;
+  if (key <= first) {
+    return 0;
+  }
+  double share = (double)(key - first) / (double)(next - first);
+  return share < 1 ? (uint32_t)(share * count) : count - 1;
+}
+
+/* The entry of an address in a page, or NULL: step by step from where it should stand, which is a step or two away and
+ * touches fewer cache lines than halving would. */
+static const uint8_t *find_in_page(const as_index *index, uint64_t number, const uint8_t *page, const uint8_t *address) {
+  uint32_t count = entries_in(index, number);
+  uint32_t i = guess_in_page(index, number, key_of(address), count);
+  int order = memcmp(entry_at(page, i), address, AS_DIGEST_SIZE);
+  while (order > 0 && i > 0) {
+    order = memcmp(entry_at(page, --i), address, AS_DIGEST_SIZE);
     if (order < 0) {
-      low = middle + 1;
-    } else {
-      high = middle;
+      return NULL;
     }
   }
-  return NULL;
+  while (order < 0 && i + 1 < count) {
+    order = memcmp(entry_at(page, ++i), address, AS_DIGEST_SIZE);
+  }
+  return order == 0 ? entry_at(page, i) : NULL;
 }
 
 int as_index_find(const as_index *index, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
@@ -356,7 +380,7 @@ int as_index_find(const as_index *index, const uint8_t address[AS_DIGEST_SIZE], 
     if (!page) {
       return AS_E_CORRUPT;
     }
-    const uint8_t *entry = find_in_page(page, address);
+    const uint8_t *entry = find_in_page(index, number, page, address);
     if (entry) {
       decode_entry(entry, out);
       return 1;

@@ -49,16 +49,16 @@ int as_index_next(const as_index *index, uint64_t *position, as_entry *out);
 
 /* Merges `count` indexes of consecutive runs of segments, oldest first, into entries in ascending order, of each address
  * the newest: an as_index_source whose context is an as_index_merge. `keep` decides which of them go on. */
-enum { AS_INDEX_MERGE_MAX = 64 };
+enum { AS_INDEX_MERGE_MAX = 64 /* indexes in one merge: more segments than that are merged in steps */ };
 
 typedef struct as_index_merge {
   const as_index *const *indexes;
-  size_t count;
-  uint64_t positions[AS_INDEX_MERGE_MAX]; /* count is at most this */
+  size_t count; /* at most AS_INDEX_MERGE_MAX */
+  int (*keep)(void *context, const as_entry *entry); /* 0: left out; NULL keeps all */
+  void *context;
+  uint64_t positions[AS_INDEX_MERGE_MAX]; /* these three begin as zeros */
   as_entry heads[AS_INDEX_MERGE_MAX];
   uint8_t filled[AS_INDEX_MERGE_MAX];
-  int (*keep)(void *context, const as_entry *entry);
-  void *context;
 } as_index_merge;
 int as_index_merge_next(void *merge, as_entry *out);
 

@@ -12,17 +12,17 @@
 typedef int (*as_scan_visit)(void *context, uint64_t sequence, const as_record *record);
 
 typedef struct as_scan {
-  as_segment_id id;
   uint64_t end;            /* where the last commit that is whole by its slots ends; AS_PACK_BLOCK when there is none */
   uint64_t last_sequence;  /* the largest sequence seen; 0 when there is none */
   uint64_t last_commit;    /* offset of the commit that has it */
   uint64_t damaged;        /* bytes passed over that were neither zero nor part of a commit */
 } as_scan;
 
-/* Scans the segment open as `fd`, `size` bytes long, from its head block on. Zeros are passed over (they are what
+/* Scans the segment `id`, open as `fd` and `size` bytes long, from behind its head block on. Zeros are passed over (they are what
  * deletions and preallocation leave), and so is anything else that is not a commit or a record: records are found again
- * behind damage. Where a commit's head is whole, its payloads are not read. Returns 0, AS_E_CORRUPT or AS_E_FORMAT (the
- * head block), `visit`'s result, or a negative errno. */
-int as_segment_scan(const as_io *io, int fd, uint64_t size, as_scan *out, as_scan_visit visit, void *context);
+ * behind damage. Where a commit's head is whole, its payloads are not read. Returns 0, `visit`'s result, or a negative
+ * errno. */
+int as_segment_scan(const as_io *io, int fd, const as_segment_id *id, uint64_t size, as_scan *out, as_scan_visit visit,
+                    void *context);
 
 #endif

@@ -1,15 +1,17 @@
 /*
  * Writing commits: which records of those that wait are needed, their layout in one buffer, one write and sync, and then
  * their entries in the table; see packs.h and docs/format.md.
- * May include: packs.h, outboard.h, core/error.h, io/io.h. Called by: pack_commit.c, pack_open.c.
+ * May include: packs.h, outboard.h, staging.h, core/error.h, io/io.h. Called by: pack_commit.c, pack_open.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "store/outboard.h"
 #include "store/packs.h"
+#include "store/staging.h"
 
 enum {
   COMMIT_SIZE_MAX = 4 * 1024 * 1024 /* bytes of one commit: past it a larger write is no faster */

@@ -41,8 +41,18 @@ export const CHUNK_AVERAGE_DEFAULT = 64 * 1024;
 /** Bytes of a local file read with its opening: a file that ends within them shares its commit with others, so most files cost one operation. */
 export const FILE_FIRST_STEP_SIZE = 256 * 1024;
 
-/** Bytes an unopened local file counts for in a batch: half the first step, so that 64 files make a batch, and 200 open files a worker. */
-export const FILE_FIRST_STEP_WEIGHT = FILE_FIRST_STEP_SIZE / 2;
+/** Objects, and their bytes, that share one operation: enough to make what an operation costs small beside them, few enough for milliseconds. */
+export const GATHERED_MAX = 1024;
+export const GATHERED_SIZE_MAX = 2 * 1024 * 1024;
+
+/** Bytes from which on an object in memory has an operation of its own: copying it beside others would cost more than it saves. */
+export const GATHER_ALONE_SIZE = 64 * 1024;
+
+/** Local files that share one operation: some milliseconds of opening and reading. */
+export const FILES_GATHERED_MAX = 512;
+
+/** Bytes of a stream kept until it ends or grows further: a small object needs no slab, and 4,096 slow clients hold 64 MiB. */
+export const STREAM_HELD_MAX = 16 * 1024;
 
 /** Worker threads: below two a slow disk read would stall hashing; beyond eight the memory bus is the limit. */
 export const WORKERS_MIN = 2;

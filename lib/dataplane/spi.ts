@@ -54,6 +54,16 @@ export function isFileSource(source: ByteSource): source is FileSource {
   return typeof path === 'string' || path instanceof Uint8Array;
 }
 
+/** A source whose bytes are all in memory: what iterating gives as one chunk. They must not change until the ingest has ended. */
+export interface BytesSource extends ByteSource {
+  readonly bytes: Uint8Array;
+}
+
+/** Whether all bytes of a source are at hand. */
+export function isBytesSource(source: ByteSource): source is BytesSource {
+  return (source as Partial<BytesSource>).bytes instanceof Uint8Array;
+}
+
 /** What the caller knows about the bytes before they come. What is given is checked before anything becomes visible. */
 export interface IngestHints {
   /** The bytes must have this BLAKE3 digest, else AS_ERR_DIGEST_MISMATCH. */

@@ -14,8 +14,8 @@ export const Op = {
   ingestAppend: 5,
   ingestCommit: 6,
   ingestAbort: 7,
-  ingestWhole: 8,
-  fileBegin: 9,
+  ingestMany: 8,
+  filesMany: 9,
   filePump: 10,
   readStart: 11,
   readNext: 12,
@@ -35,6 +35,9 @@ export type Handle = number;
 /** What is expected of an ingest: BLAKE3, SHA-256 (32 bytes each), size. */
 export type Expectation = [blake3: Uint8Array | null, sha256: Uint8Array | null, size: number | null];
 
+/** What is expected of each of many ingests; null where nothing is, of one or of all. */
+export type Expectations = (Expectation | null)[] | null;
+
 /** One entry of a batch: the code, then its arguments. Plain data, so that it can go to a worker. */
 export type Operation =
   | [typeof Op.open, path: string, flags: number]
@@ -42,8 +45,8 @@ export type Operation =
   | [typeof Op.ingestAppend, ingest: Handle, bytes: Uint8Array]
   | [typeof Op.ingestCommit, ingest: Handle, ...Expectation]
   | [typeof Op.ingestAbort, ingest: Handle]
-  | [typeof Op.ingestWhole, store: Handle, bytes: Uint8Array, ...Expectation]
-  | [typeof Op.fileBegin, store: Handle, path: string | Uint8Array, most: number, ...Expectation]
+  | [typeof Op.ingestMany, store: Handle, bytes: Uint8Array, ends: Uint32Array, expected: Expectations]
+  | [typeof Op.filesMany, store: Handle, paths: (string | Uint8Array)[], most: number, expected: Expectations]
   | [typeof Op.filePump, ingest: Handle, most: number]
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
@@ -78,6 +81,21 @@ export interface NativeIngested {
   healed: boolean;
 }
 
+/** What many ingests gave, by column. */
+export interface NativeColumns {
+  /** 64 bytes each: BLAKE3 then SHA-256. */
+  digests: Uint8Array;
+  sizes: Float64Array;
+  storedSizes: Float64Array;
+  /** Bits of `IngestFlag`. */
+  flags: Uint8Array;
+  /** By index, where the flag says so: a failure, or the handle of a file that is longer than asked for. */
+  others: Record<number, NativeFailure | Handle>;
+}
+
+/** Bits of `NativeColumns.flags`; the numbers are those of `enum Flag` in many.cc. */
+export const IngestFlag = { existed: 1, healed: 2, other: 4 } as const;
+
 export interface NativeVerified {
   digests: Uint8Array;
   size: number;
@@ -95,7 +113,15 @@ export interface NativeHealth {
 }
 
 /** What an operation gives; which one it is follows from the code. */
-export type Outcome = NativeFailure | NativeIngested | NativeVerified | NativeHealth | number | number[] | null;
+export type Outcome =
+  | NativeFailure
+  | NativeIngested
+  | NativeColumns
+  | NativeVerified
+  | NativeHealth
+  | number
+  | number[]
+  | null;
 
 /** How often one way through the kernels ran: calls of a kernel, and what went through it. */
 export interface PathCounter {

@@ -10,8 +10,14 @@ import { ArtifactStoreError } from '../errors.js';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../limits.js';
 import { isFailure, type NativeFailure, Op, type Operation, type Outcome } from './addon.js';
 
+/** An operation that is put together when it is sent, from what has gathered until then. */
+export interface LateOperation {
+  code: Operation[0];
+  build: () => Operation;
+}
+
 interface Job {
-  operation: Operation;
+  operation: Operation | LateOperation;
   /** Bytes the operation will touch. */
   weight: number;
   settle: (outcome: Outcome) => void;
@@ -20,8 +26,8 @@ interface Job {
 
 const SYNCING: ReadonlySet<number> = new Set([
   Op.ingestCommit,
-  Op.ingestWhole,
-  Op.fileBegin,
+  Op.ingestMany,
+  Op.filesMany,
   Op.verifyFinish,
   Op.remove,
 ]);
@@ -70,7 +76,7 @@ export class Scheduler {
    * @param weight bytes it will touch; bounds the batch
    * @throws NativeError when the outcome is a failure; AS_ERR_CLOSED
    */
-  run<T extends Exclude<Outcome, NativeFailure>>(operation: Operation, weight = 0): Promise<T> {
+  run<T extends Exclude<Outcome, NativeFailure>>(operation: Operation | LateOperation, weight = 0): Promise<T> {
     if (this.#closed)
       return Promise.reject(new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.'));
     return new Promise<T>((resolve, reject) => {
@@ -78,7 +84,8 @@ export class Scheduler {
         if (isFailure(outcome)) reject(new NativeError(outcome));
         else resolve(outcome as T);
       };
-      this.#lines[SYNCING.has(operation[0]) ? 1 : 0].push({ operation, weight, settle, fail: reject });
+      const code = Array.isArray(operation) ? operation[0] : operation.code;
+      this.#lines[SYNCING.has(code) ? 1 : 0].push({ operation, weight, settle, fail: reject });
       this.#schedule();
     });
   }
@@ -140,7 +147,9 @@ export class Scheduler {
 
   async #execute(batch: Job[]): Promise<void> {
     try {
-      const outcomes = await this.#pool.run(batch.map((job) => job.operation));
+      const outcomes = await this.#pool.run(
+        batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build())),
+      );
       for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
     } catch (error) {
       for (const job of batch) job.fail(error as Error);

@@ -81,6 +81,19 @@ uint64_t Arguments::optional_size(uint32_t index) const {
   return at(index).IsNull() ? AS_SIZE_UNKNOWN : integer(index);
 }
 
+std::vector<uint32_t> Arguments::numbers32(uint32_t index) const {
+  Napi::Value value = at(index);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) refuse(index, "a Uint32Array");
+  Napi::Uint32Array array = value.As<Napi::Uint32Array>();
+  return std::vector<uint32_t>(array.Data(), array.Data() + array.ElementLength());
+}
+
+Arguments Arguments::list(uint32_t index) const {
+  Napi::Value value = at(index);
+  if (!value.IsArray()) refuse(index, "an array");
+  return Arguments(value.As<Napi::Array>(), name_);
+}
+
 as_span bytes_of(Napi::Value value, const char *what) {
   if (!is_bytes(value)) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a Uint8Array");
   return span_of(value);
@@ -115,6 +128,15 @@ Napi::Value numbers(Napi::Env env, std::initializer_list<double> values) {
   uint32_t index = 0;
   for (double value : values) array.Set(index++, value);
   return array;
+}
+
+Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result) {
+  Napi::Object object = failure(env, error).As<Napi::Object>();
+  if (error == AS_E_MISMATCH || error == AS_E_SIZE) {
+    object.Set("digests", digests(env, &result.digests, 1));
+    object.Set("size", static_cast<double>(result.size));
+  }
+  return object;
 }
 
 Napi::Value ingested(Napi::Env env, const as_ingested &result) {

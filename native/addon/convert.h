@@ -5,15 +5,17 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "artifactstore.h"
 
 namespace artifactstore {
 
-// The arguments of one operation: [code, a, b, …]. Getters throw a TypeError that names operation and position.
+// The arguments of one operation, or the elements of any list. Getters throw a TypeError that names operation and position.
 class Arguments {
  public:
   Arguments(Napi::Array operation, const char *name) : operation_(operation), name_(name) {}
+  uint32_t length() const { return operation_.Length(); }
 
   uint32_t handle(uint32_t index) const;
   uint64_t integer(uint32_t index) const;              // 0 … 2^53-1
@@ -23,6 +25,9 @@ class Arguments {
   const uint8_t *digest(uint32_t index) const;         // a Uint8Array of 32 bytes
   const uint8_t *optional_digest(uint32_t index) const;  // the same, or null
   uint64_t optional_size(uint32_t index) const;        // an integer, or null for AS_SIZE_UNKNOWN
+  std::vector<uint32_t> numbers32(uint32_t index) const;  // a Uint32Array
+  Arguments list(uint32_t index) const;                // an array
+  Napi::Value value(uint32_t index) const { return at(index); }
 
  private:
   Napi::Value at(uint32_t index) const { return operation_.Get(index); }
@@ -39,6 +44,9 @@ as_span bytes_of(Napi::Value value, const char *what);
 Napi::Value failure(Napi::Env env, int error, const std::string &detail);
 Napi::Value failure(Napi::Env env, int error);  // detail from the calling thread's last failed call
 Napi::Value failure(Napi::Env env, int error, const as_range &bad);
+
+// Why a commit refused an ingest; for bytes that are not the expected ones also what came instead: { …, digests, size }.
+Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result);
 
 Napi::Value ingested(Napi::Env env, const as_ingested &result);
 Napi::Value verified(Napi::Env env, const as_verified &result, const as_range *bad);

@@ -10,6 +10,7 @@
 
 #include "convert.h"
 #include "handles.h"
+#include "many.h"
 
 namespace artifactstore {
 
@@ -25,8 +26,8 @@ enum Code : uint32_t {
   kIngestAppend,
   kIngestCommit,
   kIngestAbort,
-  kIngestWhole,
-  kFileBegin,
+  kIngestMany,
+  kFilesMany,
   kFilePump,
   kReadStart,
   kReadNext,
@@ -36,65 +37,6 @@ enum Code : uint32_t {
   kVerifyFinish,
   kVerifyAbort,
   kRemove,
-};
-
-// Ingests that this batch ends, collected per store so that each store commits once.
-class CommitGroup {
- public:
-  // Takes over `ingest`, which belongs to `store`.
-  void add(uint32_t slot, uint32_t store, as_ingest *ingest, const as_expect &expect) {
-    expects_.push_back(expect);
-    // The store stays borrowed until the batch ends, so that nobody closes it under the commit.
-    members_.push_back({slot, store, ingest, std::make_unique<Borrowed<as_store>>(store, Kind::store)});
-  }
-
-  void commit(Napi::Env env, Napi::Array outcomes) {
-    std::vector<bool> done(members_.size(), false);
-    for (size_t i = 0; i < members_.size(); i++) {
-      if (!done[i]) commit_store(env, outcomes, i, done);
-    }
-  }
-
- private:
-  struct Member {
-    uint32_t slot;
-    uint32_t store;
-    as_ingest *ingest;
-    std::unique_ptr<Borrowed<as_store>> borrowed;
-  };
-
-  void commit_store(Napi::Env env, Napi::Array outcomes, size_t first, std::vector<bool> &done) {
-    std::vector<size_t> chosen;
-    for (size_t i = first; i < members_.size(); i++) {
-      if (members_[i].store == members_[first].store) chosen.push_back(i);
-    }
-    std::vector<as_ingest *> ingests;
-    std::vector<const as_expect *> expects;
-    for (size_t i : chosen) {
-      done[i] = true;
-      ingests.push_back(members_[i].ingest);
-      expects.push_back(&expects_[i]);
-    }
-    std::vector<as_ingested> results(chosen.size());
-    std::vector<int> status(chosen.size());
-    as_ingest_commit(members_[first].borrowed->get(), ingests.data(), expects.data(), chosen.size(), results.data(), status.data());
-    for (size_t i = 0; i < chosen.size(); i++) {
-      uint32_t slot = members_[chosen[i]].slot;
-      if (status[i]) {
-        Napi::Object error = failure(env, status[i]).As<Napi::Object>();
-        if (status[i] == AS_E_MISMATCH || status[i] == AS_E_SIZE) {
-          error.Set("digests", digests(env, &results[i].digests, 1));
-          error.Set("size", static_cast<double>(results[i].size));
-        }
-        outcomes.Set(slot, error);
-      } else {
-        outcomes.Set(slot, ingested(env, results[i]));
-      }
-    }
-  }
-
-  std::vector<Member> members_;
-  std::vector<as_expect> expects_;
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -144,7 +86,7 @@ class AppendPairs {
 // What a batch gathers before it acts.
 struct Batch {
   AppendPairs appends;
-  CommitGroup commits;
+  Commits commits;
 };
 
 as_expect expectation(const Arguments &in, uint32_t first) {
@@ -193,53 +135,13 @@ Napi::Value ingest_abort(Napi::Env env, const Arguments &in) {
 }
 
 // Ends an ingest: its outcome is set when the batch commits.
-Napi::Value ingest_commit(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
+Napi::Value ingest_commit(Napi::Env env, const Arguments &in, uint32_t slot, Napi::Array outcomes, Commits &commits) {
   Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
   if (!ingest) return stale(env);
   as_expect expect = expectation(in, 2);
-  group.add(slot, ingest.store(), ingest.take(), expect);
-  return Napi::Value();
-}
-
-// A whole small object from memory: begin, append and commit as one operation.
-Napi::Value ingest_whole(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  as_span span = in.bytes(2);
-  as_expect expect = expectation(in, 3);
-  as_ingest *ingest = nullptr;
-  int error = as_ingest_begin(store.get(), &ingest);
-  if (error) return failure(env, error);
-  error = as_ingest_append(ingest, span.bytes, span.size);
-  if (error) {
-    Napi::Value outcome = failure(env, error);
-    as_ingest_abort(ingest);
-    return outcome;
-  }
-  group.add(slot, in.handle(1), ingest, expect);
-  return Napi::Value();
-}
-
-// The first step of a local file. A file that ends within `most` bytes is committed with the batch; a longer one becomes a handle.
-Napi::Value file_begin(Napi::Env env, const Arguments &in, uint32_t slot, CommitGroup &group) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  size_t most = in.integer(3);
-  as_expect expect = expectation(in, 4);
-  as_ingest *ingest = nullptr;
-  int error = as_ingest_begin_file(store.get(), in.path(2).c_str(), &ingest);
-  if (error) return failure(env, error);
-  size_t taken = 0;
-  error = as_ingest_pump(ingest, most, &taken);
-  if (!error && taken == most) return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
-  if (!error && taken) error = as_ingest_pump(ingest, most - taken, &taken);  // the step that sees the end, and checks it
-  if (!error && taken) return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
-  if (error) {
-    Napi::Value outcome = failure(env, error);
-    as_ingest_abort(ingest);
-    return outcome;
-  }
-  group.add(slot, in.handle(1), ingest, expect);
+  commits.add(ingest.store(), ingest.take(), expect, [env, slot, outcomes](int status, const as_ingested &result) mutable {
+    outcomes.Set(slot, status ? commit_failure(env, status, result) : ingested(env, result));
+  });
   return Napi::Value();
 }
 
@@ -356,7 +258,6 @@ Napi::Value store_remove(Napi::Env env, const Arguments &in) {
 
 // An empty value means: the outcome is set by what the batch gathers.
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
-  CommitGroup &group = batch.commits;
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
   switch (code) {
     case kOpen: return open(env, Arguments(operation, "open"));
@@ -368,10 +269,10 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
       batch.appends.add(env, outcomes, slot, in.handle(1), in.bytes(2));
       return Napi::Value();
     }
-    case kIngestCommit: return ingest_commit(env, Arguments(operation, "ingestCommit"), slot, group);
+    case kIngestCommit: return ingest_commit(env, Arguments(operation, "ingestCommit"), slot, outcomes, batch.commits);
     case kIngestAbort: return ingest_abort(env, Arguments(operation, "ingestAbort"));
-    case kIngestWhole: return ingest_whole(env, Arguments(operation, "ingestWhole"), slot, group);
-    case kFileBegin: return file_begin(env, Arguments(operation, "fileBegin"), slot, group);
+    case kIngestMany: return ingest_many(env, Arguments(operation, "ingestMany"), batch.commits);
+    case kFilesMany: return files_many(env, Arguments(operation, "filesMany"), batch.commits);
     case kFilePump: return file_pump(env, Arguments(operation, "filePump"));
     case kReadStart: return read_start(env, Arguments(operation, "readStart"));
     case kReadNext: return read_next(env, Arguments(operation, "readNext"));
@@ -395,7 +296,6 @@ Napi::Value Run(const Napi::CallbackInfo &info) {
   Napi::Array outcomes = Napi::Array::New(env, count);
   Batch batch;
   for (uint32_t i = 0; i < count; i++) {
-    Napi::HandleScope scope(env);
     try {
       Napi::Value operation = operations.Get(i);
       if (!operation.IsArray()) throw Napi::TypeError::New(env, "run: an operation is an array");
@@ -406,7 +306,7 @@ Napi::Value Run(const Napi::CallbackInfo &info) {
     }
   }
   batch.appends.flush(env, outcomes);
-  batch.commits.commit(env, outcomes);
+  batch.commits.commit();
   return outcomes;
 }
 

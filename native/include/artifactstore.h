@@ -312,6 +312,10 @@ typedef struct as_ingested {
 /* Starts taking in a byte stream, in staging: nothing is visible until commit. */
 int as_ingest_begin(as_store *store, as_ingest **out);
 
+/* Starts taking in an object whose bytes are all there: they are not copied, and must stay as they are until the ingest has
+ * ended. Nothing can be appended. */
+int as_ingest_begin_whole(as_store *store, const void *bytes, size_t size, as_ingest **out);
+
 /* Starts taking in the regular file at `path`, which the core reads itself. Errors: AS_E_NOT_FILE, AS_E_SOURCE. */
 int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out);
 

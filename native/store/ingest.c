@@ -144,8 +144,31 @@ int as_ingest_begin(as_store *store, as_ingest **out) {
   return 0;
 }
 
+/* An object for a pack stays where it is until it is committed; a larger one is written to its staged file now. */
+int as_ingest_begin_whole(as_store *store, const void *bytes, size_t size, as_ingest **out) {
+  int error = as_ingest_begin(store, out);
+  if (error) {
+    return error;
+  }
+  as_ingest *ingest = *out;
+  if (size > AS_PACK_OBJECT_MAX) {
+    error = append(ingest, bytes, size);
+  } else {
+    ingest->borrowed = 1;
+    ingest->pending = (uint8_t *)(uintptr_t)bytes; /* only read */
+    ingest->pending_size = size;
+    ingest->length = size;
+    error = size > AS_SMALL_SIZE ? start_stream(ingest) : 0;
+  }
+  if (error) {
+    as_ingest_abort(ingest);
+    *out = NULL;
+  }
+  return error;
+}
+
 int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size) {
-  if (ingest->error || ingest->source) {
+  if (ingest->error || ingest->source || ingest->borrowed) {
     return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "append", "");
   }
   return append(ingest, bytes, size);
@@ -153,7 +176,7 @@ int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size) {
 
 /* Whether the ingest takes these bytes as a stream, which it begins to be if need be. */
 static int is_ready_stream(as_ingest *ingest, size_t size) {
-  return !ingest->error && !ingest->source && !stays_small(ingest, size) && (ingest->stream || !start_stream(ingest));
+  return !ingest->error && !ingest->source && !ingest->borrowed && !stays_small(ingest, size) && (ingest->stream || !start_stream(ingest));
 }
 
 void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2], int errors[2]) {
@@ -187,7 +210,9 @@ void as_ingest_abort(as_ingest *ingest) {
     free(ingest->source->path);
     free(ingest->source);
   }
-  free(ingest->pending);
+  if (!ingest->borrowed) {
+    free(ingest->pending);
+  }
   free(ingest);
 }
 

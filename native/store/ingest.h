@@ -42,6 +42,7 @@ struct as_ingest {
   uint64_t length;   /* bytes taken in */
   uint8_t *pending;  /* bytes not written yet; all bytes while nothing is staged */
   size_t pending_size;
+  int borrowed;      /* `pending` belongs to the caller */
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
   as_source *source; /* NULL unless a file is read */

@@ -7,10 +7,19 @@
 
 import { digestBytes } from '../../digest-name.js';
 import { ArtifactStoreError } from '../../errors.js';
-import { FILE_FIRST_STEP_SIZE, FILE_FIRST_STEP_WEIGHT } from '../../limits.js';
+import {
+  BATCH_BYTES_MAX,
+  FILE_FIRST_STEP_SIZE,
+  FILES_GATHERED_MAX,
+  GATHER_ALONE_SIZE,
+  GATHERED_MAX,
+  GATHERED_SIZE_MAX,
+} from '../../limits.js';
 import {
   type Expectation,
+  type Expectations,
   type Handle,
+  type NativeColumns,
   type NativeHealth,
   type NativeIngested,
   type NativeVerified,
@@ -20,6 +29,7 @@ import {
 } from '../../native/addon.js';
 import type { Scheduler } from '../../native/scheduler.js';
 import type { ContentAddress, IngestHints } from '../spi.js';
+import { Gather } from './gather.js';
 import { openError, readError, sourceError, storeError } from './native-errors.js';
 
 export interface LocalOptions {
@@ -38,9 +48,33 @@ export interface ReadStart {
   reader: Handle | undefined;
 }
 
+interface Whole {
+  bytes: Uint8Array;
+  hints: IngestHints;
+}
+
+interface File {
+  path: string | Uint8Array;
+  hints: IngestHints;
+}
+
 export class LocalBackend {
   /** Readers that nobody has closed yet: an iteration may be abandoned half-way. */
   readonly #readers = new Set<Handle>();
+  /** Memory that workers see too, in which gathered objects go down; as many as were in use at once. */
+  readonly #shared: Uint8Array[] = [];
+  readonly #wholes = new Gather<Whole>({
+    countMax: GATHERED_MAX,
+    weightMax: GATHERED_SIZE_MAX,
+    run: (take) => this.#runWholes(take),
+    error: (cause, { hints }) => storeError(cause, this.path, hints),
+  });
+  readonly #files = new Gather<File>({
+    countMax: FILES_GATHERED_MAX,
+    weightMax: Number.POSITIVE_INFINITY,
+    run: (take) => this.#runFiles(take),
+    error: (cause, { path, hints }) => sourceError(cause, path, hints),
+  });
 
   private constructor(
     readonly path: string,
@@ -67,12 +101,37 @@ export class LocalBackend {
     return this.#store(this.scheduler.run<NativeHealth>([Op.health, this.store]));
   }
 
-  /** A whole object in memory, stored durably; shares its commit with others that wait. */
+  /** A whole object in memory, which must not change until the answer; shares operation and commit with others that wait. */
   ingestWhole(bytes: Uint8Array, hints: IngestHints): Promise<NativeIngested> {
-    return this.#store(
-      this.scheduler.run<NativeIngested>([Op.ingestWhole, this.store, bytes, ...expectation(hints)], bytes.byteLength),
-      hints,
-    );
+    checkSize(hints);
+    // A larger one is copied no more than it must be: alone, it goes down as it is.
+    const weight = bytes.byteLength < GATHER_ALONE_SIZE ? bytes.byteLength : Number.POSITIVE_INFINITY;
+    return this.#wholes.add({ bytes, hints }, weight) as Promise<NativeIngested>;
+  }
+
+  async #runWholes(take: () => Whole[]): Promise<NativeColumns> {
+    let shared: Uint8Array | undefined;
+    const build = (): Operation => {
+      const items = take();
+      const ends = new Uint32Array(items.length);
+      let bytes = (items[0] as Whole).bytes;
+      if (items.length > 1) {
+        shared = this.#shared.pop() ?? new Uint8Array(new SharedArrayBuffer(GATHERED_SIZE_MAX));
+        bytes = shared;
+      }
+      let size = 0;
+      for (const [index, item] of items.entries()) {
+        shared?.set(item.bytes, size);
+        size += item.bytes.byteLength;
+        ends[index] = size;
+      }
+      return [Op.ingestMany, this.store, bytes, ends, expectations(items)];
+    };
+    try {
+      return await this.scheduler.run<NativeColumns>({ code: Op.ingestMany, build }, GATHERED_SIZE_MAX);
+    } finally {
+      if (shared) this.#shared.push(shared);
+    }
   }
 
   ingestBegin(): Promise<Handle> {
@@ -93,10 +152,17 @@ export class LocalBackend {
 
   /** The first FILE_FIRST_STEP_SIZE bytes of a file: the finished ingest if that was all of it, else a handle for `filePump`. */
   fileBegin(path: string | Uint8Array, hints: IngestHints): Promise<NativeIngested | Handle> {
-    const operation: Operation = [Op.fileBegin, this.store, path, FILE_FIRST_STEP_SIZE, ...expectation(hints)];
-    return this.scheduler
-      .run<NativeIngested | Handle>(operation, FILE_FIRST_STEP_WEIGHT)
-      .catch((error) => Promise.reject(sourceError(error, path, hints)));
+    checkSize(hints);
+    return this.#files.add({ path, hints }, 0);
+  }
+
+  #runFiles(take: () => File[]): Promise<NativeColumns> {
+    const build = (): Operation => {
+      const items = take();
+      const paths = items.map(({ path }) => path);
+      return [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, expectations(items)];
+    };
+    return this.scheduler.run<NativeColumns>({ code: Op.filesMany, build }, BATCH_BYTES_MAX);
   }
 
   /** Up to `most` further bytes; 0 at the end of the file. */
@@ -164,13 +230,23 @@ export class LocalBackend {
   }
 }
 
-function expectation(hints: IngestHints): Expectation {
+/** Null when nothing is expected of any of them, which is what most batches are. */
+function expectations(items: { hints: IngestHints }[]): Expectations {
+  const some = items.some(({ hints: { blake3, sha256, size } }) => (blake3 ?? sha256 ?? size) !== undefined);
+  return some ? items.map(({ hints }) => expectation(hints)) : null;
+}
+
+function checkSize(hints: IngestHints): void {
   if (hints.size !== undefined && !(Number.isSafeInteger(hints.size) && hints.size >= 0)) {
     throw new ArtifactStoreError(
       'AS_ERR_INVALID_ARGUMENT',
       `size ${hints.size} is not a number of bytes; give an integer from 0 to 2^53-1.`,
     );
   }
+}
+
+function expectation(hints: IngestHints): Expectation {
+  checkSize(hints);
   return [
     hints.blake3 === undefined ? null : digestBytes(hints.blake3),
     hints.sha256 === undefined ? null : digestBytes(hints.sha256),

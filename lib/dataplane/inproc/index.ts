@@ -86,7 +86,9 @@ class InprocDataPlane implements ClosableDataPlane {
   readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
-  readonly #operations = new Set<Promise<unknown>>();
+  /** Operations under way, and who waits for their end. */
+  #running = 0;
+  #idle: (() => void) | undefined;
   #closed = false;
 
   constructor(
@@ -94,13 +96,17 @@ class InprocDataPlane implements ClosableDataPlane {
     private readonly scheduler: Scheduler,
   ) {}
 
-  ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
-    return this.#track(async () => {
-      const result = isFileSource(source)
-        ? await ingestFile(this.backend, source, hints)
-        : await ingestBytes(this.backend, this.#writeArena, source, hints);
-      return ingestResult(result);
-    });
+  async ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
+    this.#enter();
+    try {
+      return ingestResult(
+        await (isFileSource(source)
+          ? ingestFile(this.backend, source, hints)
+          : ingestBytes(this.backend, this.#writeArena, source, hints)),
+      );
+    } finally {
+      this.#leave();
+    }
   }
 
   async *serveObject(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
@@ -151,7 +157,11 @@ class InprocDataPlane implements ClosableDataPlane {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.allSettled(this.#operations);
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
     await this.scheduler.close(() => this.backend.closing());
   }
 
@@ -178,25 +188,33 @@ class InprocDataPlane implements ClosableDataPlane {
     if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
   }
 
+  #enter(): void {
+    this.#refuseClosed();
+    this.#running++;
+  }
+
+  #leave(): void {
+    if (--this.#running === 0) this.#idle?.();
+  }
+
   /** Counts an operation, so that `close` waits for it. */
   async #track<T>(run: () => Promise<T>): Promise<T> {
-    this.#refuseClosed();
-    const operation = run();
-    this.#operations.add(operation);
+    this.#enter();
     try {
-      return await operation;
+      return await run();
     } finally {
-      this.#operations.delete(operation);
+      this.#leave();
     }
   }
 }
 
 function ingestResult(native: NativeIngested): IngestResult {
-  const blake3 = native.digests.slice(0, DIGEST_SIZE);
-  const hex = Buffer.from(blake3).toString('hex');
+  const { digests } = native;
+  const blake3 = digests.subarray(0, DIGEST_SIZE);
+  const hex = Buffer.from(digests.buffer, digests.byteOffset, DIGEST_SIZE).toString('hex');
   return {
     blake3,
-    sha256: native.digests.slice(DIGEST_SIZE),
+    sha256: digests.subarray(DIGEST_SIZE),
     size: native.size,
     existed: native.existed,
     healed: native.healed,
@@ -204,7 +222,7 @@ function ingestResult(native: NativeIngested): IngestResult {
       {
         backend: 'local',
         tier: 'hot',
-        key: `objects/${hex.slice(0, 2)}/${hex}`,
+        key: hex,
         storedSize: native.storedSize,
         durability: 'synced',
       },

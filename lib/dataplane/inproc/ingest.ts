@@ -1,15 +1,15 @@
 /**
  * Taking bytes in: from a stream through the slab arena, or from a local file that the native core reads itself.
  *
- * An object that fits one slab is one operation, which shares its hash and its commit with whatever else waits. A longer stream hands one
- * slab to a worker while it fills the next.
+ * A small object is kept until it has ended, and shares an operation, its hash and its commit with whatever else waits. One that fits a slab
+ * is one operation. A longer stream hands one slab to a worker while it fills the next.
  */
 
 import { ArtifactStoreError } from '../../errors.js';
-import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE } from '../../limits.js';
+import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE, SLAB_SIZE, STREAM_HELD_MAX } from '../../limits.js';
 import type { Handle, NativeIngested } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
-import type { ByteSource, FileSource, IngestHints } from '../spi.js';
+import { type ByteSource, type FileSource, type IngestHints, isBytesSource } from '../spi.js';
 import type { Arena, Slab } from './arena.js';
 
 /** Reads a stream to its end and stores it. */
@@ -19,12 +19,41 @@ export async function ingestBytes(
   source: ByteSource,
   hints: IngestHints,
 ): Promise<NativeIngested> {
-  const stream = new StreamIngest(backend, arena, hints);
+  if (isBytesSource(source) && source.bytes.byteLength <= SLAB_SIZE) return backend.ingestWhole(source.bytes, hints);
+  const held = new HeldBytes();
+  let stream: StreamIngest | undefined;
   try {
-    for await (const chunk of source) await stream.write(chunk);
-    return await stream.finish();
+    for await (const chunk of source) {
+      if (stream === undefined && held.keep(chunk)) continue;
+      if (stream === undefined) {
+        stream = new StreamIngest(backend, arena, hints);
+        await stream.write(held.bytes);
+      }
+      await stream.write(chunk);
+    }
+    return await (stream ? stream.finish() : backend.ingestWhole(held.bytes, hints));
   } finally {
-    await stream.dispose();
+    await stream?.dispose();
+  }
+}
+
+/** The beginning of a stream, copied, because a chunk belongs to its source again when the next one is asked for. */
+class HeldBytes {
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Keeps the chunk too, unless that would be too much. */
+  keep(chunk: Uint8Array): boolean {
+    const size = this.#bytes.byteLength + chunk.byteLength;
+    if (size > STREAM_HELD_MAX) return false;
+    const bytes = new Uint8Array(size);
+    bytes.set(this.#bytes);
+    bytes.set(chunk, this.#bytes.byteLength);
+    this.#bytes = bytes;
+    return true;
   }
 }
 

@@ -381,6 +381,19 @@ void as_verifier_abort(as_verifier *verifier);
 /* Deletes an object and frees its space now. *removed says whether there was one, *freed the space returned. */
 int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed);
 
+typedef struct as_compacted {
+  uint64_t next;        /* where to go on: the `from` of the next step; 0 when all segments have been looked at */
+  uint64_t moved_bytes; /* copied by this step */
+  uint64_t freed_bytes; /* given back by it */
+  int removed;          /* a segment has gone */
+} as_compacted;
+
+/* One bounded step of compaction, beside everything else that goes on: looks at the first segment with a number of at least
+ * `from` (0: from the beginning). If less than `percent` (1 to 100) of the space it takes is still needed, its objects are
+ * verified and copied to the end of the packs, some megabytes a step, and when none is left it is deleted. A segment with
+ * damaged objects stays as it is. Errors: AS_E_INVALID, AS_E_READ_ONLY, errno. */
+int as_store_compact(as_store *store, uint64_t from, unsigned percent, as_compacted *out);
+
 #ifdef __cplusplus
 }
 #endif

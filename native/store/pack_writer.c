@@ -101,8 +101,12 @@ int as_pack_writer_init(as_store *store) {
 
 void as_pack_writer_free(as_store *store) {
   as_pack_writer *writer = &store->packs->writer;
+  /* What fails here the next opening does: reading the segment, cutting off what was written ahead. */
+  if (writer->id.number && !writer->spoiled && store->packs->table.count >= AS_SEAL_AT_CLOSE_FROM) {
+    as_pack_seal_active(store);
+  }
   if (writer->id.number) {
-    cut_tail(store); /* gives back what was written ahead; if it fails, the next opening does it */
+    cut_tail(store);
     close_files(store);
   }
   as_prewrite_free(&writer->prewrite);
@@ -214,7 +218,7 @@ int as_pack_seal(as_store *store, uint64_t first, uint64_t last, const as_table 
 }
 
 /* Seals the segment being written: its index becomes a file, its length what it holds. */
-static int seal_active(as_store *store) {
+int as_pack_seal_active(as_store *store) {
   as_packs *packs = store->packs;
   as_run run;
   uint64_t last = packs->writer.id.number;
@@ -271,7 +275,7 @@ static int make_room(as_store *store, size_t size, size_t count) {
   }
   int full = writer->end + size > AS_SEGMENT_SIZE_MAX || packs->table.count + count > AS_SEGMENT_RECORDS_MAX;
   if (!error && writer->id.number && full) {
-    error = seal_active(store);
+    error = as_pack_seal_active(store);
   }
   return error || writer->id.number ? error : start_segment(store);
 }
@@ -422,6 +426,13 @@ static int is_needed(const as_pack_item *item, int found, const as_entry *now) {
   return 0;
 }
 
+/* Whether a deletion or mark still holds: nothing newer is known of the address. */
+static int still_holds(as_store *store, const as_pack_item *item) {
+  as_entry newest;
+  int found = as_packs_newest_in_turn(store, item->record.blake3, &newest);
+  return found <= 0 ? found : newest.kind == item->record.kind && same_location(&newest.at, &item->record.at);
+}
+
 static void add_member(commit *work, as_pack_item *item) {
   as_entry entry = {.kind = item->record.kind};
   memcpy(entry.blake3, item->record.blake3, AS_DIGEST_SIZE);
@@ -445,6 +456,14 @@ static void consider(as_store *store, commit *work, as_pack_item *item) {
   }
   if (staged || work->count == AS_PACK_RECORDS_MAX || work->size + size_at_most(item) > COMMIT_SIZE_MAX) {
     flush(store, work);
+  }
+  if (item->carry) {
+    int holds = still_holds(store, item);
+    item->status = holds < 0 ? holds : 0;
+    if (holds > 0) {
+      add_member(work, item);
+    }
+    return;
   }
   int found = as_packs_find_in_turn(store, item->record.blake3, &now);
   if (found < 0) {

@@ -104,23 +104,14 @@ static int find_newest(as_packs *packs, const uint8_t *address, as_entry *out, a
   return found;
 }
 
-/* Whether a newest entry names something. */
-static int judge(as_packs *packs, int found, const as_entry *entry) {
-  if (found <= 0) {
-    return found;
-  }
-  return entry->kind != AS_RECORD_DELETED && as_segments_has(&packs->segments, entry->at.segment);
-}
-
-int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
-  as_packs *packs = store->packs;
+int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
   as_run damaged;
-  int found = find_newest(packs, address, out, &damaged);
-  while (found == AS_E_CORRUPT) {
+  int found = find_newest(store->packs, address, out, &damaged);
+  while (found == AS_E_CORRUPT) { /* only who has the turn may make an index again */
     int error = as_packs_rebuild(store, damaged.first, damaged.last);
-    found = error ? error : find_newest(packs, address, out, &damaged);
+    found = error ? error : find_newest(store->packs, address, out, &damaged);
   }
-  return judge(packs, found, out);
+  return found;
 }
 
 typedef struct search {
@@ -130,17 +121,30 @@ typedef struct search {
 
 static int find_repairing(as_store *store, void *context) {
   const search *wanted = context;
-  return as_packs_find_in_turn(store, wanted->address, wanted->out);
+  return as_packs_newest_in_turn(store, wanted->address, wanted->out);
+}
+
+int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  as_run damaged;
+  int found = find_newest(store->packs, address, out, &damaged);
+  search wanted = {address, out};
+  return found == AS_E_CORRUPT ? as_packs_exclusively(store, find_repairing, &wanted) : found;
+}
+
+/* Whether a newest entry names something. */
+static int judge(as_packs *packs, int found, const as_entry *entry) {
+  if (found <= 0) {
+    return found;
+  }
+  return entry->kind != AS_RECORD_DELETED && as_segments_has(&packs->segments, entry->at.segment);
+}
+
+int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  return judge(store->packs, as_packs_newest_in_turn(store, address, out), out);
 }
 
 int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
-  as_run damaged;
-  int found = find_newest(store->packs, address, out, &damaged);
-  if (found == AS_E_CORRUPT) {
-    search wanted = {address, out};
-    return as_packs_exclusively(store, find_repairing, &wanted);
-  }
-  return judge(store->packs, found, out);
+  return judge(store->packs, as_packs_newest(store, address, out), out);
 }
 
 /* ---- merging ---- */

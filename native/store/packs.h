@@ -23,6 +23,7 @@ enum {
   AS_PACK_OBJECT_MAX = 256 * 1024,           /* bytes in the largest object that is packed; docs/format.md */
   AS_SEGMENT_SIZE_MAX = 256 * 1024 * 1024,   /* bytes after which a segment is sealed: some hundred files for a store of ten million objects */
   AS_SEGMENT_RECORDS_MAX = 256 * 1024,       /* records after which it is sealed: bounds the table in memory to 40 MiB */
+  AS_SEAL_AT_CLOSE_FROM = 4096,              /* records from which on closing seals it, so that opening need not read them */
   AS_RUNS_MAX = 16                           /* indexes before they are merged into one: each costs a lookup a memory access */
 };
 
@@ -53,6 +54,7 @@ typedef struct as_pack_item {
   const uint8_t *bytes;       /* of an object */
   const uint8_t *outboard;    /* of an object that needs one: as_outboard_size(at.size) bytes */
   const as_location *only_at; /* unless NULL: only if the address is there, at this place, when its turn comes */
+  int carry;                  /* a deletion or mark is written again, if it is still what holds for the address */
   int found;                  /* what was there before: an as_record_kind, or 0 */
   as_location previous;       /* where it was */
   int written;                /* the record has been written */
@@ -135,6 +137,15 @@ int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last);
 
 /* Merges all runs into one when there are too many. Called with the turn to commit. */
 int as_packs_merge(as_store *store);
+
+/* The newest entry of an address, also one that says it is deleted or whose segment is gone: 1, 0 or an error. */
+int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
+
+/* The same for whoever has the turn to commit. */
+int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
+
+/* Seals the segment being written, so that commits go on in a new one. Called with the turn to commit. */
+int as_pack_seal_active(as_store *store);
 
 /* as_packs_find for whoever has the turn to commit. */
 int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);

@@ -65,8 +65,8 @@ void as_segment_head_encode(const as_segment_id *id, uint8_t *block);
  * know. */
 int as_segment_head_decode(const uint8_t *block, as_segment_id *out);
 
-/* Writes one slot of AS_PACK_SLOT bytes; `offset` is where in the segment file it will stand, `sequence` its commit's.
- * A payload lies behind the commit's row of slots and ends within the commit's length. */
+/* Writes one slot of AS_PACK_SLOT bytes; `offset` is where in the segment file it will stand, `sequence` its commit's. A
+ * payload lies behind the commit's row of slots and ends within the commit's length. */
 void as_commit_head_encode(const as_segment_id *id, uint64_t offset, const as_commit_head *head, uint8_t *slot);
 void as_record_encode(const as_segment_id *id, uint64_t offset, uint64_t sequence, const as_record *record,
                       uint8_t *slot);

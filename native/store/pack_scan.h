@@ -13,9 +13,9 @@ typedef int (*as_scan_visit)(void *context, uint64_t sequence, const as_record *
 
 typedef struct as_scan {
   as_segment_id id;
-  uint64_t end;            /* where the last commit that is whole by its slots ends, or the payload of the last record
-                              found without its commit's head, rounded up to AS_PACK_BLOCK; beyond the file's end when
-                              it was cut off; AS_PACK_BLOCK when there is none */
+  uint64_t end;            /* where the last commit that is whole by its slots ends, or the payload of a record found
+                              without its commit's head, rounded up to AS_PACK_BLOCK: the larger of them; may be beyond
+                              the end of a file that was cut off; AS_PACK_BLOCK when there is none */
   uint64_t last_sequence;  /* the largest sequence seen; 0 when there is none */
   uint64_t last_commit;    /* offset of the commit that has it; without a head, of the block of the record that has it */
   uint64_t damaged;        /* bytes passed over, in whole slots, that were neither zero nor part of a commit, and the

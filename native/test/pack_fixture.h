@@ -171,7 +171,7 @@ static inline uint64_t model_commit(model *segment, uint64_t *random, uint32_t c
     if (record.kind == AS_RECORD_OBJECT) {
       uint64_t size = as_payload_size(record.at.size);
       for (uint64_t k = 0; k < size; k++) {
-        segment->bytes[payload + k] = (uint8_t)(next_random(random) | 1); /* no zeros: all of it would count as damage */
+        segment->bytes[payload + k] = (uint8_t)(next_random(random) | 1); /* no zeros: they never count as damage */
       }
       payload = (payload + size + AS_PACK_ALIGN - 1) / AS_PACK_ALIGN * AS_PACK_ALIGN;
     }

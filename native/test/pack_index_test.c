@@ -150,7 +150,8 @@ static void test_example(void) {
   memory_set(expected, sizeof expected);
   as_index *index = open_index();
   const as_index_head *found = as_index_head_of(index);
-  CHECK(found->first_segment == 7 && found->last_segment == 7 && found->last_sequence == 5 && found->count == 2, "head");
+  CHECK(found->first_segment == 7 && found->last_segment == 7, "segments");
+  CHECK(found->last_sequence == 5 && found->count == 2, "sequence and count");
   for (int i = 0; i < 2; i++) {
     as_entry entry;
     CHECK_INT(as_index_find(index, list[i].blake3, &entry), 1);
@@ -209,7 +210,7 @@ static void check_index(const as_index *index, const entries *from) {
 
 static void test_against_array(void) {
   static const size_t counts[] = {0,   1,   2,   72,  73,  74,   145,  146,
-                                  147, 219, 500, 730, 731, 1460, 2999, 60000}; /* 60,000: more pages than a guess reaches */
+                                  147, 219, 500, 730, 731, 1460, 2999, 60000}; /* the last: beyond a guess's reach */
   for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
     for (spread how = SPREAD_EVEN; how <= SPREAD_ENDS; how++) {
       if (counts[i] > MOST && how != SPREAD_EVEN) {

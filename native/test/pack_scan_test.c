@@ -129,8 +129,8 @@ static void test_reading_little(void) {
   scan_expected(memory_size);
   CHECK(objects > 7000 && memory_read * 100 < memory_size * 4, "%llu of %zu bytes were read for %u objects",
         (unsigned long long)memory_read, memory_size, objects);
-  printf("scan of %u objects of 4 KiB: %.2f%% of %zu bytes read\n", objects, 100.0 * (double)memory_read /
-         (double)memory_size, memory_size);
+  double share = (double)memory_read / (double)memory_size;
+  printf("scan of %u objects of 4 KiB: %.2f%% of %zu bytes read\n", objects, 100 * share, memory_size);
   model_end(&segment);
 }
 
@@ -149,8 +149,8 @@ static uint64_t compare_with_model(void) {
     altered += inside && !same && memcmp(memory_bytes + slot, zeros, AS_PACK_SLOT) != 0 ? AS_PACK_SLOT : 0;
     if (!head) {
       const as_record *record = &segment.list[i - segment.commits].record;
-      intact[i - segment.commits] =
-          same && (record->kind != AS_RECORD_OBJECT || record->at.offset + as_payload_size(record->at.size) <= memory_size);
+      uint64_t end = record->kind == AS_RECORD_OBJECT ? record->at.offset + as_payload_size(record->at.size) : 0;
+      intact[i - segment.commits] = same && end <= memory_size;
     }
   }
   return altered;
@@ -286,9 +286,9 @@ static void test_cut_anywhere(void) {
 
 /* ---- segments stored in segments ---- */
 
-/* Puts `bytes` into the payload of a record of 300,000 bytes or more, at the place in the segment that `bytes` themselves
- * come from if `in_place`, else at its beginning; then destroys the commit's head, so that every slot is looked at. */
-static void test_stored_copy(int in_place) {
+/* Puts a segment into the payload of a record: another one, so that its slots stand at the offsets they state, or this
+ * one, whose slots state its salt. Then destroys the commit's head, so that every slot is looked at. */
+static void test_stored_copy(int of_another) {
   static model other;
   uint64_t other_seed = seed + 1; /* another salt */
   model_begin(&other, &other_seed, 300000);
@@ -308,7 +308,7 @@ static void test_stored_copy(int in_place) {
   segment.list[segment.records].sequence = head.sequence;
   segment.list[segment.records].slot = at + AS_PACK_SLOT;
   segment.list[segment.records++].record = record;
-  if (in_place) {
+  if (of_another) {
     memcpy(segment.bytes + payload, other.bytes + payload, other.size - payload); /* right offsets, other salt */
   } else {
     memcpy(segment.bytes + payload, segment.bytes, at); /* right salt, other offsets */

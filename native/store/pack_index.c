@@ -363,9 +363,6 @@ static const uint8_t *find_in_page(const as_index *index, uint64_t number, const
   int order = memcmp(entry_at(page, i), address, AS_DIGEST_SIZE);
   while (order > 0 && i > 0) {
     order = memcmp(entry_at(page, --i), address, AS_DIGEST_SIZE);
-    if (order < 0) {
-      return NULL;
-    }
   }
   while (order < 0 && i + 1 < count) {
     order = memcmp(entry_at(page, ++i), address, AS_DIGEST_SIZE);

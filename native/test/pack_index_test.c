@@ -60,11 +60,13 @@ static int same_entry(const as_entry *a, const as_entry *b) {
 }
 
 /* How addresses are spread. */
-typedef enum spread { SPREAD_EVEN, SPREAD_ALIKE, SPREAD_CLUSTERS, SPREAD_ENDS } spread;
+typedef enum spread { SPREAD_EVEN, SPREAD_SKEWED, SPREAD_ALIKE, SPREAD_CLUSTERS, SPREAD_ENDS } spread;
 
 static void random_address(spread how, uint8_t *out) {
   random_digest(&seed, out);
-  if (how == SPREAD_ALIKE) {
+  if (how == SPREAD_SKEWED) {
+    out[0] = (uint8_t)(below(&seed, 20) ? 0xe0 | out[0] % 8 : out[0] % 2); /* far from where an even spread has them */
+  } else if (how == SPREAD_ALIKE) {
     memset(out, 0x77, 8); /* all keys are equal: only the rest tells them apart */
   } else if (how == SPREAD_CLUSTERS) {
     memset(out, 0, 8);
@@ -213,7 +215,7 @@ static void test_against_array(void) {
                                   147, 219, 500, 730, 731, 1460, 2999, 60000}; /* the last: beyond a guess's reach */
   for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
     for (spread how = SPREAD_EVEN; how <= SPREAD_ENDS; how++) {
-      if (counts[i] > MOST && how != SPREAD_EVEN) {
+      if (counts[i] > MOST && how > SPREAD_SKEWED) {
         continue; /* equal keys are looked through page by page */
       }
       entries from = make_entries(counts[i], how);
@@ -344,6 +346,27 @@ static void test_misplaced_pages(void) {
   free(other.list);
 }
 
+/* Entries that are not in order, in a page or across pages, under right checksums. */
+static void test_disordered_pages(void) {
+  entries from = make_entries(2 * PAGE_ENTRIES, SPREAD_EVEN);
+  for (int i = 0; i < 2; i++) {
+    as_entry entry;
+    uint64_t position = 0;
+    write_index(&from);
+    uint8_t *last = memory_bytes + 2 * PAGE - 56, *middle = memory_bytes + PAGE + 8 + 30 * 56;
+    if (i == 0) {
+      memset(last, 0xff, AS_DIGEST_SIZE); /* beyond the first of the next page */
+    } else {
+      memcpy(middle, middle - 56, 56);
+    }
+    as_put32(memory_bytes + PAGE, as_crc32c(0, memory_bytes + PAGE + 4, PAGE - 4));
+    as_index *index = open_index();
+    CHECK_INT(as_index_next(index, &position, &entry), AS_E_CORRUPT);
+    as_index_close(index);
+  }
+  free(from.list);
+}
+
 /* What no writer of ours writes, under right checksums. */
 static void test_resealed(void) {
   static const struct {
@@ -377,6 +400,12 @@ static void test_resealed(void) {
     CHECK(as_index_next(index, &position, &entry) == AS_E_CORRUPT, "byte %d of the page", in_page[i]);
     as_index_close(index);
   }
+  free(from.list);
+  test_disordered_pages();
+}
+
+static void test_unknown_version(void) {
+  entries from = make_entries(10, SPREAD_EVEN);
   as_index *index;
   write_index(&from);
   as_put32(memory_bytes + 12, 2);
@@ -535,6 +564,7 @@ int main(void) {
   test_cut_and_longer();
   test_misplaced_pages();
   test_resealed();
+  test_unknown_version();
   test_files();
   test_threads();
   test_merges();

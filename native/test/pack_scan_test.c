@@ -105,6 +105,19 @@ static void test_punched_payloads(void) {
   model_end(&segment);
 }
 
+/* What is preallocated and not used yet is read in large pieces. */
+static void test_reading_zeros(void) {
+  fill_model(1 << 16, 10, 1000);
+  segment.bytes = realloc(segment.bytes, 1 << 25);
+  memset(segment.bytes + segment.size, 0, (1 << 25) - segment.size);
+  memory_set(segment.bytes, 1 << 25);
+  memory_reads = 0;
+  as_scan scan = scan_expected(memory_size);
+  check_untouched(&scan);
+  CHECK(memory_reads < 100, "%u reads", memory_reads);
+  model_end(&segment);
+}
+
 /* Objects of 4 KiB in commits of 255: slots are 3% of the bytes, and little more than these is read. */
 static void test_reading_little(void) {
   model_begin(&segment, &seed, 1 << 25);
@@ -216,6 +229,48 @@ static void test_end_from_strays(void) {
   scan = scan_expected(memory_size);
   CHECK_INT(scan.end, before);
   CHECK_INT(scan.last_commit, segment.commit_at[0]);
+  model_end(&segment);
+}
+
+/* Makes a commit of an object of 1,000 bytes in each record but the last, which is a deletion. */
+static uint64_t plain_commit(uint32_t count) {
+  uint64_t at = segment.size, payload = at + (1 + (uint64_t)count) * AS_PACK_SLOT;
+  segment.sequence++;
+  for (uint32_t i = 0; i < count; i++, segment.records++) {
+    as_record record = {.kind = AS_RECORD_DELETED};
+    if (i + 1 < count) {
+      record = (as_record){.kind = AS_RECORD_OBJECT, .at = {segment.id.number, payload, 1000}};
+      memset(segment.bytes + payload, 0xee, 1000);
+      payload += 1024;
+    }
+    uint64_t slot = at + (1 + (uint64_t)i) * AS_PACK_SLOT;
+    as_record_encode(&segment.id, slot, segment.sequence, &record, segment.bytes + slot);
+    segment.list[segment.records].sequence = segment.sequence;
+    segment.list[segment.records].slot = slot;
+    segment.list[segment.records].record = record;
+  }
+  segment.size = (payload + AS_PACK_BLOCK - 1) / AS_PACK_BLOCK * AS_PACK_BLOCK;
+  as_commit_head head = {.sequence = segment.sequence, .count = count, .length = segment.size - at};
+  as_commit_head_encode(&segment.id, at, &head, segment.bytes + at);
+  segment.commit_at[segment.commits++] = at;
+  return at;
+}
+
+/* Two commits without their heads, and the second without one of its records: three slots are damaged, no payload is,
+ * and the end is that of the last payload, though a deletion is found after it. */
+static void test_strays_of_two_commits(void) {
+  model_begin(&segment, &seed, 1 << 20);
+  uint64_t first = plain_commit(5), second = plain_commit(40);
+  memory_set(segment.bytes, segment.size);
+  memory_bytes[first + 60] ^= 1;
+  memory_bytes[second + 60] ^= 1;
+  memory_bytes[second + 3 * AS_PACK_SLOT + 60] ^= 1;
+  compare_with_model();
+  as_scan scan = scan_expected(memory_size);
+  CHECK_INT(scan.damaged, 3 * AS_PACK_SLOT);
+  CHECK_INT(scan.end, segment.size);
+  CHECK_INT(scan.last_sequence, segment.sequence);
+  CHECK_INT(scan.last_commit, second);
   model_end(&segment);
 }
 
@@ -361,9 +416,11 @@ int main(void) {
   test_random_segments();
   test_largest_commit();
   test_punched_payloads();
+  test_reading_zeros();
   test_reading_little();
   test_damage();
   test_end_from_strays();
+  test_strays_of_two_commits();
   test_overwritten_commit();
   test_payload_of_another();
   test_cut_anywhere();

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the core and the tests of digests and checksums for AArch64 with Debian's cross compiler, static, and runs them under qemu-user,
-# so that the AArch64 kernels are tested on any machine: with every set forced in turn, and guard pages, which qemu
-# honours. Correctness only: the time of an emulated instruction says nothing about a real one.
+# Builds the core and its tests of digests and checksums for AArch64 with Debian's cross compiler, static, and runs them
+# under qemu-user, so that the AArch64 kernels are tested on any machine: with every set forced in turn, and guard
+# pages, which qemu honours. Correctness only: the time of an emulated instruction says nothing about a real one.
 # Usage: run-aarch64.sh [ctest options], as `-R kernels_test`. Run by `npm run test:aarch64`.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -50,7 +50,7 @@ typedef struct as_record {
 
 /* The head of a commit. */
 typedef struct as_commit_head {
-  uint64_t sequence; /* of the commit in the store: later commits have larger numbers, in whatever segment they are */
+  uint64_t sequence; /* of the commit in the store, from 1 on: later commits have larger numbers, in any segment */
   uint32_t count;    /* records, at most AS_PACK_RECORDS_MAX; their slots follow the head's */
   uint64_t length;   /* bytes from the head to the end of the last payload, rounded up to AS_PACK_BLOCK */
 } as_commit_head;
@@ -68,7 +68,8 @@ void as_segment_head_encode(const as_segment_id *id, uint8_t *block);
  * know. */
 int as_segment_head_decode(const uint8_t *block, as_segment_id *out);
 
-/* Writes one slot of AS_PACK_SLOT bytes; `offset` is where in the segment file it will stand, `sequence` its commit's. */
+/* Writes one slot of AS_PACK_SLOT bytes; `offset` is where in the segment file it will stand, `sequence` its commit's. A
+ * payload lies behind the commit's row of slots and ends within the commit's length. */
 void as_commit_head_encode(const as_segment_id *id, uint64_t offset, const as_commit_head *head, uint8_t *slot);
 void as_record_encode(const as_segment_id *id, uint64_t offset, uint64_t sequence, const as_record *record,
                       uint8_t *slot);

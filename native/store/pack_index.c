@@ -356,15 +356,13 @@ static uint32_t guess_in_page(const as_index *index, uint64_t number, uint64_t k
 
 /* The entry of an address in a page, or NULL: step by step from where it should stand, which is a step or two away and
  * touches fewer cache lines than halving would. */
-static const uint8_t *find_in_page(const as_index *index, uint64_t number, const uint8_t *page, const uint8_t *address) {
+static const uint8_t *find_in_page(const as_index *index, uint64_t number, const uint8_t *page,
+                                   const uint8_t *address) {
   uint32_t count = entries_in(index, number);
   uint32_t i = guess_in_page(index, number, key_of(address), count);
   int order = memcmp(entry_at(page, i), address, AS_DIGEST_SIZE);
   while (order > 0 && i > 0) {
     order = memcmp(entry_at(page, --i), address, AS_DIGEST_SIZE);
-    if (order < 0) {
-      return NULL;
-    }
   }
   while (order < 0 && i + 1 < count) {
     order = memcmp(entry_at(page, ++i), address, AS_DIGEST_SIZE);

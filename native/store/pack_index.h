@@ -4,7 +4,8 @@
  *
  * A file is pages of AS_PACK_BLOCK bytes: a head page, pages of entries sorted by address, and behind them the table of
  * each page's first eight address bytes, by which a search finds its page. Every page and the table carry a CRC-32C,
- * checked when first used, so opening reads only head and table, and no damaged entry is ever believed.
+ * checked when first used, so opening reads only head and table, and no damaged entry is ever believed. What memory
+ * mapping brings with it: a page that the disk cannot read ends the process with SIGBUS.
  */
 #ifndef AS_STORE_PACK_INDEX_H
 #define AS_STORE_PACK_INDEX_H
@@ -29,7 +30,8 @@ typedef int (*as_index_sink)(void *context, const uint8_t *bytes, size_t size);
 typedef int (*as_index_source)(void *context, as_entry *out);
 
 /* Writes an index of `head->count` entries, which `source` gives, to `sink`. Memory is bounded by the table of first
- * keys. Returns 0, an error of either, AS_E_INVALID (not ascending, or not as many), or -ENOMEM. */
+ * keys. Returns 0, an error of either, AS_E_INVALID (not ascending, not as many, an entry of unknown kind, segments
+ * not in order), or -ENOMEM. */
 int as_index_write(const as_index_head *head, as_index_source source, void *source_context, as_index_sink sink,
                    void *sink_context);
 
@@ -44,7 +46,7 @@ const as_index_head *as_index_head_of(const as_index *index);
  * number of threads at once. */
 int as_index_find(const as_index *index, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
 
-/* Goes through the entries in order. `position` starts at 0. 1, 0 at the end, or AS_E_CORRUPT. */
+/* Goes through the entries in order. `position` starts at 0. 1, 0 at the end, or AS_E_CORRUPT, and then it stays. */
 int as_index_next(const as_index *index, uint64_t *position, as_entry *out);
 
 /* Merges `count` indexes of consecutive runs of segments, oldest first, into entries in ascending order, of each address

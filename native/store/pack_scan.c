@@ -25,7 +25,8 @@ typedef struct scanner {
   uint8_t *window; /* bytes of the file from window_at on */
   uint64_t window_at;
   size_t window_size;
-  uint64_t stray_from, stray_to; /* where the payloads of records found by themselves lie, since the last commit */
+  uint64_t stray_sequence; /* the commit of records last found by themselves, */
+  uint64_t stray_from, stray_to; /* and where their payloads lie */
 } scanner;
 
 /* Sets *out to the `need` bytes at `at`, or to NULL where the file ends before. Reads no more than it must, or, if it
@@ -107,7 +108,6 @@ static int take_commit(scanner *scan, uint64_t *at, const as_commit_head *head) 
   }
   uint64_t end = *at + head->length;
   note(scan, head->sequence, *at, end);
-  scan->stray_from = scan->stray_to = end;
   error = visit_row(scan, *at, head, row);
   *at = end;
   return error;
@@ -122,7 +122,8 @@ static int take_stray(scanner *scan, uint64_t at, uint64_t sequence, const as_re
       scan->out->damaged += AS_PACK_SLOT;
       return 0;
     }
-    int first = scan->stray_from == scan->stray_to;
+    int first = sequence != scan->stray_sequence;
+    scan->stray_sequence = sequence;
     scan->stray_from = first || record->at.offset < scan->stray_from ? record->at.offset : scan->stray_from;
     scan->stray_to = first || end > scan->stray_to ? end : scan->stray_to;
   }

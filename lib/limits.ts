@@ -48,6 +48,12 @@ export const GATHERED_SIZE_MAX = 2 * 1024 * 1024;
 /** Bytes from which on an object in memory has an operation of its own: copying it beside others would cost more than it saves. */
 export const GATHER_ALONE_SIZE = 64 * 1024;
 
+/** Deletions after which packs are looked through for segments worth compacting: their space is worth more than the look by then. */
+export const COMPACT_AFTER_DELETIONS = 1000;
+
+/** Percent of a segment's space that is still needed, below which its objects are moved: each byte freed costs at most one byte copied. */
+export const COMPACT_BELOW_PERCENT = 50;
+
 /** Local files that share one operation: some milliseconds of opening and reading. */
 export const FILES_GATHERED_MAX = 512;
 

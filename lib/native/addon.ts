@@ -25,6 +25,7 @@ export const Op = {
   verifyFinish: 16,
   verifyAbort: 17,
   remove: 18,
+  compact: 19,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -54,7 +55,8 @@ export type Operation =
   | [typeof Op.verifyBegin, store: Handle, address: Uint8Array]
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
-  | [typeof Op.remove, store: Handle, address: Uint8Array];
+  | [typeof Op.remove, store: Handle, address: Uint8Array]
+  | [typeof Op.compact, store: Handle, from: number, percent: number];
 
 /** What failed, in the core's terms. */
 export interface NativeFailure {
@@ -92,6 +94,9 @@ export interface NativeColumns {
   /** By index, where the flag says so: a failure, or the handle of a file that is longer than asked for. */
   others: Record<number, NativeFailure | Handle>;
 }
+
+/** One step of compaction: where to go on (0: all is looked at), bytes copied, bytes given back, segments deleted. */
+export type NativeCompacted = [next: number, movedSize: number, freedSize: number, removed: number];
 
 /** Bits of `NativeColumns.flags`; the numbers are those of `enum Flag` in many.cc. */
 export const IngestFlag = { existed: 1, healed: 2, other: 4 } as const;

@@ -37,6 +37,7 @@ enum Code : uint32_t {
   kVerifyFinish,
   kVerifyAbort,
   kRemove,
+  kCompact,
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -256,6 +257,17 @@ Napi::Value store_remove(Napi::Env env, const Arguments &in) {
   return numbers(env, {static_cast<double>(removed), static_cast<double>(freed)});
 }
 
+// [where to go on or 0, bytes copied, bytes freed, segments deleted].
+Napi::Value store_compact(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_compacted result;
+  int error = as_store_compact(store.get(), in.integer(2), static_cast<unsigned>(in.integer(3)), &result);
+  if (error) return failure(env, error);
+  return numbers(env, {static_cast<double>(result.next), static_cast<double>(result.moved_bytes),
+                       static_cast<double>(result.freed_bytes), static_cast<double>(result.removed)});
+}
+
 // An empty value means: the outcome is set by what the batch gathers.
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
@@ -282,6 +294,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
     case kRemove: return store_remove(env, Arguments(operation, "remove"));
+    case kCompact: return store_compact(env, Arguments(operation, "compact"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

@@ -57,6 +57,7 @@ function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>):
     verifyObject: (address) => plane.verifyObject(address),
     deleteObject: (address) => plane.deleteObject(address),
     backendHealth: () => plane.backendHealth(),
+    compact: (onProgress) => plane.compact(onProgress),
     close: () => plane.close(),
     ...changes,
   };

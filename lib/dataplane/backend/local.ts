@@ -9,6 +9,7 @@ import { digestBytes } from '../../digest-name.js';
 import { ArtifactStoreError } from '../../errors.js';
 import {
   BATCH_BYTES_MAX,
+  COMPACT_BELOW_PERCENT,
   FILE_FIRST_STEP_SIZE,
   FILES_GATHERED_MAX,
   GATHER_ALONE_SIZE,
@@ -20,6 +21,7 @@ import {
   type Expectations,
   type Handle,
   type NativeColumns,
+  type NativeCompacted,
   type NativeHealth,
   type NativeIngested,
   type NativeVerified,
@@ -223,6 +225,13 @@ export class LocalBackend {
       this.scheduler.run<number[]>([Op.remove, this.store, digestBytes(address)]),
     );
     return { deleted: removed !== 0, freedSize };
+  }
+
+  /** One bounded step of compaction from segment `from` on; 0 is the beginning. */
+  compact(from: number): Promise<NativeCompacted> {
+    return this.#store(
+      this.scheduler.run<number[]>([Op.compact, this.store, from, COMPACT_BELOW_PERCENT], BATCH_BYTES_MAX),
+    ) as Promise<NativeCompacted>;
   }
 
   #store<T>(outcome: Promise<T>, hints: IngestHints = {}): Promise<T> {

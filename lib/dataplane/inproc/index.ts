@@ -34,6 +34,7 @@ import type {
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
+import { Compaction, type CompactionReport } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
 import { serveBytes } from './serve.js';
 
@@ -48,8 +49,10 @@ export interface InprocOptions {
   threads?: number;
 }
 
-/** The contract's five operations, and an end. */
+/** The contract's five operations, upkeep that needs no decision, and an end. */
 export interface ClosableDataPlane extends DataPlane {
+  /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
+  compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport>;
   /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
   close(): Promise<void>;
 }
@@ -90,11 +93,14 @@ class InprocDataPlane implements ClosableDataPlane {
   #running = 0;
   #idle: (() => void) | undefined;
   #closed = false;
+  readonly #compaction: Compaction;
 
   constructor(
     private readonly backend: LocalBackend,
     private readonly scheduler: Scheduler,
-  ) {}
+  ) {
+    this.#compaction = new Compaction((from) => backend.compact(from));
+  }
 
   async ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
     this.#enter();
@@ -132,8 +138,14 @@ class InprocDataPlane implements ClosableDataPlane {
   deleteObject(address: ContentAddress): Promise<DeletionResult> {
     return this.#track(async () => {
       checkAddress(address);
-      return this.backend.remove(address);
+      const result = await this.backend.remove(address);
+      if (result.deleted) this.#compaction.noteDeletion();
+      return result;
     });
+  }
+
+  compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport> {
+    return this.#track(() => this.#compaction.run(onProgress));
   }
 
   async backendHealth(): Promise<BackendStatus> {
@@ -157,6 +169,7 @@ class InprocDataPlane implements ClosableDataPlane {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#compaction.stop();
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;

@@ -120,6 +120,9 @@ int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end
   error = store->io->stat(store->io, writer->fd, &status);
   if (!error && (uint64_t)status.st_size != end) {
     error = drop_tail(store);
+  } else if (!error) { /* the last commit may be that of a process which was killed before it could sync it */
+    error = as_io_sync_data(store->io, writer->fd);
+    error = error ? as_store_fail(store, error, "fdatasync", "packs") : 0;
   }
   if (!error) {
     start_prewrite(writer);

@@ -154,7 +154,7 @@ static int decode_record(const as_segment_id *id, uint64_t offset, const uint8_t
   if (slot[RECORD_KIND] < AS_RECORD_OBJECT || slot[RECORD_KIND] > AS_RECORD_WHOLE ||
       !all_zero(slot + RECORD_ZEROS, RECORD_SIZE - RECORD_ZEROS) || as_get64(slot + RECORD_ZERO) != 0 ||
       (record.kind != AS_RECORD_OBJECT && !all_zero(slot + RECORD_SHA256, AS_DIGEST_SIZE)) ||
-      offset % AS_PACK_BLOCK == 0 || !location_in_range(id, offset, record.kind, &record.at)) {
+      offset == AS_PACK_BLOCK || !location_in_range(id, offset, record.kind, &record.at)) {
     return 0;
   }
   memcpy(record.blake3, slot + RECORD_BLAKE3, AS_DIGEST_SIZE);

@@ -181,16 +181,16 @@ static int upgrade(const as_store *store) {
 }
 
 /* A reader finds no packs in a store of format 1. */
-static int open_packs(as_store *store) {
+static int open_packs(as_store *store, int version) {
   int fd = as_io_open(store->io, store->root, "packs", O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0 && !(fd == -ENOENT && store->read_only)) {
+  if (fd < 0 && !(fd == -ENOENT && store->read_only && version == 1)) {
     return as_store_fail(store, fd, "open", "packs");
   }
   store->packs_folder = fd < 0 ? -1 : fd;
   return 0;
 }
 
-static int open_parts(as_store *store) {
+static int open_parts(as_store *store, int version) {
   store->objects = open_part(store, "objects", O_RDONLY | O_DIRECTORY, 0);
   if (store->objects < 0) {
     return store->objects;
@@ -198,7 +198,7 @@ static int open_parts(as_store *store) {
   if (!store->read_only) {
     store->staging = open_part(store, "staging", O_RDONLY | O_DIRECTORY, 0);
   }
-  return store->staging < 0 && !store->read_only ? store->staging : open_packs(store);
+  return store->staging < 0 && !store->read_only ? store->staging : open_packs(store, version);
 }
 
 int as_layout_open(as_store *store, int create) {
@@ -222,7 +222,7 @@ int as_layout_open(as_store *store, int create) {
   if (!error && version == 1 && !store->read_only) {
     error = upgrade(store);
   }
-  return error ? error : open_parts(store);
+  return error ? error : open_parts(store, version);
 }
 
 void as_layout_release(as_store *store) {

@@ -323,7 +323,7 @@ int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const
 }
 
 int as_object_repack(as_store *store, const as_digests *digests, const as_object_files *files, const uint8_t *bytes,
-                     const uint8_t *outboard) {
+                     const uint8_t *outboard, int *written) {
   as_pack_item item = {.record = {.kind = AS_RECORD_OBJECT, .at = {.size = (uint32_t)files->size}},
                        .bytes = bytes,
                        .outboard = outboard,
@@ -331,6 +331,7 @@ int as_object_repack(as_store *store, const as_digests *digests, const as_object
   memcpy(item.record.blake3, digests->blake3, AS_DIGEST_SIZE);
   memcpy(item.record.sha256, digests->sha256, AS_DIGEST_SIZE);
   as_packs_commit(store, &item, 1);
+  *written = !item.status && item.written;
   return item.status;
 }
 

@@ -71,8 +71,9 @@ int as_object_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const
 int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], const as_object_files *files,
                                as_staged *outboard);
 
-/* Puts the bytes of a packed object, known to be whole, and its outboard into a new record, on the same condition. */
+/* Puts the bytes of a packed object, known to be whole, and its outboard into a new record, on the same condition;
+ * *written says whether it held. */
 int as_object_repack(as_store *store, const as_digests *digests, const as_object_files *files, const uint8_t *bytes,
-                     const uint8_t *outboard);
+                     const uint8_t *outboard, int *written);
 
 #endif

@@ -9,18 +9,27 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/little.h"
 #include "store/outboard.h"
 #include "store/pack_scan.h"
 #include "store/packs.h"
 
+enum { SALVAGE_WINDOW = 1024 * 1024 /* bytes read at a time, from a segment whose head block is damaged */ };
+
 /* ---- reading a segment ---- */
 
-/* Collects the records of a segment, and again those of its latest commit by themselves. */
+/* Collects the records of a segment; of its latest commit also by themselves, and what they took the place of. */
 typedef struct collection {
   as_table *table;
   as_table latest;
+  as_table replaced;
   uint64_t latest_sequence;
 } collection;
+
+static void forget_latest(collection *into) {
+  as_table_free(&into->latest);
+  as_table_free(&into->replaced);
+}
 
 static as_entry entry_of(const as_record *record) {
   as_entry entry = {.kind = record->kind, .at = record->at};
@@ -28,40 +37,54 @@ static as_entry entry_of(const as_record *record) {
   return entry;
 }
 
-static int put(as_table *table, const as_record *record) {
-  as_entry entry = entry_of(record);
+static int put(as_table *table, const as_entry *entry) {
   int error = as_table_reserve(table, 1);
   if (!error) {
-    as_table_put(table, &entry);
+    as_table_put(table, entry);
   }
   return error;
 }
 
-static int collect(void *context, uint64_t sequence, const as_record *record) {
-  collection *into = context;
-  if (sequence > into->latest_sequence) {
-    as_table_free(&into->latest);
-    as_table_init(&into->latest);
-    into->latest_sequence = sequence;
-  }
-  int error = put(into->table, record);
-  return error || sequence < into->latest_sequence ? error : put(&into->latest, record);
+/* A record of the latest commit so far. */
+static int put_latest(collection *into, const as_entry *entry) {
+  const as_entry *before = as_table_get(into->table, entry->blake3);
+  int first = !as_table_get(&into->latest, entry->blake3);
+  int error = before && first ? put(&into->replaced, before) : 0;
+  return error ? error : put(&into->latest, entry);
 }
 
-/* The salt of a segment whose head block is damaged, from its first commit. */
+static int collect(void *context, uint64_t sequence, const as_record *record) {
+  collection *into = context;
+  as_entry entry = entry_of(record);
+  if (sequence > into->latest_sequence) {
+    forget_latest(into);
+    into->latest_sequence = sequence;
+  }
+  int error = sequence < into->latest_sequence ? 0 : put_latest(into, &entry);
+  return error ? error : put(into->table, &entry);
+}
+
+/* The salt of a segment whose head block is damaged, from the first slot that is whole by its own. */
 static int salvage_id(const as_io *io, int fd, uint64_t number, as_segment_id *out) {
-  uint8_t slot[AS_PACK_SLOT];
-  uint64_t sequence;
+  uint64_t sequence, offset = AS_PACK_BLOCK;
   as_commit_head head;
   as_record record;
-  if (as_io_read(io, fd, slot, sizeof slot, AS_PACK_BLOCK) != sizeof slot) {
-    return AS_E_CORRUPT;
+  ssize_t size = 0;
+  int found = 0;
+  uint8_t *window = malloc(SALVAGE_WINDOW);
+  if (!window) {
+    return -ENOMEM;
   }
-  *out = (as_segment_id){.number = number};
-  for (int i = 0; i < 8; i++) {
-    out->salt |= (uint64_t)slot[8 + i] << (8 * i);
+  while (!found && (size = as_io_read(io, fd, window, SALVAGE_WINDOW, offset)) > 0) {
+    for (ssize_t at = 0; !found && at + AS_PACK_SLOT <= size; at += AS_PACK_SLOT) {
+      as_segment_id id = {.number = number, .salt = as_get64(window + at + 8)}; /* where every slot has it: pack.c */
+      found = as_slot_decode(&id, offset + (uint64_t)at, window + at, &sequence, &head, &record) != AS_SLOT_NONE;
+      *out = id;
+    }
+    offset += (uint64_t)size;
   }
-  return as_slot_decode(out, AS_PACK_BLOCK, slot, &sequence, &head, &record) == AS_SLOT_COMMIT ? 0 : AS_E_CORRUPT;
+  free(window);
+  return found ? 0 : size < 0 ? (int)size : AS_E_CORRUPT;
 }
 
 /* Who a segment is, by its head block, or by its first commit when that is damaged. */
@@ -88,20 +111,13 @@ static int scan(as_store *store, const as_segment *segment, as_scan *out, collec
   return error;
 }
 
-/* The records of the segment, the last of each address, into an empty table. */
-static int read_records(as_store *store, uint64_t number, as_table *table, as_table *latest, as_scan *out) {
-  collection into = {.table = table};
+/* The records of the segment, the last of each address, into the empty table of `into`. */
+static int read_records(as_store *store, uint64_t number, collection *into, as_scan *out) {
   as_segment *segment;
-  as_table_init(&into.latest);
   int error = as_segment_pin(store, number, &segment);
   if (!error) {
-    error = scan(store, segment, out, &into);
+    error = scan(store, segment, out, into);
     as_segment_unpin(store, segment);
-  }
-  if (latest && !error) {
-    *latest = into.latest;
-  } else {
-    as_table_free(&into.latest);
   }
   return error;
 }
@@ -134,23 +150,63 @@ static int payload_whole(as_store *store, const as_entry *entry, uint8_t *buffer
   return error == AS_E_CORRUPT || error == -EIO ? 0 : error;
 }
 
-/* Marks, in memory, what of the last commit is not whole. If it was torn, nobody was told that it is there; if it was
- * whole once, that its bytes are damaged must not be forgotten. */
-static int check_latest(as_store *store, const as_table *latest, as_table *table) {
+/* What is to be noted of a payload of the last commit that is not whole, as the record that notes it. */
+static int judge_torn(as_store *store, const collection *found, const as_entry *torn, as_record *out) {
+  as_entry before = {.kind = AS_RECORD_DELETED};
+  const as_entry *replaced = as_table_get(&found->replaced, torn->blake3);
+  int known = replaced ? replaced->kind != AS_RECORD_DELETED : as_packs_find(store, torn->blake3, &before);
+  if (known < 0) {
+    return known;
+  }
+  before = replaced ? *replaced : before;
+  int back = known && before.kind != AS_RECORD_DAMAGED && as_segments_has(&store->packs->segments, before.at.segment);
+  *out = (as_record){.kind = back ? AS_RECORD_WHOLE : AS_RECORD_DAMAGED, .at = back ? before.at : torn->at};
+  memcpy(out->blake3, torn->blake3, AS_DIGEST_SIZE);
+  return 0;
+}
+
+/* Checks the payloads of the last commit, while the packs know only of what is in other segments. If it was torn, nobody
+ * was told of it: an object that it was to move is still where it was, and any other counts as damaged. If it was whole
+ * once, that its bytes are damaged must not be forgotten. So there are marks to be made, *count of them in memory that
+ * the caller frees; the table has them as if they were made. */
+static int check_latest(as_store *store, collection *found, as_record **marks, size_t *count) {
   uint8_t *buffer = malloc(AS_PACK_OBJECT_MAX);
-  int error = buffer ? 0 : -ENOMEM;
-  for (size_t i = 0; !error && i < latest->capacity; i++) {
-    as_entry entry = latest->slots[i];
+  *count = 0;
+  *marks = malloc((found->latest.count + 1) * sizeof **marks);
+  int error = buffer && *marks ? 0 : -ENOMEM;
+  for (size_t i = 0; !error && i < found->latest.capacity; i++) {
+    const as_entry *entry = &found->latest.slots[i];
     int whole = 1;
-    if (entry.kind == AS_RECORD_OBJECT) {
-      error = payload_whole(store, &entry, buffer, &whole);
+    if (entry->kind == AS_RECORD_OBJECT) {
+      error = payload_whole(store, entry, buffer, &whole);
     }
     if (!error && !whole) {
-      entry.kind = AS_RECORD_DAMAGED;
-      as_table_put(table, &entry); /* in place of the one that is there */
+      error = judge_torn(store, found, entry, &(*marks)[*count]);
+      as_entry marked = entry_of(&(*marks)[*count]);
+      if (!error) {
+        as_table_put(found->table, &marked); /* in place of the one that is there */
+        ++*count;
+      }
     }
   }
   free(buffer);
+  return error;
+}
+
+/* Makes the marks durable: behind later commits nobody would look at those payloads again. */
+static int write_marks(as_store *store, const as_record *marks, size_t count) {
+  as_pack_item *items = calloc(count ? count : 1, sizeof *items);
+  int error = items ? 0 : -ENOMEM;
+  for (size_t i = 0; !error && i < count; i++) {
+    items[i] = (as_pack_item){.record = marks[i], .always = 1};
+  }
+  if (!error && count) {
+    as_packs_commit(store, items, count);
+  }
+  for (size_t i = 0; !error && i < count; i++) {
+    error = items[i].status;
+  }
+  free(items);
   return error;
 }
 
@@ -215,6 +271,11 @@ static int compare_runs(const void *a, const void *b) {
 static int open_run(as_store *store, const as_run *run) {
   as_run opened = *run;
   int error = as_index_open(store->io, store->packs_folder, as_index_name(run->first, run->last).text, &opened.index);
+  const as_index_head *head = error ? NULL : as_index_head_of(opened.index);
+  if (head && (head->first_segment != run->first || head->last_segment != run->last)) { /* of another name */
+    as_index_close(opened.index);
+    error = AS_E_CORRUPT;
+  }
   if (error == AS_E_CORRUPT) {
     return store->read_only ? 0 : as_index_unlink(store, run->first, run->last);
   }
@@ -266,7 +327,9 @@ static int index_segment(as_store *store, uint64_t number, as_run *out) {
   as_table table;
   as_scan seen;
   as_table_init(&table);
-  int error = read_records(store, number, &table, NULL, &seen);
+  collection found = {.table = &table};
+  int error = read_records(store, number, &found, &seen);
+  forget_latest(&found);
   if (!error) {
     store->packs->writer.sequence =
         seen.last_sequence > store->packs->writer.sequence ? seen.last_sequence : store->packs->writer.sequence;
@@ -280,20 +343,37 @@ static int index_segment(as_store *store, uint64_t number, as_run *out) {
   return error;
 }
 
+/* Goes on in a segment whose records have been read. */
+static int resume_with(as_store *store, const as_segment_id *id, collection *found, const as_scan *seen) {
+  as_packs *packs = store->packs;
+  as_record *marks = NULL;
+  size_t count = 0;
+  int error = check_latest(store, found, &marks, &count);
+  packs->table = *found->table;
+  packs->table_first = id->number;
+  packs->writer.sequence = seen->last_sequence > packs->writer.sequence ? seen->last_sequence : packs->writer.sequence;
+  if (!error && !store->read_only) {
+    error = as_pack_writer_resume(store, id, seen->end);
+    error = error ? error : write_marks(store, marks, count);
+  }
+  free(marks);
+  return error;
+}
+
 /* The last segment, when it has no index: commits go on there. */
 static int resume(as_store *store, const as_segment_id *id) {
-  as_packs *packs = store->packs;
-  as_table latest;
+  as_table table;
   as_scan seen;
-  int error = read_records(store, id->number, &packs->table, &latest, &seen);
+  as_table_init(&table);
+  collection found = {.table = &table};
+  int error = read_records(store, id->number, &found, &seen);
   if (error) {
-    return error;
+    as_table_free(&table);
+  } else {
+    error = resume_with(store, id, &found, &seen);
   }
-  error = check_latest(store, &latest, &packs->table);
-  as_table_free(&latest);
-  packs->table_first = id->number;
-  packs->writer.sequence = seen.last_sequence > packs->writer.sequence ? seen.last_sequence : packs->writer.sequence;
-  return error || store->read_only ? error : as_pack_writer_resume(store, id, seen.end);
+  forget_latest(&found);
+  return error;
 }
 
 static int open_segments(as_store *store) {
@@ -336,6 +416,9 @@ int as_packs_open(as_store *store) {
   }
   store->packs = packs;
   as_segments_init(&packs->segments);
+  packs->segment_size_max = AS_SEGMENT_SIZE_MAX;
+  packs->segment_records_max = AS_SEGMENT_RECORDS_MAX;
+  packs->runs_max = AS_RUNS_MAX;
   as_table_init(&packs->table);
   pthread_rwlock_init(&packs->lock, NULL);
   pthread_mutex_init(&packs->queue_mutex, NULL);

@@ -81,7 +81,7 @@ void as_prewrite_claim(as_prewrite *prewrite, uint64_t end) {
 void as_prewrite_committed(as_prewrite *prewrite, uint64_t end) {
   pthread_mutex_lock(&prewrite->mutex);
   if (++prewrite->commits >= AS_PREWRITE_FROM) {
-    if (!prewrite->running) {
+    if (!prewrite->running && prewrite->fd >= 0) {
       start(prewrite);
     }
     prewrite->target = end + prewrite->ahead < prewrite->limit ? end + prewrite->ahead : prewrite->limit;

@@ -59,6 +59,7 @@ static int open_files(as_store *store, const as_segment_id *id) {
   writer->direct = as_io_open(store->io, store->packs_folder, name.text, O_WRONLY | O_NOFOLLOW | O_DIRECT | O_DSYNC, 0);
   writer->direct = writer->direct < 0 ? -1 : writer->direct; /* not every file system has it */
   writer->id = *id;
+  writer->full = 0;
   return 0;
 }
 
@@ -88,8 +89,8 @@ static int drop_tail(as_store *store) {
   return error;
 }
 
-static void start_prewrite(as_pack_writer *writer) {
-  as_prewrite_turn(&writer->prewrite, writer->direct, writer->end, AS_SEGMENT_SIZE_MAX);
+static void start_prewrite(as_pack_writer *writer, uint64_t segment_size_max) {
+  as_prewrite_turn(&writer->prewrite, writer->direct, writer->end, segment_size_max);
 }
 
 int as_pack_writer_init(as_store *store) {
@@ -124,9 +125,12 @@ int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end
   error = store->io->stat(store->io, writer->fd, &status);
   if (!error && (uint64_t)status.st_size != end) {
     error = drop_tail(store);
+  } else if (!error) { /* the last commit may be that of a process which was killed before it could sync it */
+    error = as_io_sync_data(store->io, writer->fd);
+    error = error ? as_store_fail(store, error, "fdatasync", "packs") : 0;
   }
   if (!error) {
-    start_prewrite(writer);
+    start_prewrite(writer, store->packs->segment_size_max);
   }
   return error;
 }
@@ -222,6 +226,7 @@ int as_pack_seal_active(as_store *store) {
   as_packs *packs = store->packs;
   as_run run;
   uint64_t last = packs->writer.id.number;
+  packs->writer.full = 1; /* if this fails half-way, a later index must still cover every commit */
   int error = cut_tail(store);
   error = error ? error : as_pack_seal(store, packs->table_first, last, &packs->table, &run);
   if (error) {
@@ -246,18 +251,18 @@ static int start_segment(as_store *store) {
   as_packs *packs = store->packs;
   as_pack_writer *writer = &packs->writer;
   as_segment_id id;
-  int error = as_segment_create(store, writer->last_number + 1, &id);
+  writer->last_number++; /* whatever becomes of it: a file whose making failed may still have the name */
+  int error = as_segment_create(store, writer->last_number, &id);
   if (error) {
     return error;
   }
-  writer->last_number = id.number;
   error = open_files(store, &id);
   if (error) {
     return error;
   }
   writer->end = AS_PACK_BLOCK;
   packs->table_first = packs->table_first ? packs->table_first : id.number;
-  start_prewrite(writer);
+  start_prewrite(writer, packs->segment_size_max);
   return 0;
 }
 
@@ -270,10 +275,11 @@ static int make_room(as_store *store, size_t size, size_t count) {
     error = drop_tail(store);
     if (!error) {
       writer->spoiled = 0;
-      start_prewrite(writer);
+      start_prewrite(writer, packs->segment_size_max);
     }
   }
-  int full = writer->end + size > AS_SEGMENT_SIZE_MAX || packs->table.count + count > AS_SEGMENT_RECORDS_MAX;
+  int full = writer->full || writer->end + size > packs->segment_size_max ||
+             packs->table.count + count > packs->segment_records_max;
   if (!error && writer->id.number && full) {
     error = as_pack_seal_active(store);
   }
@@ -414,6 +420,9 @@ static int same_location(const as_location *a, const as_location *b) {
 
 /* Whether a record must be written, given what is there now. */
 static int is_needed(const as_pack_item *item, int found, const as_entry *now) {
+  if (item->always) {
+    return 1;
+  }
   if (item->only_at && !(found && same_location(&now->at, item->only_at))) {
     return 0;
   }

@@ -189,7 +189,7 @@ static int merge_runs(as_store *store, const as_index *const *indexes, size_t co
 int as_packs_merge(as_store *store) {
   as_packs *packs = store->packs;
   const as_index *indexes[AS_INDEX_MERGE_MAX];
-  if (packs->run_count < AS_RUNS_MAX) {
+  if (packs->run_count < 2 || packs->run_count < packs->runs_max) {
     return 0;
   }
   size_t count = 0;

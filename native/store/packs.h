@@ -44,6 +44,7 @@ typedef struct as_pack_writer {
   uint64_t sequence;     /* of the last commit */
   uint64_t last_number;  /* the largest number a segment has had */
   int spoiled;           /* a commit failed half-way: what stands behind `end` is unknown */
+  int full;              /* its index may be a file already, so no commit may follow */
   uint8_t *buffer;       /* one commit */
   as_prewrite prewrite;
 } as_pack_writer;
@@ -55,6 +56,7 @@ typedef struct as_pack_item {
   const uint8_t *outboard;    /* of an object that needs one: as_outboard_size(at.size) bytes */
   const as_location *only_at; /* unless NULL: only if the address is there, at this place, when its turn comes */
   int carry;                  /* a deletion or mark is written again, if it is still what holds for the address */
+  int always;                 /* whatever is there: of a mark that opening makes */
   int found;                  /* what was there before: an as_record_kind, or 0 */
   as_location previous;       /* where it was */
   int written;                /* the record has been written */
@@ -71,6 +73,9 @@ typedef struct as_pack_group {
 
 typedef struct as_packs {
   as_segments segments;
+  uint64_t segment_size_max; /* the limits of the same names; tests lower them */
+  size_t segment_records_max;
+  size_t runs_max;
   pthread_rwlock_t lock; /* guards table and runs */
   as_table table;        /* of the segments no run covers */
   uint64_t table_first;  /* the first of them; 0 when there is none */

@@ -179,8 +179,14 @@ static int copy_part(void *context, uint64_t position, const uint8_t *bytes, siz
   return 0;
 }
 
+/* Whether bytes that were whole and are not any more have been deleted meanwhile: then they are gone, not damaged. */
+static int gone_or_damaged(const as_verifier *verifier) {
+  int current = as_object_is_current(verifier->store, verifier->address, &verifier->files);
+  return current < 0 ? current : current ? AS_E_CORRUPT : AS_E_MISSING;
+}
+
 /* A packed object is written anew, with the outboard that its bytes give. */
-static int repack(as_verifier *verifier, const as_digests *digests) {
+static int repack(as_verifier *verifier, const as_digests *digests, int *repaired) {
   size_t size = (size_t)verifier->length;
   uint8_t root[AS_DIGEST_SIZE];
   uint8_t *bytes = malloc(size + (size_t)as_outboard_size(size));
@@ -194,10 +200,10 @@ static int repack(as_verifier *verifier, const as_digests *digests) {
     as_digests again;
     as_span whole = {bytes, size};
     as_dual_many(&whole, 1, &again); /* what was read again is written, so it must be what was verified */
-    error = memcmp(&again, digests, sizeof again) == 0 ? 0 : AS_E_CORRUPT;
+    error = memcmp(&again, digests, sizeof again) == 0 ? 0 : gone_or_damaged(verifier);
   }
   error = error ? fail(verifier, error, "verify")
-                : as_object_repack(verifier->store, digests, &verifier->files, bytes, bytes + size);
+                : as_object_repack(verifier->store, digests, &verifier->files, bytes, bytes + size, repaired);
   free(bytes);
   return error;
 }
@@ -233,8 +239,9 @@ static int conclude_intact(as_verifier *verifier, as_verified *out) {
     return 0;
   }
   if (differs) {
-    error = verifier->files.segment ? repack(verifier, &out->digests) : rewrite_outboard(verifier);
-    out->outboard_repaired = !error;
+    int repaired = 1;
+    error = verifier->files.segment ? repack(verifier, &out->digests, &repaired) : rewrite_outboard(verifier);
+    out->outboard_repaired = !error && repaired;
   }
   int moved = differs && verifier->files.segment; /* a new record is whole by itself */
   if (!error && verifier->files.damaged && !moved) {

@@ -1,9 +1,9 @@
 /*
- * Damage to stored files: every kind is noticed, named as narrowly as it can be, never served, and healed by ingesting
- * again; a damaged outboard beside whole bytes is mended by verifying.
- * May include: store_fixture.h, store/outboard.h. Run by: CTest.
+ * Damage to stored objects, in packs and in files of their own: every kind is noticed, named as narrowly as it can be,
+ * never served, and healed by ingesting again; a damaged outboard of whole bytes is mended by verifying. What else can
+ * happen to packs is in store_pack_test.
+ * May include: store_fixture.h. Run by: CTest.
  */
-#include "store/outboard.h"
 #include "store_fixture.h"
 
 static as_store *store;
@@ -32,12 +32,14 @@ static int read_at(const uint8_t *address, const uint8_t *bytes, uint64_t offset
 static void check_heals(const uint8_t *address, const uint8_t *bytes, size_t size) {
   as_range bad;
   uint64_t found;
-  CHECK(file_exists(object_file(address, ".damaged")), "no mark");
+  place before = place_of(store, address);
+  int moves = !before.packed && size <= AS_PACK_OBJECT_MAX; /* one that format 1 kept as a file goes into a pack */
+  CHECK(before.marked, "no mark");
   CHECK_INT(as_store_stat(store, address, &found), AS_E_CORRUPT);
   CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
   as_ingested out = ingest(store, bytes, size);
-  CHECK(out.healed && !out.existed, "healed %d existed %d", out.healed, out.existed);
-  CHECK(!file_exists(object_file(address, ".damaged")), "the mark stays");
+  CHECK((out.healed || moves) && !out.existed, "healed %d existed %d", out.healed, out.existed);
+  CHECK(!is_marked(store, address), "the mark stays");
   CHECK_INT(as_store_stat(store, address, &found), 0);
   check_read(store, address, bytes, size);
   check_intact(store, address);
@@ -46,9 +48,8 @@ static void check_heals(const uint8_t *address, const uint8_t *bytes, size_t siz
 
 static void check_flipped_byte(const uint8_t *address, const uint8_t *bytes, size_t size, uint64_t offset) {
   as_range bad, ranges[3];
-  const char *path = object_file(address, "");
   uint64_t start = group_of(offset) * AS_GROUP_SIZE, end = start + AS_GROUP_SIZE < size ? start + AS_GROUP_SIZE : size;
-  flip(path, offset, offset % 8);
+  flip_object(store, address, offset, offset % 8);
   CHECK_INT(try_read(store, address, bytes, size, 64 * AS_GROUP_SIZE, &bad), AS_E_CORRUPT);
   CHECK(bad.start == start && bad.end == end, "flip at %llu of %zu: named %llu-%llu", (unsigned long long)offset, size,
         (unsigned long long)bad.start, (unsigned long long)bad.end);
@@ -56,17 +57,17 @@ static void check_flipped_byte(const uint8_t *address, const uint8_t *bytes, siz
   CHECK(!verified.intact && verified.bad_count == 1, "verify found %zu ranges", verified.bad_count);
   CHECK(ranges[0].start == start && ranges[0].end == end, "flip at %llu of %zu: verify named %llu-%llu",
         (unsigned long long)offset, size, (unsigned long long)ranges[0].start, (unsigned long long)ranges[0].end);
-  flip(path, offset, offset % 8);
+  flip_object(store, address, offset, offset % 8);
   check_intact(store, address); /* whole again: the mark goes */
   check_read(store, address, bytes, size);
-  flip(path, offset, offset % 8);
+  flip_object(store, address, offset, offset % 8);
   verified = verify(store, address, ranges, 3); /* marks it too */
   CHECK(!verified.intact, "flip at %llu", (unsigned long long)offset);
   check_heals(address, bytes, size);
 }
 
 static void test_flipped_objects(void) {
-  static const size_t sizes[] = {1, 5000, 16384, 16385, 70000, 16384 * 9 + 1};
+  static const size_t sizes[] = {1, 5000, 16384, 16385, 70000, 16384 * 9 + 1, 262144, 262145, 16384 * 20 + 1};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     size_t size = sizes[i];
     uint8_t *bytes = make_bytes(size, size);
@@ -80,19 +81,19 @@ static void test_flipped_objects(void) {
 }
 
 /* Groups other than the damaged one still come back, until the damage is met. */
-static void test_reads_beside_damage(void) {
-  size_t size = 12 * AS_GROUP_SIZE;
+static void test_reads_beside_damage(uint64_t groups) {
+  size_t size = (size_t)groups * AS_GROUP_SIZE;
   uint8_t *bytes = make_bytes(size, 41);
   as_ingested out = ingest(store, bytes, size);
   const uint8_t *address = out.digests.blake3;
   as_range bad;
-  flip(object_file(address, ""), 5 * AS_GROUP_SIZE + 9, 1);
-  for (uint64_t group = 0; group < 12; group++) {
+  flip_object(store, address, 5 * AS_GROUP_SIZE + 9, 1);
+  for (uint64_t group = 0; group < groups; group++) {
     if (group != 5) {
       CHECK_INT(read_at(address, bytes, group * AS_GROUP_SIZE + 77, &bad), 0);
     }
   }
-  CHECK(!file_exists(object_file(address, ".damaged")), "marked without being met");
+  CHECK(!is_marked(store, address), "marked without being met");
   CHECK_INT(read_at(address, bytes, 5 * AS_GROUP_SIZE + 16383, &bad), AS_E_CORRUPT);
   CHECK(strstr(as_error_detail(), "objects/"), "detail is \"%s\"", as_error_detail());
   CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
@@ -106,37 +107,72 @@ static void check_mended(const uint8_t *address, const uint8_t *expected, size_t
   size_t now_size;
   CHECK(verified.intact && verified.outboard_repaired && verified.bad_count == 0, "intact %d repaired %d",
         verified.intact, verified.outboard_repaired);
-  uint8_t *now = file_bytes(object_file(address, ".obao4"), &now_size);
+  uint8_t *now = outboard_bytes(store, address, &now_size);
   CHECK_INT(now_size, expected_size);
   CHECK_BYTES(now, expected, expected_size, "mended outboard");
-  CHECK(!file_exists(object_file(address, ".damaged")), "mark after mending");
+  CHECK(!is_marked(store, address), "mark after mending");
   verified = verify(store, address, ranges, 2);
   CHECK(verified.intact && !verified.outboard_repaired, "mended once");
   free(now);
 }
 
-static void test_damaged_outboards(void) {
-  size_t size = 7 * AS_GROUP_SIZE + 100, outboard_size;
-  uint8_t *bytes = make_bytes(size, 51);
-  as_ingested out = ingest(store, bytes, size);
-  const uint8_t *address = out.digests.blake3;
-  uint8_t *outboard = file_bytes(object_file(address, ".obao4"), &outboard_size);
+/* Every part of an outboard damaged in turn. */
+static void check_flipped_outboard(const uint8_t *address, const uint8_t *bytes, uint64_t groups) {
+  size_t outboard_size;
+  uint8_t *outboard = outboard_bytes(store, address, &outboard_size);
   as_range bad;
-  int refused = 0;
-  CHECK_INT(outboard_size, 8 + 64 * 7);
+  uint64_t refused = 0, flips = 0;
+  CHECK_INT(outboard_size, 8 + 64 * (groups - 1));
   for (uint64_t offset = 0; offset < outboard_size; offset += offset < 8 ? 1 : 11) {
-    flip(object_file(address, ".obao4"), offset, offset % 8);
-    for (uint64_t group = 0; group < 8; group++) {
+    flip_outboard(store, address, offset, offset % 8);
+    flips++;
+    for (uint64_t group = 0; group < groups; group++) {
       int error = read_at(address, bytes, group * AS_GROUP_SIZE, &bad);
       CHECK(error == AS_E_CORRUPT || (error == 0 && offset >= 8), "flip at %llu, group %llu: %s",
             (unsigned long long)offset, (unsigned long long)group, as_error_name(error));
       refused += error != 0;
-      CHECK(!error || unlink(object_file(address, ".damaged")) == 0, "no mark"); /* each group by itself */
+      CHECK_INT(is_marked(store, address), error != 0);
+      if (error) {
+        set_mark(store, address, 0); /* each group by itself */
+      }
     }
     check_mended(address, outboard, outboard_size);
   }
-  CHECK(refused > 150 && refused < 350, "%d reads were refused", refused);
-  static const uint64_t lengths[] = {0, 7, 8, 71, 100, 455};
+  CHECK(refused > 2 * flips && refused < groups * flips * 3 / 4, "%llu of %llu reads were refused",
+        (unsigned long long)refused, (unsigned long long)(groups * flips));
+  free(outboard);
+}
+
+static void test_damaged_outboards(uint64_t groups) {
+  size_t size = (size_t)(groups - 1) * AS_GROUP_SIZE + 100;
+  uint8_t *bytes = make_bytes(size, 51);
+  as_ingested out = ingest(store, bytes, size);
+  const uint8_t *address = out.digests.blake3;
+  as_range bad;
+  check_flipped_outboard(address, bytes, groups);
+  flip_outboard(store, address, 9, 0);
+  CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
+  CHECK(ingest(store, bytes, size).healed, "outboard damaged");
+  check_read(store, address, bytes, size);
+  /* Both damaged: the outboard can no longer narrow the damage, and says so by naming all it cannot vouch for. */
+  flip_outboard(store, address, 8, 0);
+  flip_object(store, address, 3, 0);
+  as_verified verified = verify(store, address, &bad, 1);
+  CHECK(!verified.intact && bad.start == 0 && bad.end == size, "%llu-%llu", (unsigned long long)bad.start,
+        (unsigned long long)bad.end);
+  check_heals(address, bytes, size);
+  free(bytes);
+}
+
+/* An outboard that is a file may also be cut short, extended or not there. */
+static void test_wrong_outboard_files(void) {
+  size_t size = 19 * AS_GROUP_SIZE + 100, outboard_size;
+  uint8_t *bytes = make_bytes(size, 52);
+  as_ingested out = ingest(store, bytes, size);
+  const uint8_t *address = out.digests.blake3;
+  uint8_t *outboard = outboard_bytes(store, address, &outboard_size);
+  as_range bad;
+  const uint64_t lengths[] = {0, 7, 8, 71, 100, outboard_size - 1};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     resize_file(object_file(address, ".obao4"), lengths[i]);
     CHECK_INT(as_store_stat(store, address, &(uint64_t){0}), AS_E_CORRUPT);
@@ -153,21 +189,14 @@ static void test_damaged_outboards(void) {
   CHECK(unlink(object_file(address, ".obao4")) == 0, "unlink");
   CHECK(ingest(store, bytes, size).healed, "outboard missing");
   check_read(store, address, bytes, size);
-  /* Both damaged: the outboard can no longer narrow the damage, and says so by naming all it cannot vouch for. */
-  flip(object_file(address, ".obao4"), 8, 0);
-  flip(object_file(address, ""), 3, 0);
-  as_verified verified = verify(store, address, &bad, 1);
-  CHECK(!verified.intact && bad.start == 0 && bad.end == size, "%llu-%llu", (unsigned long long)bad.start,
-        (unsigned long long)bad.end);
-  check_heals(address, bytes, size);
   free(outboard);
   free(bytes);
 }
 
-/* Cut short or extended, with the outboard as it was: nothing is served from any offset, not even right bytes under a
- * wrong size. */
+/* A file cut short or extended, with the outboard as it was: nothing is served from any offset, not even right bytes
+ * under a wrong size. The small ones are as format 1 kept them. */
 static void test_wrong_lengths(void) {
-  static const size_t sizes[] = {100, 16384, 16385, 40000, 5 * AS_GROUP_SIZE};
+  static const size_t sizes[] = {100, 16384, 16385, 40000, 5 * AS_GROUP_SIZE, 300000, 20 * AS_GROUP_SIZE};
   static const int64_t changes[] = {-100, -99, -1, 1, 16384, -16384, -16385, 20000, -40000, 100000};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     size_t size = sizes[i];
@@ -175,8 +204,6 @@ static void test_wrong_lengths(void) {
     uint8_t *longer = realloc(bytes, size + 200000);
     bytes = longer;
     memset(bytes + size, 0, 200000); /* what a longer file would be read as */
-    as_ingested out = ingest(store, bytes, size);
-    const uint8_t *address = out.digests.blake3;
     for (size_t j = 0; j < sizeof changes / sizeof *changes; j++) {
       int64_t now = (int64_t)size + changes[j];
       as_range bad, ranges[8];
@@ -184,6 +211,8 @@ static void test_wrong_lengths(void) {
         continue;
       }
       uint64_t seed = j, offset = next_random(&seed) % ((uint64_t)now + 1);
+      as_digests digests = put_as_files(bytes, size);
+      const uint8_t *address = digests.blake3;
       resize_file(object_file(address, ""), (uint64_t)now);
       CHECK_INT(read_at(address, bytes, offset, &bad), AS_E_CORRUPT);
       as_verified verified = verify(store, address, ranges, 8);
@@ -195,6 +224,7 @@ static void test_wrong_lengths(void) {
       CHECK(changes[j] != -16384 || size != 5 * AS_GROUP_SIZE || ranges[0].start == 4 * AS_GROUP_SIZE,
             "four of five groups are whole, damage begins at %llu", (unsigned long long)ranges[0].start);
       check_heals(address, bytes, size);
+      remove_object(store, address);
     }
     free(bytes);
   }
@@ -209,13 +239,21 @@ static void forge(const uint8_t *address, uint64_t size, const uint8_t *pairs, s
 }
 
 /* Sizes that lie, with outboards made to fit the lie as far as anyone can make them. The bytes of the first groups are
- * right, and their pairs authenticate; only the last group gives the lie away. */
-static void test_forged_shapes(void) {
+ * right, and their pairs authenticate; only the last group gives the lie away. Only of a file can the size lie: that of a
+ * packed object has a checksum. */
+static void check_forged_shape(const uint8_t *bytes, uint64_t lie, const uint8_t *pairs, size_t count) {
   enum { SIZE = 3 * AS_GROUP_SIZE };
-  uint8_t *bytes = make_bytes(5 * AS_GROUP_SIZE, 71), cv[3][AS_DIGEST_SIZE], pairs[4 * 64] = {0};
-  as_ingested out = ingest(store, bytes, SIZE);
-  const uint8_t *address = out.digests.blake3;
+  as_digests digests = put_as_files(bytes, SIZE);
   as_range bad;
+  resize_file(object_file(digests.blake3, ""), lie);
+  forge(digests.blake3, lie, pairs, count);
+  CHECK_INT(read_at(digests.blake3, bytes, 0, &bad), AS_E_CORRUPT);
+  check_heals(digests.blake3, bytes, SIZE);
+  remove_object(store, digests.blake3);
+}
+
+static void test_forged_shapes(void) {
+  uint8_t *bytes = make_bytes(5 * AS_GROUP_SIZE, 71), cv[3][AS_DIGEST_SIZE], pairs[4 * 64] = {0};
   for (uint64_t group = 0; group < 3; group++) {
     as_blake3_subtree(bytes + group * AS_GROUP_SIZE, AS_GROUP_SIZE, group, cv[group]);
   }
@@ -225,56 +263,44 @@ static void test_forged_shapes(void) {
   memcpy(pairs + 64, cv[0], 32);
   memcpy(pairs + 96, cv[1], 32);
   memcpy(pairs + 128, cv[2], 32);
-  resize_file(object_file(address, ""), 4 * AS_GROUP_SIZE);
-  CHECK(chmod(object_file(address, ".obao4"), 0644) == 0, "chmod");
-  forge(address, 4 * AS_GROUP_SIZE, pairs, 3);
-  CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
-  check_heals(address, bytes, SIZE);
+  check_forged_shape(bytes, 4 * AS_GROUP_SIZE, pairs, 3);
   /* Two groups: the root's children taken for the groups themselves. */
-  CHECK(chmod(object_file(address, ".obao4"), 0644) == 0, "chmod");
-  resize_file(object_file(address, ""), 2 * AS_GROUP_SIZE);
-  forge(address, 2 * AS_GROUP_SIZE, pairs, 1);
-  CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
-  check_heals(address, bytes, SIZE);
+  check_forged_shape(bytes, 2 * AS_GROUP_SIZE, pairs, 1);
   /* The same number of groups, the last one shorter. */
-  CHECK(chmod(object_file(address, ".obao4"), 0644) == 0, "chmod");
-  resize_file(object_file(address, ""), SIZE - 5);
-  forge(address, SIZE - 5, pairs, 2);
-  CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
-  check_heals(address, bytes, SIZE);
+  check_forged_shape(bytes, 3 * AS_GROUP_SIZE - 5, pairs, 2);
   free(bytes);
 }
 
-static void test_many_ranges(void) {
-  enum { GROUPS = 40 };
-  size_t size = GROUPS * AS_GROUP_SIZE;
+static void test_many_ranges(uint64_t groups) {
+  enum { MOST = 40 };
+  size_t size = (size_t)groups * AS_GROUP_SIZE;
   uint8_t *bytes = make_bytes(size, 81);
   as_ingested out = ingest(store, bytes, size);
   const uint8_t *address = out.digests.blake3;
-  as_range ranges[GROUPS];
-  for (uint64_t group = 1; group < GROUPS; group += 3) { /* 1, 2, 4, 5, 7, 8, … */
-    flip(object_file(address, ""), group * AS_GROUP_SIZE, 0);
-    if (group + 1 < GROUPS) {
-      flip(object_file(address, ""), (group + 1) * AS_GROUP_SIZE, 0);
-    }
+  as_range ranges[MOST];
+  uint64_t pairs = groups / 3; /* groups is a multiple of 3, and 1 more */
+  for (uint64_t group = 1; group < groups; group += 3) { /* 1, 2, 4, 5, 7, 8, … */
+    flip_object(store, address, group * AS_GROUP_SIZE, 0);
+    flip_object(store, address, (group + 1) * AS_GROUP_SIZE, 0);
   }
-  as_verified verified = verify(store, address, ranges, GROUPS);
-  CHECK_INT(verified.bad_count, 13);
+  as_verified verified = verify(store, address, ranges, MOST);
+  CHECK_INT(verified.bad_count, pairs);
   for (size_t i = 0; i < verified.bad_count; i++) {
     CHECK_INT(ranges[i].start, (3 * i + 1) * AS_GROUP_SIZE);
     CHECK_INT(ranges[i].end, (3 * i + 3) * AS_GROUP_SIZE);
   }
-  verified = verify(store, address, ranges, 5);
-  CHECK_INT(verified.bad_count, 5);
-  CHECK_INT(ranges[4].start, 13 * AS_GROUP_SIZE);
-  CHECK_INT(ranges[4].end, 39 * AS_GROUP_SIZE);
+  verified = verify(store, address, ranges, 4);
+  CHECK_INT(verified.bad_count, 4);
+  CHECK_INT(ranges[3].start, 10 * AS_GROUP_SIZE);
+  CHECK_INT(ranges[3].end, (groups - 1) * AS_GROUP_SIZE);
   check_heals(address, bytes, size);
   free(bytes);
 }
 
-/* A reader that still has the damaged file open must not mark the copy that has replaced it. */
-static void test_damage_in_replaced_file(void) {
-  size_t size = 3 * AS_GROUP_SIZE, skip, count;
+/* A reader that still has the damaged copy open must not mark the copy that has replaced it. A copy in a pack may also
+ * have been deleted meanwhile, for all its reader can tell. */
+static void test_damage_in_replaced_copy(uint64_t groups) {
+  size_t size = (size_t)groups * AS_GROUP_SIZE, skip, count;
   uint8_t *bytes = make_bytes(size, 91), *buffer = malloc(size);
   as_ingested out = ingest(store, bytes, size);
   const uint8_t *address = out.digests.blake3;
@@ -283,18 +309,19 @@ static void test_damage_in_replaced_file(void) {
   as_verified verified;
   as_range bad;
   uint64_t found;
-  flip(object_file(address, ""), 100, 3);
+  int packed = place_of(store, address).packed;
+  flip_object(store, address, 100, 3);
   CHECK_INT(as_reader_open(store, address, &reader, &found), 0);
   CHECK_INT(as_verifier_open(store, address, &verifier, &found), 0);
   CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
   check_heals(address, bytes, size);
-  CHECK_INT(as_reader_read(reader, 0, buffer, size, &skip, &count, &bad), AS_E_CORRUPT);
+  CHECK_INT(as_reader_read(reader, 0, buffer, size, &skip, &count, &bad), packed ? AS_E_MISSING : AS_E_CORRUPT);
   as_reader_close(reader);
   while (as_verifier_pump(verifier, 20000, &count) == 0 && count > 0) {
   }
-  CHECK_INT(as_verifier_finish(verifier, &verified, &bad, 1), 0);
-  CHECK(!verified.intact, "the old file is damaged");
-  CHECK(!file_exists(object_file(address, ".damaged")), "the new file is marked for the old one's damage");
+  CHECK_INT(as_verifier_finish(verifier, &verified, &bad, 1), packed ? AS_E_MISSING : 0);
+  CHECK(!verified.intact, "the old copy is damaged");
+  CHECK(!is_marked(store, address), "the new copy is marked for the old one's damage");
   check_read(store, address, bytes, size);
   free(buffer);
   free(bytes);
@@ -302,7 +329,7 @@ static void test_damage_in_replaced_file(void) {
 
 /* ---- a disk that does not give some bytes ---- */
 
-static uint64_t unreadable_start, unreadable_end; /* in any file larger than an outboard of these tests */
+static uint64_t unreadable_start, unreadable_end; /* in any file that has so many bytes */
 
 static ssize_t read_with_hole(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
   (void)io;
@@ -312,8 +339,8 @@ static ssize_t read_with_hole(const as_io *io, int fd, void *bytes, size_t size,
   return as_io_posix()->read(as_io_posix(), fd, bytes, size, offset);
 }
 
-static void test_unreadable_bytes(void) {
-  size_t size = 10 * AS_GROUP_SIZE;
+static void test_unreadable_bytes(uint64_t groups) {
+  size_t size = (size_t)groups * AS_GROUP_SIZE;
   uint8_t *bytes = make_bytes(size, 101);
   memset(bytes + 8 * AS_GROUP_SIZE, 0, AS_GROUP_SIZE); /* as what stands for unreadable bytes */
   as_ingested out = ingest(store, bytes, size);
@@ -324,10 +351,10 @@ static void test_unreadable_bytes(void) {
   as_store_close(store);
   CHECK_INT(as_store_open_on(&holed, fixture_store, 0, &store), 0);
   for (uint64_t group = 4; group <= 8; group += 4) {
-    unreadable_start = group * AS_GROUP_SIZE + 4096;
+    unreadable_start = place_of(store, address).at + group * AS_GROUP_SIZE + 4096;
     unreadable_end = unreadable_start + 4096;
     CHECK_INT(read_at(address, bytes, group * AS_GROUP_SIZE, &bad), -EIO);
-    CHECK(!file_exists(object_file(address, ".damaged")), "an unreadable disk is not a damaged object to a reader");
+    CHECK(!is_marked(store, address), "an unreadable disk is not a damaged object to a reader");
     CHECK_INT(read_at(address, bytes, 2 * AS_GROUP_SIZE, &bad), 0);
     as_verified verified = verify(store, address, ranges, 4);
     CHECK(!verified.intact && verified.bad_count == 1, "%zu ranges", verified.bad_count);
@@ -341,14 +368,14 @@ static void test_unreadable_bytes(void) {
   free(bytes);
 }
 
-/* Read-only: damage is found and refused, and nothing in the folder changes. Large enough for a scratch file. */
-static void test_read_only(void) {
-  size_t size = (AS_CV_LIST_MEMORY + 100) * (size_t)AS_GROUP_SIZE;
+/* Read-only: damage is found and refused, and nothing in the folder changes. */
+static void test_read_only(size_t size) {
   uint8_t *bytes = make_bytes(size, 111);
   as_ingested out = ingest(store, bytes, size);
   const uint8_t *address = out.digests.blake3;
   as_range bad, ranges[2];
-  flip(object_file(address, ".obao4"), 5000, 1);
+  flip_outboard(store, address, as_outboard_size(size) / 2, 1);
+  ingest(store, "later", 5); /* opening looks at the last commit of the packs, and would find it there */
   as_store_close(store);
   store = open_store(AS_OPEN_READ_ONLY);
   as_verified verified = verify(store, address, ranges, 2);
@@ -357,14 +384,15 @@ static void test_read_only(void) {
   store = open_store(0);
   verified = verify(store, address, ranges, 2);
   CHECK(verified.intact && verified.outboard_repaired, "a writer repairs");
-  flip(object_file(address, ""), size / 2, 1);
+  flip_object(store, address, size / 2, 1);
+  ingest(store, "later still", 11);
   as_store_close(store);
   store = open_store(AS_OPEN_READ_ONLY);
   CHECK_INT(try_read(store, address, bytes, size, 1 << 20, &bad), AS_E_CORRUPT);
   CHECK_INT(bad.start, size / 2 / AS_GROUP_SIZE * AS_GROUP_SIZE);
   verified = verify(store, address, ranges, 2);
   CHECK(!verified.intact && verified.bad_count == 1 && ranges[0].start == bad.start, "range");
-  CHECK(!file_exists(object_file(address, ".damaged")), "read-only marks nothing");
+  CHECK(!is_marked(store, address), "read-only marks nothing");
   as_store_close(store);
   store = open_store(0);
   free(bytes);
@@ -374,14 +402,21 @@ int main(void) {
   fixture_begin();
   store = open_store(AS_OPEN_CREATE);
   test_flipped_objects();
-  test_reads_beside_damage();
-  test_damaged_outboards();
+  test_reads_beside_damage(12); /* in a pack, */
+  test_reads_beside_damage(21); /* and in a file */
+  test_damaged_outboards(8);
+  test_damaged_outboards(20);
+  test_wrong_outboard_files();
   test_wrong_lengths();
   test_forged_shapes();
-  test_many_ranges();
-  test_damage_in_replaced_file();
-  test_unreadable_bytes();
-  test_read_only();
+  test_many_ranges(16);
+  test_many_ranges(40);
+  test_damage_in_replaced_copy(3);
+  test_damage_in_replaced_copy(18);
+  test_unreadable_bytes(10);
+  test_unreadable_bytes(22);
+  test_read_only(200000);
+  test_read_only((AS_CV_LIST_MEMORY + 100) * (size_t)AS_GROUP_SIZE); /* large enough for a scratch file */
   CHECK_INT(count_entries(fixture_file("staging")), 0);
   as_store_close(store);
   fixture_clean();

@@ -1,6 +1,6 @@
 /*
  * What the store tests share: a folder that is removed at the end, made-up bytes, and the API's verbs as single calls.
- * May include: artifactstore.h, check.h, store/store.h. Included by: native/test/store_*_test.c.
+ * May include: artifactstore.h, check.h, store/objects.h, store/outboard.h. Included by: native/test/store_*_test.c.
  */
 #ifndef AS_TEST_STORE_FIXTURE_H
 #define AS_TEST_STORE_FIXTURE_H
@@ -17,6 +17,10 @@
 
 #include "artifactstore.h"
 #include "check.h"
+#include "store/objects.h"
+#include "store/outboard.h"
+#include "store/pack_scan.h"
+#include "store/packs.h"
 #include "store/store.h"
 
 static char fixture_path[256]; /* a new, empty folder; the store is put in "<folder>/store" */
@@ -138,6 +142,148 @@ static inline uint8_t *make_bytes(size_t size, uint64_t seed) {
   return bytes;
 }
 
+/* ---- where an object is, in a pack or in files of its own ---- */
+
+typedef struct place {
+  int packed;
+  int marked;
+  char file[512];          /* the file that has its bytes, */
+  uint64_t at;             /* from here on, */
+  uint64_t size;           /* so many */
+  char outboard_file[512]; /* the same of its outboard; its size 0 when there is none */
+  uint64_t outboard_at;
+  uint64_t outboard_size;
+} place;
+
+static inline place place_in_pack(const as_entry *entry) {
+  place out = {.packed = 1, .marked = entry->kind == AS_RECORD_DAMAGED, .at = entry->at.offset, .size = entry->at.size};
+  snprintf(out.file, sizeof out.file, "%s/packs/%s", fixture_store, as_segment_name(entry->at.segment).text);
+  memcpy(out.outboard_file, out.file, sizeof out.file);
+  out.outboard_at = out.at + out.size;
+  out.outboard_size = as_outboard_size(out.size);
+  return out;
+}
+
+static inline place place_of(as_store *store, const uint8_t address[AS_DIGEST_SIZE]) {
+  as_entry entry;
+  int found = as_packs_find(store, address, &entry);
+  CHECK(found >= 0, "find: %s", as_error_name(found));
+  if (found) {
+    return place_in_pack(&entry);
+  }
+  place out = {.marked = file_exists(object_file(address, ".damaged"))};
+  snprintf(out.file, sizeof out.file, "%s", object_file(address, ""));
+  snprintf(out.outboard_file, sizeof out.outboard_file, "%s", object_file(address, ".obao4"));
+  out.size = file_size(out.file);
+  out.outboard_size = file_exists(out.outboard_file) ? file_size(out.outboard_file) : 0;
+  return out;
+}
+
+static inline int is_marked(as_store *store, const uint8_t address[AS_DIGEST_SIZE]) {
+  return place_of(store, address).marked;
+}
+
+/* Flips one bit of an object's bytes, or of its outboard. */
+static inline void flip_object(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t offset, unsigned bit) {
+  place at = place_of(store, address);
+  CHECK(offset < at.size, "the object has no byte %llu", (unsigned long long)offset);
+  flip(at.file, at.at + offset, bit);
+}
+
+static inline void flip_outboard(as_store *store, const uint8_t address[AS_DIGEST_SIZE], uint64_t offset,
+                                 unsigned bit) {
+  place at = place_of(store, address);
+  CHECK(offset < at.outboard_size, "the outboard has no byte %llu", (unsigned long long)offset);
+  flip(at.outboard_file, at.outboard_at + offset, bit);
+}
+
+/* The bytes of an object's outboard; the caller frees them. */
+static inline uint8_t *outboard_bytes(as_store *store, const uint8_t address[AS_DIGEST_SIZE], size_t *size) {
+  place at = place_of(store, address);
+  uint8_t *bytes = malloc((size_t)at.outboard_size + 1);
+  int fd = open(at.outboard_file, O_RDONLY);
+  *size = (size_t)at.outboard_size;
+  CHECK(fd >= 0 && pread(fd, bytes, *size, (off_t)at.outboard_at) == (ssize_t)*size, "%s", at.outboard_file);
+  close(fd);
+  return bytes;
+}
+
+typedef struct fixture_walk {
+  as_store *store;
+  void (*visit)(void *context, const as_entry *entry);
+  void *context;
+} fixture_walk;
+
+static inline int fixture_walk_record(void *context, uint64_t sequence, const as_record *record) {
+  const fixture_walk *walk = context;
+  as_entry entry;
+  (void)sequence;
+  if (as_packs_find(walk->store, record->blake3, &entry) == 1 && entry.at.segment == record->at.segment &&
+      entry.at.offset == record->at.offset) {
+    walk->visit(walk->context, &entry);
+  }
+  return 0;
+}
+
+/* Calls `visit` for each object that is in the packs, by what the segments say; marks may make it come twice. */
+static inline void each_packed(as_store *store, void (*visit)(void *context, const as_entry *entry), void *context) {
+  fixture_walk walk = {store, visit, context};
+  as_segment_id id;
+  for (uint64_t at = 1; as_segments_next(as_store_segments(store), at, &id); at = id.number + 1) {
+    as_segment *segment;
+    struct stat status;
+    as_scan seen;
+    CHECK_INT(as_segment_pin(store, id.number, &segment), 0);
+    CHECK(fstat(segment->fd, &status) == 0, "fstat");
+    CHECK_INT(as_segment_scan(as_io_posix(), segment->fd, &segment->id, (uint64_t)status.st_size, &seen,
+                              fixture_walk_record, &walk),
+              0);
+    as_segment_unpin(store, segment);
+  }
+}
+
+/* Marks an object damaged, or takes the mark away, whatever its bytes are. */
+static inline void set_mark(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int damaged) {
+  as_object_files files;
+  CHECK_INT(as_object_open(store, address, &files), 0);
+  CHECK_INT(as_object_mark(store, address, &files, damaged), 0);
+  as_object_close(store, &files);
+}
+
+static inline int fixture_copy_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
+  memcpy((uint8_t *)context + position, bytes, size);
+  return 0;
+}
+
+/* Puts an object into the store's folder as format 1 kept every one: in files of its own. */
+static inline as_digests put_as_files(const uint8_t *bytes, size_t size) {
+  as_digests digests;
+  as_span span = {bytes, size};
+  uint8_t root[AS_DIGEST_SIZE];
+  as_dual_many(&span, 1, &digests);
+  char folder[16];
+  snprintf(folder, sizeof folder, "objects/%02x", digests.blake3[0]);
+  CHECK(mkdir(fixture_file(folder), 0755) == 0 || errno == EEXIST, "%s", folder);
+  if (size > AS_GROUP_SIZE) {
+    as_cv_list values;
+    as_dual dual;
+    size_t outboard_size = (size_t)as_outboard_size(size);
+    uint8_t *outboard = malloc(outboard_size);
+    as_cv_list_init(&values, as_io_posix(), NULL, NULL);
+    as_dual_init(&dual, as_cv_list_add, &values);
+    CHECK_INT(as_dual_update(&dual, bytes, size), 0);
+    CHECK_INT(as_dual_finish(&dual, &digests), 0);
+    CHECK_INT(as_outboard_build(&values, size, fixture_copy_part, outboard, root), 0);
+    write_file(object_file(digests.blake3, ".obao4"), outboard, outboard_size);
+    as_cv_list_free(&values);
+    free(outboard);
+  }
+  write_file(object_file(digests.blake3, ""), bytes, size);
+  return digests;
+}
+
+/* ---- the API's verbs ---- */
+
 static inline as_store *open_store(unsigned flags) {
   as_store *store;
   int error = as_store_open(fixture_store, flags, &store);
@@ -233,6 +379,12 @@ static inline void check_intact(as_store *store, const uint8_t *address) {
   as_verified out = verify(store, address, bad, 4);
   CHECK(out.intact, "object %02x%02x… of %llu bytes is damaged at %llu", address[0], address[1],
         (unsigned long long)out.size, (unsigned long long)bad[0].start);
+}
+
+static inline void remove_object(as_store *store, const uint8_t *address) {
+  uint64_t freed;
+  int removed, error = as_store_remove(store, address, &removed, &freed);
+  CHECK(error == 0 && removed, "remove: %s (%s)", as_error_name(error), as_error_detail());
 }
 
 /* How many entries a folder of the store has. */

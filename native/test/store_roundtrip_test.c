@@ -9,9 +9,12 @@
 
 #include "store_fixture.h"
 
-static const size_t SIZES[] = {0,       1,       2,           1023,        1024,        1025,    16383,   16384,
-                               16385,   32768,   32769,       49152,       65536,       65537,   100001,  1048575,
-                               1048576, 1048577, 3 * 1048576, 5 * 1048576 + 4321};
+/* Both sides of every border: chunks, blocks, groups, payloads with blocks of their own, objects with files of their
+ * own. */
+static const size_t SIZES[] = {0,       1,       2,       1023,    1024,    1025,    4095,        4096,
+                               4097,    8192,    16383,   16384,   16385,   32639,   32640,       32641,
+                               32767,   32768,   32769,   49152,   65536,   65537,   100001,      262143,
+                               262144,  262145,  1048575, 1048576, 1048577, 3145728, 5 * 1048576 + 4321};
 enum { SIZE_COUNT = sizeof SIZES / sizeof *SIZES };
 
 static void check_ranges(as_store *store, const uint8_t *address, const uint8_t *bytes, size_t size) {
@@ -47,9 +50,11 @@ static void check_object(as_store *store, const as_ingested *out, const uint8_t 
   CHECK_INT(out->size, size);
   CHECK_INT(as_store_stat(store, out->digests.blake3, &found), 0);
   CHECK_INT(found, size);
-  const char *outboard = object_file(out->digests.blake3, ".obao4");
-  CHECK(file_exists(outboard) == (size > AS_GROUP_SIZE), "outboard of %zu bytes", size);
-  CHECK_INT(out->stored_size, size + (size > AS_GROUP_SIZE ? file_size(outboard) : 0));
+  place at = place_of(store, out->digests.blake3);
+  CHECK_INT(at.packed, size <= AS_PACK_OBJECT_MAX);
+  CHECK(at.size == size && (at.outboard_size > 0) == (size > AS_GROUP_SIZE), "%zu bytes, outboard of %zu",
+        (size_t)at.size, (size_t)at.outboard_size);
+  CHECK_INT(out->stored_size, size + at.outboard_size);
   check_read(store, out->digests.blake3, bytes, size);
   check_ranges(store, out->digests.blake3, bytes, size);
   as_verified verified = verify(store, out->digests.blake3, bad, 2);
@@ -76,7 +81,9 @@ static void test_sizes(const as_io *io) {
       at += piece;
       CHECK_INT(as_ingest_length(handle), at);
     }
-    CHECK_INT(count_entries(fixture_file("objects")) > 0, i > 0);
+    as_digests expected;
+    as_dual_many(&(as_span){bytes, size}, 1, &expected);
+    CHECK_INT(as_store_stat(store, expected.blake3, &found), AS_E_MISSING); /* nothing shows before the commit */
     as_ingest_commit(store, &handle, NULL, 1, &out, &status);
     CHECK(status == 0, "commit of %zu bytes: %s", size, as_error_detail());
     CHECK(!out.existed && !out.healed, "first ingest of %zu bytes", size);
@@ -85,7 +92,9 @@ static void test_sizes(const as_io *io) {
     CHECK(out.existed && !out.healed, "second ingest of %zu bytes", size);
     check_object(store, &out, bytes, size);
     CHECK_INT(as_store_remove(store, out.digests.blake3, &removed, &freed), 0);
-    CHECK(removed && (size == 0 || freed > 0), "removing %zu bytes freed %llu", size, (unsigned long long)freed);
+    /* Of a small one, no block may be its own: then compaction gives the space back. */
+    CHECK(removed && (size < 2 * AS_PACK_BLOCK || freed > 0), "removing %zu bytes freed %llu", size,
+          (unsigned long long)freed);
     CHECK_INT(as_store_stat(store, out.digests.blake3, &found), AS_E_MISSING);
     CHECK_INT(as_store_remove(store, out.digests.blake3, &removed, &freed), 0);
     CHECK(!removed && freed == 0, "removing twice");
@@ -340,8 +349,9 @@ static void test_foreign_folders(void) {
 }
 
 static void test_formats(void) {
-  static const char *unknown[] = {"artifactstore-data 2\n", "artifactstore-data 1", "artifactstore-data 1\n\n", "",
-                                  "hello\n"};
+  static const char *unknown[] = {"artifactstore-data 3\n",   "artifactstore-data 2",     "artifactstore-data 1",
+                                  "artifactstore-data 2\n\n", "artifactstore-data 1\n\n", "artifactstore-data 10\n",
+                                  "",                         "hello\n"};
   as_store_close(open_store(AS_OPEN_CREATE));
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
     write_file(fixture_file("FORMAT"), unknown[i], strlen(unknown[i]));
@@ -349,7 +359,8 @@ static void test_formats(void) {
     CHECK(strstr(as_error_detail(), "FORMAT"), "detail is \"%s\"", as_error_detail());
     CHECK_INT(try_open(AS_OPEN_READ_ONLY), AS_E_FORMAT);
   }
-  write_file(fixture_file("FORMAT"), "artifactstore-data 1\n", 21);
+  write_file(fixture_file("FORMAT"), "artifactstore-data 2\n", 21);
+  CHECK_INT(try_open(AS_OPEN_READ_ONLY), 0);
   CHECK_INT(try_open(0), 0);
   fixture_remove(fixture_store);
 }

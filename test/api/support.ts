@@ -1,7 +1,7 @@
 /** What the tests of the HTTP door share: a running service, a client that sends exactly the bytes it is told, and damage on disk. */
 
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import type { Test } from 'tap';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type RunningServer, type ServerOptions, startServer } from '../../lib/api/http/server.js';
 import { openStore, type Store, type StoreOptions } from '../../lib/index.js';
+import { damageStored } from '../support/stored.js';
 
 export interface Service extends RunningServer {
   store: Store;
@@ -142,20 +143,9 @@ export async function settled(value: () => number): Promise<number> {
   }
 }
 
-/** Where a local store keeps an object's bytes. */
-export function objectPath(storePath: string, address: string): string {
-  const hex = address.slice('blake3:'.length);
-  return join(storePath, 'data', 'objects', hex.slice(0, 2), hex);
-}
-
 /** Flips one bit of a stored object. */
 export async function damage(storePath: string, address: string, offset: number): Promise<void> {
-  const file = await open(objectPath(storePath, address), 'r+');
-  const byte = Buffer.alloc(1);
-  await file.read(byte, 0, 1, offset);
-  byte[0] = (byte[0] ?? 0) ^ 1;
-  await file.write(byte, 0, 1, offset);
-  await file.close();
+  await damageStored(join(storePath, 'data'), address, offset);
 }
 
 /** Files that an upload under way has, and that none may leave behind. */

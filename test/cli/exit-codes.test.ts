@@ -2,16 +2,13 @@
 
 import {
   chmodSync,
-  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +16,7 @@ import t, { type Test } from 'tap';
 import { EXIT, exitCodeOf } from '../../lib/cli/exit.js';
 import { ArtifactStoreError, ERROR_CODES, type ErrorCode } from '../../lib/errors.js';
 import { openStore } from '../../lib/index.js';
+import { damageStored } from '../support/stored.js';
 import { cli, command, type Ended, lines, type RunOptions, root } from './run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-exit-'));
@@ -98,12 +96,7 @@ t.test('not found: 3, and bad digests: 4', async (t) => {
 });
 
 t.test('damage: 5', async (t) => {
-  const hex = largeDigest.slice(7);
-  const file = join(path, 'data/objects', hex.slice(0, 2), hex);
-  chmodSync(file, 0o644);
-  const handle = openSync(file, 'r+');
-  writeSync(handle, 'X', 40_000);
-  closeSync(handle);
+  await damageStored(join(path, 'data'), largeDigest, 40_000);
 
   const target = join(folder, 'target');
   writeFileSync(target, 'as it was');

@@ -287,6 +287,8 @@ async function damaged(t: Test, { plane, damage }: Opened): Promise<void> {
     { size: 1, at: 0 },
     { size: 10_000, at: 9_999 },
     { size: GROUP_SIZE + 1, at: GROUP_SIZE },
+    { size: 200_000, at: 123_456 },
+    { size: 300_000, at: 299_999 },
     { size: 5_000_000, at: 4_321_000 },
   ]) {
     const bytes = randomBytes(size);

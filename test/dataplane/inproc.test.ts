@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, open, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -13,6 +13,7 @@ import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
 import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
+import { damageStored, flip } from '../support/stored.js';
 import { conformance } from './conformance.js';
 
 async function folder(): Promise<string> {
@@ -22,15 +23,6 @@ async function folder(): Promise<string> {
 function objectPath(path: string, address: ContentAddress): string {
   const hex = digestHex(address);
   return join(path, 'objects', hex.slice(0, 2), hex);
-}
-
-async function flip(path: string, offset: number): Promise<void> {
-  const file = await open(path, 'r+');
-  const byte = Buffer.alloc(1);
-  await file.read(byte, 0, 1, offset);
-  byte[0] = (byte[0] ?? 0) ^ 1;
-  await file.write(byte, 0, 1, offset);
-  await file.close();
 }
 
 async function* once(bytes: Uint8Array) {
@@ -46,7 +38,7 @@ async function openSubject(options: Partial<InprocOptions> = {}) {
       await plane.close();
       await rm(path, { recursive: true });
     },
-    damage: (address: ContentAddress, offset: number) => flip(objectPath(path, address), offset),
+    damage: (address: ContentAddress, offset: number) => damageStored(path, address, offset),
   };
 }
 
@@ -117,15 +109,15 @@ t.test('damage in helper files', async (t) => {
     await plane.close();
     await rm(path, { recursive: true });
   });
-  const bytes = randomBytes(200_000);
+  const bytes = randomBytes(400_000);
   const address = formatBlake3((await plane.ingestStream(once(bytes), {})).blake3);
+  const packed = formatBlake3((await plane.ingestStream(once(bytes.subarray(0, 200_000)), {})).blake3);
   await flip(`${objectPath(path, address)}.obao4`, 20);
-  t.match(
-    await plane.verifyObject(address),
-    { status: 'intact', repaired: true },
-    'whole bytes get their outboard back',
-  );
-  t.match(await plane.verifyObject(address), { status: 'intact', repaired: false });
+  await damageStored(path, packed, 200_000 + 20); // in a pack the outboard stands behind the object
+  for (const one of [address, packed]) {
+    t.match(await plane.verifyObject(one), { status: 'intact', repaired: true }, 'whole bytes get their outboard back');
+    t.match(await plane.verifyObject(one), { status: 'intact', repaired: false });
+  }
   await truncate(objectPath(path, address), 100_000);
   t.match(await plane.verifyObject(address), { status: 'corrupt' }, 'a truncated file is noticed');
   t.match(await plane.ingestStream(once(bytes), {}), { healed: true });

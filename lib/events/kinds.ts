@@ -1,7 +1,7 @@
 /**
  * Every kind of event, with the facts it carries. `docs/formats/events.md` documents the same table for readers in other languages.
  *
- * Imports the contract's types and encodings, and the log's types. The facade builds events here; views read them here. A new kind is a
+ * Imports the contract's types and encodings, digest text, errors, and the log's types. The facade builds events here; views read them here. A new kind is a
  * member of `EventData` and a line in `KINDS`. Kinds are never renamed and their members never change meaning; a kind this
  * version does not know stays in the log, can be read, and is skipped by views.
  */
@@ -76,9 +76,19 @@ const KINDS: {
   },
 };
 
+/** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */
+export class CheckedEvent implements NewEvent {
+  constructor(
+    readonly kind: EventKind,
+    readonly actor: string,
+    readonly subject: ContentAddress,
+    readonly data: CborInput,
+  ) {}
+}
+
 /** An event for an object that was stored. */
 export function objectIngested(actor: string, result: IngestResult): NewEvent {
-  return newEvent('object.ingested', actor, formatBlake3(result.blake3), result);
+  return new CheckedEvent('object.ingested', actor, formatBlake3(result.blake3), encodedIngestResult(result));
 }
 
 /** An event for an object that was read and digested anew. */

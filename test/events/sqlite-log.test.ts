@@ -30,28 +30,31 @@ testEventLog('SQLite', { open: (path) => openEventLog({ path, views: registryVie
 t.test('the database itself refuses to change the log', async (t) => {
   const path = `${t.testdir()}/log`;
   const log = await openEventLog({ path, views: registryViews });
-  const [first] = await log.append([event('a'), event('b')]);
+  await log.append([event('a')]);
+  await log.append([event('b')]);
   const raw = await Connection.open(path, 'write');
-  const row = (seq: number, id: string) => `(${seq}, '${id}', 1, 'k.k', 'me', NULL, x'a0')`;
+  const row = (first: number, last = first, ends = '01000000') => `(${last}, ${first}, 1, x'${ends}', x'a0')`;
   const attempts = [
-    "UPDATE events SET actor = 'someone else'",
-    'UPDATE OR IGNORE events SET seq = 100 WHERE seq = 2',
-    'DELETE FROM events WHERE seq = 2',
+    "UPDATE events SET bytes = x'a0'",
+    'UPDATE OR IGNORE events SET last = 100 WHERE last = 2',
+    'DELETE FROM events WHERE last = 2',
     'DELETE FROM events',
-    `INSERT INTO events VALUES ${row(2, 'new')}`,
-    `INSERT OR REPLACE INTO events VALUES ${row(2, 'new')}`,
-    `REPLACE INTO events VALUES ${row(3, `${first?.id}`)}`,
-    `INSERT OR IGNORE INTO events VALUES ${row(2, 'new')}`,
-    `INSERT INTO events VALUES ${row(2, 'new')} ON CONFLICT (seq) DO UPDATE SET actor = 'someone else'`,
-    `INSERT INTO events VALUES ${row(4, 'gap')}`,
-    `INSERT INTO events VALUES ${row(-1, 'before')}`,
-    "INSERT INTO events (id, time, kind, actor, bytes) VALUES ('unnumbered', 1, 'k.k', 'me', x'a0')",
+    `INSERT INTO events VALUES ${row(2)}`,
+    `INSERT OR REPLACE INTO events VALUES ${row(2)}`,
+    `REPLACE INTO events VALUES ${row(3, 2)}`,
+    `REPLACE INTO events VALUES ${row(1, 2, '0100000001000000')}`,
+    `INSERT OR IGNORE INTO events VALUES ${row(2)}`,
+    `INSERT INTO events VALUES ${row(2)} ON CONFLICT (last) DO UPDATE SET bytes = x'a0'`,
+    `INSERT INTO events VALUES ${row(4)}`,
+    `INSERT INTO events VALUES ${row(-1)}`,
+    `INSERT INTO events VALUES ${row(3, 4)}`,
+    "INSERT INTO events (first, time, ends, bytes) VALUES (1, 1, x'01000000', x'a0')",
   ];
   for (const sql of attempts) {
     await t.rejects(raw.run(sql), { code: 'AS_ERR_SQLITE', message: /the event log is append-only/ }, sql);
   }
   await raw.run('PRAGMA recursive_triggers = ON');
-  await t.rejects(raw.run(`REPLACE INTO events VALUES ${row(1, 'new')}`), { message: /append-only/ });
+  await t.rejects(raw.run(`REPLACE INTO events VALUES ${row(1)}`), { message: /append-only/ });
   await raw.close();
   t.same(
     (await log.read()).map(({ subject }) => subject),
@@ -67,7 +70,7 @@ t.test('what is acknowledged is committed, synced, and in the views', async (t) 
   const other = await Connection.open(path, 'read');
   for (let n = 0; n < 20; n++) {
     const [stored] = await log.append([kinds.objectIngested('me', ingestResult(n))]);
-    const sql = 'SELECT (SELECT max(seq) FROM events) AS seq, (SELECT count(*) FROM objects) AS objects';
+    const sql = 'SELECT (SELECT max(last) FROM events) AS seq, (SELECT count(*) FROM objects) AS objects';
     t.same(await other.get(sql), { seq: stored?.seq, objects: n + 1 });
   }
   await other.close();
@@ -171,13 +174,7 @@ t.test('events of a later version are kept, readable, and passed over by views',
   const subject = formatBlake3(ingestResult(1).blake3);
   const later = { v: 2, id: uuidv7(1), time: 1, kind: 'object.deleted', actor: 'x', subject, data: 'new', more: true };
   const raw = await Connection.open(path, 'write');
-  await raw.run('INSERT INTO events VALUES (2, ?1, 1, ?2, ?3, ?4, ?5)', [
-    later.id,
-    later.kind,
-    later.actor,
-    subject,
-    encodeCanonical(later),
-  ]);
+  await insertRaw(raw, 2, encodeCanonical(later));
   await raw.close();
   await t.rejects(
     openEventLog({ path, views: registryViews, readOnly: true }),
@@ -229,9 +226,11 @@ t.test('what is not a log of this version is refused', async (t) => {
   await t.rejects(open('text'), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('text', true), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('no/such/folder'), { code: 'AS_ERR_SQLITE' });
-  await altered('newer', 'PRAGMA user_version = 2');
-  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 2, known: 1 } });
+  await altered('newer', 'PRAGMA user_version = 3');
+  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 3, known: 2 } });
   await t.rejects(open('newer', true), { code: 'AS_ERR_STORE_FORMAT' });
+  await altered('older', 'PRAGMA user_version = 1');
+  await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 2 } });
   await altered('foreign', 'PRAGMA application_id = 7');
   await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
   await altered('unguarded', 'DROP TRIGGER events_delete');
@@ -246,16 +245,15 @@ t.test('what is not a log of this version is refused', async (t) => {
 
 t.test('damage is reported, not passed on', async (t) => {
   const path = `${t.testdir()}/log`;
-  let log = await openEventLog({ path, views: [] });
+  const log = await openEventLog({ path, views: [] });
   await log.append(Array.from({ length: 500 }, (_, i) => event(`subject ${i}`)));
-  await log.close();
   const raw = await Connection.open(path, 'write');
-  await raw.run("INSERT INTO events VALUES (501, 'a', 1, 'k.k', 'me', NULL, x'a1')");
-  await raw.run("INSERT INTO events VALUES (502, 'b', 1, 'k.k', 'me', NULL, x'a0')");
-  await raw.run("INSERT INTO events VALUES (503, 'c', 1, 'k.k', 'me', NULL, x'01')");
+  await insertRaw(raw, 501, Buffer.from('a1', 'hex'));
+  await insertRaw(raw, 502, Buffer.from('a0', 'hex'));
+  await insertRaw(raw, 503, Buffer.from('01', 'hex'));
+  await insertRaw(raw, 504, Buffer.from('a0', 'hex'), 2);
   await raw.close();
-  log = await openEventLog({ path, views: [] });
-  for (const after of [500, 501, 502]) {
+  for (const after of [500, 501, 502, 503]) {
     await t.rejects(log.read({ after, limit: 1 }), { code: 'AS_ERR_LOG_DAMAGED', details: { seq: after + 1 } });
   }
   await log.close();
@@ -348,6 +346,13 @@ const weakTrigger = `CREATE TRIGGER events_update BEFORE UPDATE ON events WHEN f
 
 function event(subject: string): NewEvent {
   return { kind: 'test.event', actor: 'test', subject, data: {} };
+}
+
+/** Stores bytes as one event, whatever they are. */
+function insertRaw(raw: Connection, seq: number, bytes: Uint8Array, end = bytes.byteLength): Promise<void> {
+  const ends = Buffer.alloc(4);
+  ends.writeUInt32LE(end);
+  return raw.run('INSERT INTO events (last, first, time, ends, bytes) VALUES (?1, ?1, 1, ?2, ?3)', [seq, ends, bytes]);
 }
 
 /** A view that keeps `data.n` times its version, whose table refuses numbers from 1000 on, and which fails on negative ones. */

@@ -5,7 +5,14 @@
  * bytes in any of them.
  */
 
-import { type CborValue, decodeCanonical, Encoded, encodeCanonical, memberSlice } from '../cbor/index.js';
+import {
+  type CborInput,
+  type CborValue,
+  decodeCanonical,
+  Encoded,
+  encodeCanonical,
+  memberSlice,
+} from '../cbor/index.js';
 import { isContentAddress } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { DIGEST_SIZE, EVENT_SIZE_MAX } from '../limits.js';
@@ -80,9 +87,9 @@ export function prepareEvent(event: NewEvent): PreparedEvent {
   const { kind, actor, subject } = event;
   const encodedKind = encodedKinds.get(kind) ?? encodeKind(kind);
   const encodedActor = encodedActors.get(actor) ?? encodeActor(actor);
-  const data = event.data instanceof Encoded ? event.data.bytes : encodeCanonical(event.data);
   // The subject of an event made by kinds.ts is a content address: no need to look again.
   const checked = event instanceof CheckedEvent;
+  const data = encodeData(event.data);
   const encodedSubject = checked ? undefined : encodeSubject(subject);
   const sizeMax =
     FIXED_SIZE +
@@ -118,13 +125,21 @@ export function writeEvent(
   let at = put(target, offset, BEFORE_ID);
   at += target.write(id, at, 'latin1');
   at = put(target, put(target, at, BEFORE_DATA), event.data);
-  at = put(target, put(target, at, BEFORE_KIND), event.encodedKind);
-  at = put(target, put(target, at, BEFORE_TIME), encodedTime);
-  at = put(target, put(target, at, BEFORE_ACTOR), event.encodedActor);
-  at = put(target, at, BEFORE_SUBJECT);
+  at = put(target, at, afterData(event, encodedTime));
   if (event.encodedSubject !== undefined) return put(target, at, event.encodedSubject);
   at = put(target, at, ADDRESS_HEAD);
   return at + target.write(event.subject as string, at, 'latin1');
+}
+
+/** What stands between data and subject, as it was written last: the events of a commit share it, as a rule. */
+let lastAfterData: { kind: Uint8Array; actor: Uint8Array; time: Uint8Array; bytes: Uint8Array } | undefined;
+
+function afterData({ encodedKind: kind, encodedActor: actor }: PreparedEvent, time: Uint8Array): Uint8Array {
+  const last = lastAfterData;
+  if (last !== undefined && last.kind === kind && last.actor === actor && last.time === time) return last.bytes;
+  const bytes = Buffer.concat([BEFORE_KIND, kind, BEFORE_TIME, time, BEFORE_ACTOR, actor, BEFORE_SUBJECT]);
+  lastAfterData = { kind, actor, time, bytes };
+  return bytes;
 }
 
 /**
@@ -290,6 +305,10 @@ function encodedHeader(members: number, key: string, value: number, next: string
     encodeCanonical(value),
     encodeCanonical(next),
   ]);
+}
+
+function encodeData(data: CborInput): Uint8Array {
+  return data instanceof Encoded ? data.bytes : encodeCanonical(data);
 }
 
 function encodeKind(kind: string): Uint8Array {

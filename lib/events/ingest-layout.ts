@@ -1,10 +1,14 @@
 /**
- * Finds the members of an encoded ingest result by their places, without decoding it: nearly every event of a log carries one, and a
- * decoder that builds an object of it costs ten times as much.
+ * Writes an ingest result, and finds the members of an encoded one by their places, without the general encoder and decoder: nearly every event
+ * of a log carries one, and those cost ten times as much.
  *
- * Imports nothing. `envelope.ts` and the registry's views call it. It accepts the form that canonical CBOR gives to results as data planes
- * write them, and so proves it; whatever it does not accept is for `decodeIngestResult` to accept or refuse.
+ * Imports the contract's types and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
+ * gives to results as data planes write them; whatever has another is for `encodeIngestResult` and `decodeIngestResult`, which
+ * give and take the same bytes.
  */
+
+import type { IngestResult } from '../dataplane/spi.js';
+import { DIGEST_SIZE } from '../limits.js';
 
 /** Places in the bytes of an ingest result; offsets from their start. */
 export interface IngestLayout {
@@ -32,8 +36,6 @@ const BEFORE_DURABILITY = Buffer.from('\x6adurability', 'latin1');
 const BEFORE_STORED_SIZE = Buffer.from('\x6astoredSize', 'latin1');
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
 const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
-
-const DIGEST_SIZE = 32;
 
 /** Reads forward over bytes that may be anything; `at` is -1 once they are not what was expected. */
 class Cursor {
@@ -151,4 +153,118 @@ function skipReceipts(cursor: Cursor): number {
   }
   if (count === 0) cursor.at = -1;
   return storedSize;
+}
+
+/** Bytes of a piece of memory that results are written into: an allocation each would cost more than the writing. */
+const SLAB_SIZE = 8192;
+/** Bytes of an integer's head at most, and of a text's. */
+const HEAD_SIZE_MAX = 9;
+let slab = Buffer.alloc(0);
+let used = SLAB_SIZE;
+
+/**
+ * An ingest result as canonical CBOR.
+ *
+ * @returns the bytes of `encodeIngestResult`; undefined when only that can write them, or refuse
+ */
+export function writeIngestResult(result: IngestResult): Uint8Array | undefined {
+  const { size, blake3, sha256, healed, existed, receipts } = result;
+  const sizeMax = FIXED_SIZE + receipts.reduce((sum, receipt) => sum + receiptSizeMax(receipt), 0);
+  if (blake3.byteLength !== DIGEST_SIZE || sha256.byteLength !== DIGEST_SIZE || receipts.length > 23) return undefined;
+  if (sizeMax > SLAB_SIZE || typeof healed !== 'boolean' || typeof existed !== 'boolean') return undefined;
+  if (slab.byteLength - used < sizeMax) {
+    slab = Buffer.from(new ArrayBuffer(SLAB_SIZE));
+    used = 0;
+  }
+  const writer = new Writer(slab, used);
+  writer.bytes(BEFORE_SIZE);
+  writer.head(0, size);
+  writer.bytes(BEFORE_BLAKE3);
+  writer.bytes(blake3);
+  writer.bytes(BEFORE_HEALED);
+  writer.boolean(healed);
+  writer.bytes(BEFORE_SHA256);
+  writer.bytes(sha256);
+  writer.bytes(BEFORE_EXISTED);
+  writer.boolean(existed);
+  writer.bytes(BEFORE_RECEIPTS);
+  writer.head(0x80, receipts.length);
+  for (const { key, tier, backend, durability, storedSize } of receipts) {
+    writer.bytes(BEFORE_KEY);
+    writer.text(key);
+    writer.bytes(BEFORE_TIER);
+    writer.text(tier);
+    writer.bytes(BEFORE_BACKEND);
+    writer.text(backend);
+    writer.bytes(BEFORE_DURABILITY);
+    writer.text(durability);
+    writer.bytes(BEFORE_STORED_SIZE);
+    writer.head(0, storedSize);
+  }
+  if (writer.failed) return undefined;
+  const start = used;
+  used = writer.at;
+  return new Uint8Array(slab.buffer, slab.byteOffset + start, used - start);
+}
+
+/** Writes into memory known to be large enough. */
+class Writer {
+  failed = false;
+
+  constructor(
+    readonly target: Buffer,
+    public at: number,
+  ) {}
+
+  bytes(source: Uint8Array): void {
+    for (let i = 0; i < source.length; i++) this.target[this.at + i] = source[i] as number;
+    this.at += source.length;
+  }
+
+  boolean(value: boolean): void {
+    this.target[this.at++] = value ? 0xf5 : 0xf4;
+  }
+
+  head(base: number, value: number): void {
+    const { target, at } = this;
+    if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) this.failed = true;
+    else if (value < 24) this.at = target.writeUInt8(base + value, at);
+    else if (value < 0x100) this.at = target.writeUInt8(value, target.writeUInt8(base + 24, at));
+    else if (value < 0x1_0000) this.at = target.writeUInt16BE(value, target.writeUInt8(base + 25, at));
+    else if (value < 0x1_0000_0000) this.at = target.writeUInt32BE(value, target.writeUInt8(base + 26, at));
+    else {
+      const low = target.writeUInt32BE(Math.floor(value / 2 ** 32), target.writeUInt8(base + 27, at));
+      this.at = target.writeUInt32BE(value % 2 ** 32, low);
+    }
+  }
+
+  /** ASCII text: other text may have to be refused. */
+  text(value: string): void {
+    this.head(0x60, value.length);
+    const { target, at } = this;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) this.failed = true;
+      target[at + i] = unit;
+    }
+    this.at = at + value.length;
+  }
+}
+
+const FIXED_SIZE =
+  [BEFORE_SIZE, BEFORE_BLAKE3, BEFORE_HEALED, BEFORE_SHA256, BEFORE_EXISTED, BEFORE_RECEIPTS].reduce(
+    (sum, part) => sum + part.byteLength,
+    0,
+  ) +
+  2 * (DIGEST_SIZE + HEAD_SIZE_MAX + 1);
+
+const RECEIPT_FIXED_SIZE =
+  [BEFORE_KEY, BEFORE_TIER, BEFORE_BACKEND, BEFORE_DURABILITY, BEFORE_STORED_SIZE].reduce(
+    (sum, part) => sum + part.byteLength,
+    0,
+  ) +
+  5 * HEAD_SIZE_MAX;
+
+function receiptSizeMax({ key, tier, backend, durability }: IngestResult['receipts'][number]): number {
+  return RECEIPT_FIXED_SIZE + key.length + tier.length + backend.length + durability.length;
 }

@@ -6,11 +6,12 @@
  * version does not know stays in the log, can be read, and is skipped by views.
  */
 
-import { type CborInput, type CborValue, decodeCanonical } from '../cbor/index.js';
+import { type CborInput, type CborValue, decodeCanonical, Encoded } from '../cbor/index.js';
 import { decodeIngestResult, encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, ContentAddress, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { formatBlake3, isContentAddress } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 
 /** Kind → facts. The subject of all of these is the object's content address. */
@@ -82,13 +83,23 @@ export class CheckedEvent implements NewEvent {
     readonly kind: EventKind,
     readonly actor: string,
     readonly subject: ContentAddress,
-    readonly data: CborInput,
+    readonly data: Encoded,
   ) {}
 }
 
-/** An event for an object that was stored. */
-export function objectIngested(actor: string, result: IngestResult): NewEvent {
-  return new CheckedEvent('object.ingested', actor, formatBlake3(result.blake3), encodedIngestResult(result));
+/**
+ * An event for an object that was stored.
+ *
+ * @param address the content address of the result, from who has made it already
+ */
+export function objectIngested(
+  actor: string,
+  result: IngestResult,
+  address: ContentAddress = formatBlake3(result.blake3),
+): NewEvent {
+  const written = writeIngestResult(result);
+  const data = written === undefined ? encodedIngestResult(result) : new Encoded(written, 'written');
+  return new CheckedEvent('object.ingested', actor, address, data);
 }
 
 /** An event for an object that was read and digested anew. */

@@ -2,7 +2,7 @@
  * The log's own view: which events are of a kind, and which are about a subject. Reading with a filter goes through it, and other views find
  * what they know about a subject by it.
  *
- * Imports the view interface, digest text and node:crypto. `sqlite-log.ts` keeps it with every log, before all other views.
+ * Imports the view interface and node:crypto. `sqlite-log.ts` keeps it with every log, before all other views.
  *
  * A subject stands in the index by its head alone: for a content address the first bytes of the digest, so that the order of heads is that of
  * addresses; for any other text the first bytes of its SHA-256. Two subjects may share a head, so whoever looks one up
@@ -11,14 +11,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import { isContentAddress } from '../digest-name.js';
 import type { StoredEvent } from './log.js';
 import { type Changes, PackedChanges, type View } from './view.js';
 
 /** Bytes of a head: among a million subjects the chance that any two share one is 1 in 500. */
 export const HEAD_SIZE = 6;
 
-const ADDRESS_START = 'blake3:'.length;
+const ADDRESS_START = 'blake3:';
 
 /** Events in a block, by which kinds are found: block n has the events from n * BLOCK_EVENTS + 1 on. An entry an event would say no more. */
 export const BLOCK_EVENTS = 32;
@@ -88,7 +87,7 @@ function inOrder(kinds: Changes, seqs: readonly number[], heads: Buffer): Packed
   const subjects: number[] = [];
   for (let i = 0; i < seqs.length; i++) {
     const place = (places[i] as number) % PLACES_MAX;
-    heads.copy(bytes, HEAD_SIZE * i, HEAD_SIZE * place, HEAD_SIZE * (place + 1));
+    for (let n = 0; n < HEAD_SIZE; n++) bytes[HEAD_SIZE * i + n] = heads[HEAD_SIZE * place + n] as number;
     subjects.push(seqs[place] as number);
   }
   return new PackedChanges({ kinds, subjects }, bytes);
@@ -98,7 +97,9 @@ function inOrder(kinds: Changes, seqs: readonly number[], heads: Buffer): Packed
 const PLACES_MAX = 2 ** 20;
 
 function writeHead(target: Buffer, offset: number, subject: string): void {
-  if (isContentAddress(subject))
-    target.write(subject.slice(ADDRESS_START, ADDRESS_START + 2 * HEAD_SIZE), offset, 'hex');
-  else createHash('sha256').update(subject).digest().copy(target, offset, 0, HEAD_SIZE);
+  if (subject.startsWith(ADDRESS_START)) {
+    const digits = subject.slice(ADDRESS_START.length, ADDRESS_START.length + 2 * HEAD_SIZE);
+    if (target.write(digits, offset, 'hex') === HEAD_SIZE) return;
+  }
+  createHash('sha256').update(subject).digest().copy(target, offset, 0, HEAD_SIZE);
 }

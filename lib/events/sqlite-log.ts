@@ -90,14 +90,17 @@ export class SqliteEventLog implements EventLog {
     this.#statement = commitStatement(views);
   }
 
-  async append(events: readonly NewEvent[]): Promise<StoredEvent[]> {
-    this.#requireWriter();
-    const prepared = events.map(prepareEvent);
-    if (prepared.length === 0) return [];
-    return this.#queue.add(
-      prepared,
-      prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0),
-    );
+  append(events: readonly NewEvent[]): Promise<StoredEvent[]> {
+    try {
+      this.#requireWriter();
+      if (events.length === 0) return Promise.resolve([]);
+      const prepared = events.map(prepareEvent);
+      let size = 0;
+      for (const { sizeMax } of prepared) size += sizeMax;
+      return this.#queue.add(prepared, size);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async read(query: ReadQuery = {}): Promise<StoredEvent[]> {

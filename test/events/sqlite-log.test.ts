@@ -6,8 +6,10 @@ import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
 import t from 'tap';
 import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
+import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
@@ -320,6 +322,93 @@ t.test('the bytes of every kind are pinned', async (t) => {
     t.ok(bytes.equals(cborgEncode(value, rfc8949EncodeOptions)), `${event.kind}: a second implementation agrees`);
     t.match(decodeEvent(1, bytes), value);
   }
+});
+
+t.test('the layout of an ingest result is that of the general encoder', (t) => {
+  const random = randomSource(11);
+  const text = () => ['a', 'objects/7f', 'x'.repeat(30), 'y'.repeat(300)][random(4)] as string;
+  const numbers = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const number = () => numbers[random(numbers.length)] as number;
+  for (let n = 0; n < 300; n++) {
+    const receipts = Array.from({ length: 1 + random(3) }, () => ({
+      backend: text(),
+      tier: (['hot', 'warm', 'cold'] as const)[random(3)] ?? 'hot',
+      key: text(),
+      storedSize: number(),
+      durability: random(2) === 0 ? ('synced' as const) : ('replicated' as const),
+    }));
+    const result = ingestResult(n, { size: number(), healed: random(2) === 0, existed: random(2) === 0, receipts });
+    const bytes = encodeIngestResult(result);
+    if (!Buffer.from(bytes).equals(writeIngestResult(result) ?? new Uint8Array(0)))
+      t.fail(`result ${n} is written otherwise`);
+    const layout = readIngestLayout(Buffer.concat([Buffer.alloc(5), bytes]), 5);
+    const storedSize = receipts.reduce((sum, receipt) => sum + receipt.storedSize, 0);
+    if (layout?.size !== result.size || layout.storedSize !== storedSize || layout.end !== bytes.byteLength + 5)
+      t.fail(`result ${n} is read otherwise`);
+    for (let cut = 0; cut < bytes.byteLength; cut++)
+      if (readIngestLayout(bytes.subarray(0, cut), 0) !== undefined)
+        t.fail(`a part of ${cut} bytes is read as a whole`);
+  }
+  const [receipt] = ingestResult(1).receipts;
+  const unusual = [
+    { receipts: [{ ...receipt, key: 'zoë' }] },
+    { size: -1 },
+    { size: 1.5 },
+    { blake3: new Uint8Array(31) },
+  ];
+  for (const change of unusual)
+    t.equal(writeIngestResult(ingestResult(1, change as never)), undefined, 'left to the general encoder');
+  t.equal(readIngestLayout(encodeIngestResult(ingestResult(1, unusual[0] as never)), 0), undefined);
+  t.end();
+});
+
+t.test('unusual ingests are views like any other, and known again by every name', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
+  const [receipt] = ingestResult(1).receipts as [IngestReceipt];
+  const unusual = ingestResult(1, { receipts: [{ ...receipt, key: 'zoë' }] });
+  const collision = ingestResult(1, { sha256: new Uint8Array(32).fill(7) });
+  await log.append([kinds.objectIngested('Zoë with a name of more than twenty-three bytes', unusual)]);
+  await log.append([kinds.objectIngested('me', collision)]);
+  await log.append([kinds.objectIngested('me', unusual), kinds.objectIngested('me', collision)]);
+  const live = await dumpViews(log.reader);
+  t.same(
+    (live.former_digests as { sha256: Uint8Array }[]).map(({ sha256 }) => sha256[31]).sort(),
+    [0x07, 0x5a],
+    'SHA-256 digests that another took the place of',
+  );
+  await log.rebuild();
+  t.same(await dumpViews(log.reader), live);
+  await log.close();
+});
+
+t.test('pages by kind and subject over many rows', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: [] });
+  const subjects = ['a', 'b', `blake3:${'12'.repeat(32)}`, `blake3:${'12'.repeat(31)}34`];
+  const events = Array.from({ length: 5000 }, (_, n) => ({
+    ...event(subjects[n % 4] as string),
+    kind: n % 700 === 0 ? 'test.rare' : 'test.event',
+  }));
+  for (let at = 0; at < events.length; at += 777) await log.append(events.slice(at, at + 777));
+  const expected = (kind?: string, subject?: string) =>
+    events.flatMap((made, n) =>
+      (kind ?? made.kind) === made.kind && (subject ?? made.subject) === made.subject ? [n + 1] : [],
+    );
+  for (const kind of [undefined, 'test.rare', 'test.event']) {
+    for (const subject of [undefined, ...subjects]) {
+      for (const reverse of [false, true]) {
+        const query = { ...(kind && { kind }), ...(subject && { subject }), reverse, limit: 333 };
+        const found: number[] = [];
+        for (
+          let page = await log.read(query);
+          page.length > 0;
+          page = await log.read({ ...query, after: found.at(-1) ?? 0 })
+        )
+          found.push(...page.map(({ seq }) => seq));
+        t.same(found, reverse ? expected(kind, subject).reverse() : expected(kind, subject), JSON.stringify(query));
+      }
+    }
+  }
+  await log.close();
 });
 
 t.test('an ingest result is encoded once, and its bytes are those in the event', async (t) => {

@@ -129,8 +129,14 @@ module.exports = {
     forbid(
       'benchmarks-use-the-public-api',
       'A figure from the inside of the library is not one a user can have.',
-      { path: '^bench/' },
+      { path: '^bench/', pathNot: '^bench/events[.]ts$' },
       { path: '^lib/', pathNot: ['^lib/index[.]ts$', CONTRACT] },
+    ),
+    forbid(
+      'the-log-is-measured-alone',
+      'What the event log costs shows only without the bytes: its benchmark opens log and registry as the store does, and nothing else.',
+      { path: '^bench/events[.]ts$' },
+      { path: '^lib/', pathNot: ['^lib/index[.]ts$', CONTRACT, '^lib/(events|registry)/'] },
     ),
     forbid(
       'no-development-dependencies-in-the-product',

@@ -82,8 +82,20 @@ export const CBOR_ITEMS_MAX = 16 * 1024 * 1024;
 /** Bytes of one encoded event: events carry facts, never payloads. */
 export const EVENT_SIZE_MAX = 256 * 1024;
 
-/** Events in one commit: bounds the memory of a commit and the wait of its first event. */
-export const COMMIT_EVENTS_MAX = 4096;
+/**
+ * Events in one commit: bounds the memory of a commit and the wait of its first event. A commit writes each page of the views' indexes that it
+ * touches once, so with many objects a larger one writes less for each event.
+ */
+export const COMMIT_EVENTS_MAX = 16_384;
+
+/** Events in one row of the log: enough to share the cost of a row, few enough that reading one event means reading some 15 KiB. */
+export const ROW_EVENTS_MAX = 32;
+
+/** Bytes after which a row of the log takes no further event: bounds what is read for one event beside a large one. */
+export const ROW_SIZE_MAX = 64 * 1024;
+
+/** Events that a rebuild reads and applies at a time: three such batches are in memory at once. */
+export const REBUILD_EVENTS_MAX = 8192;
 
 /** Bytes of events in one commit, so in one append too: the database copies them three times on their way down. */
 export const COMMIT_SIZE_MAX = 8 * 1024 * 1024;
@@ -98,8 +110,11 @@ export const PAGE_SIZE_MAX = 10_000;
 /** Milliseconds a database statement waits for another connection's lock before it fails. */
 export const SQLITE_BUSY_TIMEOUT_MS = 5_000;
 
-/** Bytes of page cache of one database connection: holds the upper levels of the indexes over some millions of objects. */
+/** Bytes of page cache of a connection that reads: holds the upper levels of the indexes over some millions of objects. */
 export const SQLITE_CACHE_SIZE = 32 * 1024 * 1024;
+
+/** Bytes of page cache of the one connection that writes: holds what a large commit changes, and the indexes of a million objects whole. */
+export const SQLITE_WRITE_CACHE_SIZE = 96 * 1024 * 1024;
 
 /** Bytes of write-ahead log after which it is copied into the database: pages written often in between are copied once. */
 export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;

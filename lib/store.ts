@@ -6,7 +6,6 @@
  */
 
 import { userInfo } from 'node:os';
-import { encodeIngestResult } from './dataplane/encoding.js';
 import { type ClosableDataPlane, openInproc } from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
@@ -326,7 +325,7 @@ export class Store {
   }
 
   /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */
-  async #acknowledge(ticket: IngestTicket, result: IngestResult, actor: string): Promise<PutResult> {
+  #acknowledge(ticket: IngestTicket, result: IngestResult, actor: string): Promise<PutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
       if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) {
@@ -336,18 +335,10 @@ export class Store {
           { address: blake3 },
         );
       }
-      const [event] = await this.#log.append([objectIngested(actor, result)]);
+      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
       const { size, existed, healed, receipts } = result;
-      return {
-        blake3,
-        sha256: formatSha256(result.sha256),
-        size,
-        existed,
-        healed,
-        receipts,
-        event: event as StoredEvent,
-        cbor: encodeIngestResult(result),
-      };
+      const sha256 = formatSha256(result.sha256);
+      return { blake3, sha256, size, existed, healed, receipts, event, cbor: event.dataBytes };
     });
   }
 

@@ -10,15 +10,21 @@ import { type Measure, scan } from './scan.js';
 export class Encoded {
   /** The bytes, as given: they must not change while this is in use. */
   readonly bytes: Uint8Array;
-  /** What they cost the limits of the value around them. */
-  readonly measure: Measure;
+  #measure: Measure | undefined;
 
   /**
    * @param bytes one canonical value; bytes in shared memory are copied, because another thread could change them after the check
+   * @param origin `written`: the caller has just written them by the rules of the profile, so they need no check
    * @throws AS_ERR_CBOR_DECODE: they are not
    */
-  constructor(bytes: Uint8Array) {
-    this.bytes = plainBytes(bytes);
-    this.measure = scan(this.bytes);
+  constructor(bytes: Uint8Array, origin: 'given' | 'written' = 'given') {
+    this.bytes = origin === 'written' ? bytes : plainBytes(bytes);
+    if (origin === 'given') this.#measure = scan(this.bytes);
+  }
+
+  /** What they cost the limits of the value around them. */
+  get measure(): Measure {
+    this.#measure ??= scan(this.bytes);
+    return this.#measure;
   }
 }

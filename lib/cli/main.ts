@@ -13,7 +13,7 @@ import { Output } from './output.js';
 import { buildProgram } from './program.js';
 
 async function main(): Promise<void> {
-  const program = buildProgram();
+  const program = await buildProgram(process.argv.slice(2));
   try {
     const unclear = tidyEnvironment(program, process.env);
     if (unclear !== undefined) throw usage(`${unclear} is "${process.env[unclear]}"; set it to 1 or 0.`);

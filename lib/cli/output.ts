@@ -8,8 +8,14 @@ import { ArtifactStoreError } from '../errors.js';
 import { EXIT, exitCodeOf, Interruption } from './exit.js';
 import { Progress, type Tally } from './progress.js';
 
+/** Bytes of results that may wait to be written together: what a pipe takes at once. */
+const WAITING_SIZE_MAX = 64 * 1024;
+
 export class Output {
   #progress: Progress | undefined;
+  readonly #waiting: Uint8Array[] = [];
+  #waitingSize = 0;
+  #flushing: NodeJS.Immediate | undefined;
 
   constructor(
     /** Results and errors as JSON. */
@@ -47,6 +53,29 @@ export class Output {
   result(text: string | Uint8Array, json: object): Promise<void> {
     if (this.json) return this.write(`${JSON.stringify(json)}\n`);
     return this.write(typeof text === 'string' ? `${text}\n` : text);
+  }
+
+  /**
+   * One result of many. Those of one turn of the event loop are written together, because a write each costs more than many a result; on a
+   * person's screen it is written at once. Await it: it waits only when the reader lags behind.
+   */
+  async resultSoon(text: string | Uint8Array, json: object): Promise<void> {
+    if (this.terminal) return this.result(text, json);
+    const line = this.json ? `${JSON.stringify(json)}\n` : typeof text === 'string' ? `${text}\n` : text;
+    const bytes = Buffer.from(line);
+    this.#waiting.push(bytes);
+    this.#waitingSize += bytes.byteLength;
+    if (this.#waitingSize >= WAITING_SIZE_MAX) return this.flush();
+    this.#flushing ??= setImmediate(() => void this.flush().catch(() => undefined)); // the session hears of a failed output itself
+  }
+
+  /** Writes the results that wait. Throws as `write` does. */
+  async flush(): Promise<void> {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const bytes = Buffer.concat(this.#waiting.splice(0));
+    this.#waitingSize = 0;
+    if (bytes.byteLength > 0) await this.write(bytes);
   }
 
   /** Something a person may want to know that is not the result. */

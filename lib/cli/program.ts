@@ -5,17 +5,6 @@
  */
 
 import { Command } from 'commander';
-import { benchCommand } from './commands/bench.js';
-import { doctorCommand } from './commands/doctor.js';
-import { eventsCommand } from './commands/events.js';
-import { getCommand } from './commands/get.js';
-import { lsCommand } from './commands/ls.js';
-import { putCommand } from './commands/put.js';
-import { rebuildCommand } from './commands/rebuild.js';
-import { rmCommand } from './commands/rm.js';
-import { serveCommand } from './commands/serve.js';
-import { statCommand } from './commands/stat.js';
-import { verifyCommand } from './commands/verify.js';
 import { globalOptions } from './options.js';
 import { packageVersion } from './version.js';
 
@@ -29,23 +18,27 @@ ambiguous digest; 5 damage found; 6 source unreadable or changed; 7 store
 missing, locked or of another format; 8 no space, read-only or I/O error;
 9 not the expected bytes; 10 conflict; 130 interrupted.`;
 
-/** The commands, in the order in which a newcomer needs them. */
-const COMMANDS = [
-  putCommand,
-  getCommand,
-  lsCommand,
-  statCommand,
-  verifyCommand,
-  rmCommand,
-  eventsCommand,
-  serveCommand,
-  rebuildCommand,
-  doctorCommand,
-  benchCommand,
-];
+/** The commands, in the order in which a newcomer needs them. Each is loaded when it is needed: a file that is read is time before the work. */
+const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
+  put: async () => (await import('./commands/put.js')).putCommand,
+  get: async () => (await import('./commands/get.js')).getCommand,
+  ls: async () => (await import('./commands/ls.js')).lsCommand,
+  stat: async () => (await import('./commands/stat.js')).statCommand,
+  verify: async () => (await import('./commands/verify.js')).verifyCommand,
+  rm: async () => (await import('./commands/rm.js')).rmCommand,
+  events: async () => (await import('./commands/events.js')).eventsCommand,
+  serve: async () => (await import('./commands/serve.js')).serveCommand,
+  rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
+  doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
+  bench: async () => (await import('./commands/bench.js')).benchCommand,
+};
 
-/** The program; parsing runs the command, and throws commander's errors instead of ending the process. */
-export function buildProgram(): Command {
+/**
+ * The program; parsing runs the command, and throws commander's errors instead of ending the process.
+ *
+ * @param words what the program is called with: it has the commands named there; all, when help is asked for or none is named
+ */
+export async function buildProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command('artifactstore')
     .description(
       'Content-addressed artifact store: every file under its BLAKE3 and SHA-256 digests, verified whenever it is read.',
@@ -53,9 +46,19 @@ export function buildProgram(): Command {
     .version(packageVersion())
     .addHelpText('after', EPILOGUE);
   for (const shared of globalOptions()) program.addOption(shared);
-  for (const make of COMMANDS) program.addCommand(make());
+  const commands = await Promise.all(neededCommands(words).map((name) => COMMANDS[name]?.()));
+  for (const make of commands) if (make !== undefined) program.addCommand(make());
   configure(program);
   return program;
+}
+
+const HELP = ['help', '--help', '-h'];
+
+function neededCommands(words: readonly string[]): string[] {
+  const all = Object.keys(COMMANDS);
+  if (words.length === 1 && ['-V', '--version'].includes(words[0] as string)) return [];
+  const named = all.filter((name) => words.includes(name));
+  return named.length === 0 || words.some((word) => HELP.includes(word)) ? all : named;
 }
 
 /** Settings that commander does not hand down to commands added whole. */

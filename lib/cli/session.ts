@@ -90,6 +90,7 @@ export class Session {
       this.#end(error);
     }
     this.output.stopProgress();
+    await this.output.flush().catch((error: unknown) => this.#end(error));
     try {
       for (const close of this.#closing.reverse()) await close();
     } catch (error) {

@@ -40,9 +40,11 @@ export class CommitQueue<Item, Result> {
    * @throws AS_ERR_LIMIT: more items or bytes than one commit may have
    * @throws AS_ERR_CLOSED, and what `commit` throws
    */
-  async add(items: readonly Item[], size: number): Promise<Result[]> {
-    if (items.length > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) throw tooLarge(items.length, size);
-    return new Promise((resolve, reject) => this.#enqueue({ items, size, resolve, reject }));
+  add(items: readonly Item[], size: number): Promise<Result[]> {
+    return new Promise((resolve, reject) => {
+      if (items.length > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) throw tooLarge(items.length, size);
+      this.#enqueue({ items, size, resolve, reject });
+    });
   }
 
   /** Runs `work` alone, behind the calls made before. */

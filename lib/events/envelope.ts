@@ -1,39 +1,65 @@
 /**
  * The bytes of an event: the canonical CBOR map {v, id, data, kind, time, actor, subject} of docs/formats/events.md.
  *
- * Imports CBOR, kinds, errors and limits. Every implementation of the log encodes and decodes here, so that the same event has the same
+ * Imports CBOR, kinds, the layout of ingest results, digest text, errors and limits. Every implementation of the log encodes and decodes here, so that the same event has the same
  * bytes in any of them.
  */
 
-import { type CborValue, decodeCanonical, Encoded, encodeCanonical, memberSlice } from '../cbor/index.js';
+import {
+  type CborInput,
+  type CborValue,
+  decodeCanonical,
+  Encoded,
+  encodeCanonical,
+  memberSlice,
+} from '../cbor/index.js';
+import { isContentAddress } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
-import { EVENT_SIZE_MAX } from '../limits.js';
-import { checkFacts, EVENT_VERSION } from './kinds.js';
+import { DIGEST_SIZE, EVENT_SIZE_MAX } from '../limits.js';
+import { readIngestLayout } from './ingest-layout.js';
+import { CheckedEvent, checkFacts, EVENT_VERSION, type EventKind } from './kinds.js';
 import type { NewEvent, StoredEvent } from './log.js';
 
 /** A kind: words of lower-case letters, digits, `-` and `_`, with dots between. */
 const KIND = /^[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+$/;
 
 /** Members in canonical order: shorter keys first, then by their bytes. The heads and keys between the values never change. */
-const BEFORE_ID = encodedHeader(7, 'v', EVENT_VERSION, 'id');
+const ID_LENGTH = 36;
+const BEFORE_ID = Buffer.concat([encodedHeader(7, 'v', EVENT_VERSION, 'id'), Buffer.from([0x78, ID_LENGTH])]);
 const BEFORE_DATA = encodeCanonical('data');
 const BEFORE_KIND = encodeCanonical('kind');
 const BEFORE_TIME = encodeCanonical('time');
 const BEFORE_ACTOR = encodeCanonical('actor');
 const BEFORE_SUBJECT = encodeCanonical('subject');
-const ID_HEAD = Buffer.from([0x78, 36]);
 const TIME_SIZE = 9;
 const FIXED_SIZE =
   [BEFORE_ID, BEFORE_DATA, BEFORE_KIND, BEFORE_TIME, BEFORE_ACTOR, BEFORE_SUBJECT].reduce(
     (sum, part) => sum + part.byteLength,
     0,
   ) +
-  ID_HEAD.byteLength +
-  36 +
+  ID_LENGTH +
   TIME_SIZE;
 
+/** A content address as text: its head, and its characters, all ASCII. */
+const ADDRESS_LENGTH = 'blake3:'.length + 2 * DIGEST_SIZE;
+const ADDRESS_HEAD = Buffer.from([0x78, ADDRESS_LENGTH]);
+
+/** What stands around the values of an ingest as it is usually written. */
+const INGESTED = 'object.ingested' satisfies EventKind;
+const BETWEEN_DATA_AND_TIME = Buffer.concat([BEFORE_KIND, encodeCanonical(INGESTED), BEFORE_TIME]);
+const BEFORE_ADDRESS = Buffer.concat([BEFORE_SUBJECT, ADDRESS_HEAD]);
+/** CBOR heads: an integer of eight bytes, a text of up to SHORT_MAX. */
+const LONG_HEAD = 0x1b;
+const TEXT_HEAD = 0x60;
+const SHORT_MAX = 23;
+/** Upper half of the largest safe integer. */
+const MAX_HIGH = 2 ** 21 - 1;
+const PRINTABLE = /^[ -~]+$/;
+const ID = /^[ -~]{36}$/;
+
 /** Kinds and actors met before, encoded: nearly every event has the kind and actor of another. */
-const encodedNames = new Map<string, Uint8Array>();
+const encodedKinds = new Map<string, Uint8Array>();
+const encodedActors = new Map<string, Uint8Array>();
 const ENCODED_NAMES_MAX = 1000;
 
 /** A new event, checked and encoded except for what only the commit knows. */
@@ -43,10 +69,10 @@ export interface PreparedEvent {
   readonly subject: string | null;
   /** Canonical bytes of the facts. */
   readonly data: Uint8Array;
-  /** Canonical bytes of kind, actor and subject. */
+  /** Canonical bytes of kind, actor and subject; no subject when it is a content address, which is written as it is. */
   readonly encodedKind: Uint8Array;
   readonly encodedActor: Uint8Array;
-  readonly encodedSubject: Uint8Array;
+  readonly encodedSubject: Uint8Array | undefined;
   /** Bytes of the whole event, at most: its time may take fewer. */
   readonly sizeMax: number;
 }
@@ -59,17 +85,18 @@ export interface PreparedEvent {
  */
 export function prepareEvent(event: NewEvent): PreparedEvent {
   const { kind, actor, subject } = event;
-  if (!KIND.test(kind)) throw invalid(`"${kind}" is not a kind: write lower-case words with dots between`);
-  if (actor === '') throw invalid('the actor is empty; say who does it');
-  if (subject === '') throw invalid('the subject is empty; say what it happened to, or null');
-  // SQL text ends at U+0000: queries would not find what was written.
-  if (`${actor}${subject}`.includes('\0')) throw invalid('actor or subject contain U+0000');
-  const data = event.data instanceof Encoded ? event.data.bytes : encodeCanonical(event.data);
-  const encodedKind = encodeName(kind);
-  const encodedActor = encodeName(actor);
-  const encodedSubject = encodeCanonical(subject);
+  const encodedKind = encodedKinds.get(kind) ?? encodeKind(kind);
+  const encodedActor = encodedActors.get(actor) ?? encodeActor(actor);
+  // The subject of an event made by kinds.ts is a content address: no need to look again.
+  const checked = event instanceof CheckedEvent;
+  const data = encodeData(event.data);
+  const encodedSubject = checked ? undefined : encodeSubject(subject);
   const sizeMax =
-    FIXED_SIZE + data.byteLength + encodedKind.byteLength + encodedActor.byteLength + encodedSubject.byteLength;
+    FIXED_SIZE +
+    data.byteLength +
+    encodedKind.byteLength +
+    encodedActor.byteLength +
+    (encodedSubject?.byteLength ?? ADDRESS_HEAD.byteLength + ADDRESS_LENGTH);
   if (sizeMax > EVENT_SIZE_MAX) {
     throw new ArtifactStoreError(
       'AS_ERR_LIMIT',
@@ -77,7 +104,7 @@ export function prepareEvent(event: NewEvent): PreparedEvent {
       { kind, size: sizeMax, limit: EVENT_SIZE_MAX },
     );
   }
-  checkFacts(kind, subject, data);
+  if (!checked) checkFacts(kind, subject, data);
   return { kind, actor, subject, data, encodedKind, encodedActor, encodedSubject, sizeMax };
 }
 
@@ -96,13 +123,23 @@ export function writeEvent(
   encodedTime: Uint8Array,
 ): number {
   let at = put(target, offset, BEFORE_ID);
-  at = put(target, at, ID_HEAD);
   at += target.write(id, at, 'latin1');
   at = put(target, put(target, at, BEFORE_DATA), event.data);
-  at = put(target, put(target, at, BEFORE_KIND), event.encodedKind);
-  at = put(target, put(target, at, BEFORE_TIME), encodedTime);
-  at = put(target, put(target, at, BEFORE_ACTOR), event.encodedActor);
-  return put(target, put(target, at, BEFORE_SUBJECT), event.encodedSubject);
+  at = put(target, at, afterData(event, encodedTime));
+  if (event.encodedSubject !== undefined) return put(target, at, event.encodedSubject);
+  at = put(target, at, ADDRESS_HEAD);
+  return at + target.write(event.subject as string, at, 'latin1');
+}
+
+/** What stands between data and subject, as it was written last: the events of a commit share it, as a rule. */
+let lastAfterData: { kind: Uint8Array; actor: Uint8Array; time: Uint8Array; bytes: Uint8Array } | undefined;
+
+function afterData({ encodedKind: kind, encodedActor: actor }: PreparedEvent, time: Uint8Array): Uint8Array {
+  const last = lastAfterData;
+  if (last !== undefined && last.kind === kind && last.actor === actor && last.time === time) return last.bytes;
+  const bytes = Buffer.concat([BEFORE_KIND, kind, BEFORE_TIME, time, BEFORE_ACTOR, actor, BEFORE_SUBJECT]);
+  lastAfterData = { kind, actor, time, bytes };
+  return bytes;
 }
 
 /**
@@ -112,36 +149,52 @@ export function writeEvent(
  * @throws AS_ERR_LOG_DAMAGED: the bytes are not an event
  */
 export function decodeEvent(seq: number, bytes: Uint8Array): StoredEvent {
-  const value = decodeMap(seq, bytes);
-  const { v, id, time, kind, actor, subject, data } = value;
-  const known =
-    typeof v === 'number' &&
-    v >= 1 &&
-    typeof id === 'string' &&
-    typeof time === 'number' &&
-    typeof kind === 'string' &&
-    typeof actor === 'string' &&
-    (typeof subject === 'string' || subject === null) &&
-    data !== undefined;
-  if (!known) throw damaged(seq, 'it lacks members that every event has');
-  return new EventRecord({ seq, v, id, time, kind, actor, subject }, bytes, data);
+  return decodeIngested(seq, bytes) ?? decodeAny(seq, bytes);
 }
 
 /** The event just stored, with the very data that its maker encoded. */
-export function storedEvent(
-  seq: number,
-  prepared: PreparedEvent,
-  id: string,
-  time: number,
-  bytes: Uint8Array,
-): StoredEvent {
-  const { kind, actor, subject } = prepared;
-  return new EventRecord({ seq, v: EVENT_VERSION, id, time, kind, actor, subject }, bytes, undefined, prepared.data);
+export function storedEvent(seq: number, prepared: PreparedEvent, id: string, time: number): StoredEvent {
+  return new AppendedEvent(seq, prepared, id, time);
+}
+
+/** An event as it was appended. Its bytes are written anew when somebody asks: to keep a part of those of a commit would keep them all. */
+class AppendedEvent implements StoredEvent {
+  readonly v = EVENT_VERSION;
+  readonly kind: string;
+  readonly actor: string;
+  readonly subject: string | null;
+  readonly #prepared: PreparedEvent;
+
+  constructor(
+    readonly seq: number,
+    prepared: PreparedEvent,
+    readonly id: string,
+    readonly time: number,
+  ) {
+    this.kind = prepared.kind;
+    this.actor = prepared.actor;
+    this.subject = prepared.subject;
+    this.#prepared = prepared;
+  }
+
+  get data(): CborValue {
+    return decodeCanonical(this.#prepared.data);
+  }
+
+  get dataBytes(): Uint8Array {
+    return this.#prepared.data;
+  }
+
+  get bytes(): Uint8Array {
+    const target = Buffer.alloc(this.#prepared.sizeMax);
+    const end = writeEvent(target, 0, this.#prepared, this.id, encodeCanonical(this.time));
+    return new Uint8Array(target.buffer, target.byteOffset, end);
+  }
 }
 
 type Columns = Pick<StoredEvent, 'seq' | 'v' | 'id' | 'time' | 'kind' | 'actor' | 'subject'>;
 
-/** An event whose facts are decoded, or found in its bytes, when first asked for: most readers never ask. */
+/** An event as it was read. Its facts are decoded, or found in its bytes, when first asked for: most readers never ask. */
 class EventRecord implements StoredEvent {
   readonly seq: number;
   readonly v: number;
@@ -178,6 +231,61 @@ class EventRecord implements StoredEvent {
   }
 }
 
+/** The usual event: an ingest as this version writes it, found by its places. Undefined for any other bytes. */
+function decodeIngested(seq: number, bytes: Uint8Array): StoredEvent | undefined {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const idAt = after(buffer, 0, BEFORE_ID);
+  const dataAt = idAt < 0 ? -1 : after(buffer, idAt + ID_LENGTH, BEFORE_DATA);
+  const layout = dataAt < 0 ? undefined : readIngestLayout(buffer, dataAt);
+  if (layout === undefined) return undefined;
+  const timeAt = after(buffer, layout.end, BETWEEN_DATA_AND_TIME);
+  if (timeAt < 0 || buffer[timeAt] !== LONG_HEAD) return undefined;
+  const high = buffer.readUInt32BE(timeAt + 1);
+  const actorAt = after(buffer, timeAt + TIME_SIZE, BEFORE_ACTOR);
+  const actorSize = (buffer[actorAt] ?? 0) - TEXT_HEAD;
+  // Times from 2^32 ms to 2^53 ms and actors of up to 23 bytes: their heads can be read at a glance.
+  if (high === 0 || high > MAX_HIGH || actorAt < 0 || actorSize < 1 || actorSize > SHORT_MAX) return undefined;
+  const actor = buffer.toString('latin1', actorAt + 1, actorAt + 1 + actorSize);
+  const subjectAt = after(buffer, actorAt + 1 + actorSize, BEFORE_ADDRESS);
+  if (subjectAt < 0 || subjectAt + ADDRESS_LENGTH !== buffer.byteLength) return undefined;
+  const id = buffer.toString('latin1', idAt, idAt + ID_LENGTH);
+  const subject = buffer.toString('latin1', subjectAt, buffer.byteLength);
+  if (!PRINTABLE.test(actor) || !isContentAddress(subject) || !ID.test(id)) return undefined;
+  const columns = {
+    seq,
+    v: EVENT_VERSION,
+    id,
+    time: high * 2 ** 32 + buffer.readUInt32BE(timeAt + 5),
+    kind: INGESTED,
+    actor,
+    subject,
+  };
+  const dataBytes = new Uint8Array(bytes.buffer, bytes.byteOffset + dataAt, layout.end - dataAt);
+  return new EventRecord(columns, bytes, undefined, dataBytes);
+}
+
+/** Where `expected` ends if it stands at `at`; -1 if it does not. */
+function after(buffer: Buffer, at: number, expected: Uint8Array): number {
+  for (let i = 0; i < expected.length; i++) if (buffer[at + i] !== expected[i]) return -1;
+  return at + expected.length;
+}
+
+function decodeAny(seq: number, bytes: Uint8Array): StoredEvent {
+  const value = decodeMap(seq, bytes);
+  const { v, id, time, kind, actor, subject, data } = value;
+  const known =
+    typeof v === 'number' &&
+    v >= 1 &&
+    typeof id === 'string' &&
+    typeof time === 'number' &&
+    typeof kind === 'string' &&
+    typeof actor === 'string' &&
+    (typeof subject === 'string' || subject === null) &&
+    data !== undefined;
+  if (!known) throw damaged(seq, 'it lacks members that every event has');
+  return new EventRecord({ seq, v, id, time, kind, actor, subject }, bytes, data);
+}
+
 function decodeMap(seq: number, bytes: Uint8Array): { readonly [key: string]: CborValue } {
   let value: CborValue;
   try {
@@ -199,12 +307,37 @@ function encodedHeader(members: number, key: string, value: number, next: string
   ]);
 }
 
-function encodeName(name: string): Uint8Array {
-  const known = encodedNames.get(name);
-  if (known !== undefined) return known;
+function encodeData(data: CborInput): Uint8Array {
+  return data instanceof Encoded ? data.bytes : encodeCanonical(data);
+}
+
+function encodeKind(kind: string): Uint8Array {
+  if (!KIND.test(kind)) throw invalid(`"${kind}" is not a kind: write lower-case words with dots between`);
+  return remember(encodedKinds, kind);
+}
+
+function encodeActor(actor: string): Uint8Array {
+  if (actor === '') throw invalid('the actor is empty; say who does it');
+  refuseNul(actor);
+  return remember(encodedActors, actor);
+}
+
+function encodeSubject(subject: string | null): Uint8Array | undefined {
+  if (subject === '') throw invalid('the subject is empty; say what it happened to, or null');
+  if (subject === null) return encodeCanonical(subject);
+  refuseNul(subject);
+  return isContentAddress(subject) ? undefined : encodeCanonical(subject);
+}
+
+/** SQL text ends at U+0000: queries would not find what was written. */
+function refuseNul(text: string): void {
+  if (text.includes('\0')) throw invalid('actor or subject contain U+0000');
+}
+
+function remember(names: Map<string, Uint8Array>, name: string): Uint8Array {
   const bytes = encodeCanonical(name);
-  if (encodedNames.size === ENCODED_NAMES_MAX) encodedNames.clear();
-  encodedNames.set(name, bytes);
+  if (names.size === ENCODED_NAMES_MAX) names.clear();
+  names.set(name, bytes);
   return bytes;
 }
 

@@ -1,16 +1,17 @@
 /**
  * Every kind of event, with the facts it carries. `docs/formats/events.md` documents the same table for readers in other languages.
  *
- * Imports the contract's types and encodings, and the log's types. The facade builds events here; views read them here. A new kind is a
+ * Imports the contract's types and encodings, digest text, errors, and the log's types. The facade builds events here; views read them here. A new kind is a
  * member of `EventData` and a line in `KINDS`. Kinds are never renamed and their members never change meaning; a kind this
  * version does not know stays in the log, can be read, and is skipped by views.
  */
 
-import { type CborInput, type CborValue, decodeCanonical } from '../cbor/index.js';
+import { type CborInput, type CborValue, decodeCanonical, Encoded } from '../cbor/index.js';
 import { decodeIngestResult, encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, ContentAddress, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { formatBlake3, isContentAddress } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 
 /** Kind → facts. The subject of all of these is the object's content address. */
@@ -76,9 +77,29 @@ const KINDS: {
   },
 };
 
-/** An event for an object that was stored. */
-export function objectIngested(actor: string, result: IngestResult): NewEvent {
-  return newEvent('object.ingested', actor, formatBlake3(result.blake3), result);
+/** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */
+export class CheckedEvent implements NewEvent {
+  constructor(
+    readonly kind: EventKind,
+    readonly actor: string,
+    readonly subject: ContentAddress,
+    readonly data: Encoded,
+  ) {}
+}
+
+/**
+ * An event for an object that was stored.
+ *
+ * @param address the content address of the result, from who has made it already
+ */
+export function objectIngested(
+  actor: string,
+  result: IngestResult,
+  address: ContentAddress = formatBlake3(result.blake3),
+): NewEvent {
+  const written = writeIngestResult(result);
+  const data = written === undefined ? encodedIngestResult(result) : new Encoded(written, 'written');
+  return new CheckedEvent('object.ingested', actor, address, data);
 }
 
 /** An event for an object that was read and digested anew. */

@@ -10,11 +10,13 @@
 
 import { encodeCanonical } from '../cbor/index.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import { Connection } from '../sqlite/connection.js';
 import { CommitQueue } from './commit-queue.js';
-import { decodeEvent, type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
+import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './log.js';
+import { logIndex } from './log-index.js';
+import { planRows } from './rows.js';
+import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
 import { SqliteViews } from './sqlite-views.js';
 import { uuidv7 } from './uuid.js';
@@ -46,7 +48,7 @@ interface Tail {
  * @throws AS_ERR_READ_ONLY, AS_ERR_STORE_LOCKED, AS_ERR_NO_SPACE, AS_ERR_IO
  */
 export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
-  const views = new SqliteViews(options.views);
+  const views = new SqliteViews([logIndex, ...options.views]);
   const opened: Connection[] = [];
   try {
     if (options.readOnly === true) {
@@ -88,24 +90,25 @@ export class SqliteEventLog implements EventLog {
     this.#statement = commitStatement(views);
   }
 
-  async append(events: readonly NewEvent[]): Promise<StoredEvent[]> {
-    this.#requireWriter();
-    const prepared = events.map(prepareEvent);
-    if (prepared.length === 0) return [];
-    return this.#queue.add(
-      prepared,
-      prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0),
-    );
+  append(events: readonly NewEvent[]): Promise<StoredEvent[]> {
+    try {
+      this.#requireWriter();
+      if (events.length === 0) return Promise.resolve([]);
+      const prepared = events.map(prepareEvent);
+      let size = 0;
+      for (const { sizeMax } of prepared) size += sizeMax;
+      return this.#queue.add(prepared, size);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async read(query: ReadQuery = {}): Promise<StoredEvent[]> {
-    const { sql, parameters } = readStatement(query);
-    const rows = await this.reader.all<{ seq: number; bytes: Uint8Array }>(sql, parameters);
-    return rows.map(({ seq, bytes }) => decodeEvent(seq, bytes));
+    return readEvents(this.reader, query);
   }
 
   async last(): Promise<number> {
-    const row = await this.reader.get<{ last: number }>('SELECT coalesce(max(seq), 0) AS last FROM events');
+    const row = await this.reader.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
     return row?.last ?? 0;
   }
 
@@ -167,17 +170,18 @@ export class SqliteEventLog implements EventLog {
   }
 
   async #insert(writer: Connection, batch: Batch): Promise<Batch> {
-    const parameters = [batch.bytes, batch.columns, batch.first, batch.time, batch.last];
+    const parameters = [batch.bytes, batch.ends, batch.rows, batch.time, batch.last];
     await writer.run(this.#statement, [...parameters, ...this.#views.project(batch.events)]);
     return batch;
   }
 }
 
-/** One commit's events: their bytes end to end, and their columns and places in those bytes as JSON. */
+/** One commit's events: their bytes end to end, and how they are divided into rows. */
 interface Batch {
   bytes: Uint8Array;
-  columns: string;
-  first: number;
+  ends: Uint8Array;
+  /** JSON of the rows, as `planRows` gives them. */
+  rows: string;
   last: number;
   time: number;
   events: StoredEvent[];
@@ -188,38 +192,38 @@ function encodeBatch(prepared: readonly PreparedEvent[], tail: Tail): Batch {
   const time = Math.max(Date.now(), tail.time);
   const encodedTime = encodeCanonical(time);
   const target = Buffer.allocUnsafe(prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0));
-  const columns: unknown[] = [];
+  const ends: number[] = [];
   const events: StoredEvent[] = [];
   let end = 0;
   for (const event of prepared) {
     const id = uuidv7(time);
-    const start = end;
-    end = writeEvent(target, start, event, id, encodedTime);
-    // SQL counts bytes from 1.
-    columns.push([id, event.kind, event.actor, event.subject, start + 1, end - start]);
-    const bytes = new Uint8Array(target.subarray(start, end));
-    events.push(storedEvent(tail.seq + events.length + 1, event, id, time, bytes));
+    end = writeEvent(target, end, event, id, encodedTime);
+    ends.push(end);
+    events.push(storedEvent(tail.seq + ends.length, event, id, time));
   }
-  const last = tail.seq + prepared.length;
-  return { bytes: target.subarray(0, end), columns: JSON.stringify(columns), first: tail.seq + 1, last, time, events };
+  const plan = planRows(tail.seq + 1, ends);
+  const bytes = target.subarray(0, end);
+  return { bytes, ends: plan.ends, rows: JSON.stringify(plan.rows), last: tail.seq + ends.length, time, events };
 }
 
 /** The temporary view that takes one commit as one row, and the trigger that carries it out. */
 function commitTrigger(views: SqliteViews): string {
-  const columns = ['bytes', 'columns', 'first', 'time', 'last', ...views.columns];
+  const columns = [...COMMIT_COLUMNS, ...views.columns];
   return `
     CREATE TEMP VIEW commits AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
     CREATE TEMP TRIGGER commits_insert INSTEAD OF INSERT ON commits BEGIN
-      INSERT INTO events (seq, id, time, kind, actor, subject, bytes)
-        SELECT NEW.first + key, value ->> 0, NEW.time, value ->> 1, value ->> 2, value ->> 3,
-          substr(NEW.bytes, value ->> 4, value ->> 5)
-        FROM json_each(NEW.columns);
+      INSERT INTO events (first, last, time, bytes, ends)
+        SELECT value ->> 0, value ->> 1, NEW.time, substr(NEW.bytes, value ->> 2, value ->> 3),
+          substr(NEW.ends, value ->> 4, value ->> 5)
+        FROM json_each(NEW.rows);
       ${views.triggerStatements().join(';\n')};
     END`;
 }
 
+const COMMIT_COLUMNS = ['bytes', 'ends', 'rows', 'time', 'last'];
+
 function commitStatement(views: SqliteViews): string {
-  const count = 5 + views.columns.length;
+  const count = COMMIT_COLUMNS.length + views.columns.length;
   return `INSERT INTO commits VALUES (${Array.from({ length: count }, (_, index) => `?${index + 1}`).join(', ')})`;
 }
 
@@ -237,7 +241,7 @@ function synchronise(
 }
 
 async function readTail(writer: Connection): Promise<Tail> {
-  const tail = await writer.get<Tail>('SELECT seq, time FROM events ORDER BY seq DESC LIMIT 1');
+  const tail = await writer.get<Tail>('SELECT last AS seq, time FROM events ORDER BY last DESC LIMIT 1');
   return tail ?? { seq: 0, time: 0 };
 }
 
@@ -245,27 +249,6 @@ async function openConnection(path: string, mode: 'read' | 'write', opened: Conn
   const connection = await Connection.open(path, mode);
   opened.push(connection);
   return connection;
-}
-
-/** One of a few fixed statements, so that each stays prepared. */
-function readStatement(query: ReadQuery): { sql: string; parameters: (string | number)[] } {
-  const { after, limit = PAGE_SIZE_DEFAULT, kind, subject, reverse = false } = query;
-  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
-    throw invalid(`the limit is ${limit}; give 1 to ${PAGE_SIZE_MAX}`);
-  }
-  if (after !== undefined && (!Number.isSafeInteger(after) || after < 0)) {
-    throw invalid(`the cursor is ${after}; give the seq of an event, or 0`);
-  }
-  const conditions = [`seq ${reverse ? '<' : '>'} ?1`];
-  const parameters: (string | number)[] = [after ?? (reverse ? Number.MAX_SAFE_INTEGER : 0), limit];
-  for (const [column, value] of Object.entries({ kind, subject })) {
-    if (value === undefined) continue;
-    parameters.push(value);
-    conditions.push(`${column} = ?${parameters.length}`);
-  }
-  const order = reverse ? 'DESC' : 'ASC';
-  const sql = `SELECT seq, bytes FROM events WHERE ${conditions.join(' AND ')} ORDER BY seq ${order} LIMIT ?2`;
-  return { sql, parameters };
 }
 
 function notify(listener: (last: number) => void, last: number): void {
@@ -276,8 +259,4 @@ function notify(listener: (last: number) => void, last: number): void {
       throw error;
     });
   }
-}
-
-function invalid(what: string): ArtifactStoreError {
-  return new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `Events cannot be read: ${what}.`);
 }

@@ -6,14 +6,18 @@
  */
 
 import { ArtifactStoreError } from '../errors.js';
-import { COMMIT_EVENTS_MAX } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
+import { REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
+import type { Connection, SqlValue } from '../sqlite/connection.js';
 import { decodeEvent } from './envelope.js';
 import type { RebuildProgress, StoredEvent } from './log.js';
-import type { View } from './view.js';
+import { type EventRow, ROW_COLUMNS, splitRow } from './rows.js';
+import { PackedChanges, type View } from './view.js';
 
 /** How a view's statements name the result of `project`. */
-const CHANGES = /:changes\b/g;
+const CHANGES = /:(changes|bytes)\b/g;
+
+/** The result of `project` as SQL takes it: JSON, and the bytes that it points into. */
+type Projection = [changes: string, bytes: Uint8Array | null];
 
 interface ViewState {
   name: string;
@@ -33,20 +37,20 @@ export class SqliteViews {
     this.#names = views.map(({ name }) => quote(name)).join(', ');
   }
 
-  /** Columns in which one batch brings its changes, one for each view. */
+  /** Columns in which one batch brings its changes, two for each view. */
   get columns(): string[] {
-    return this.#views.map((_, index) => `changes_${index}`);
+    return this.#views.flatMap((_, index) => [`changes_${index}`, `bytes_${index}`]);
   }
 
-  /** What a batch of events changes, JSON for each view, in the order of `columns`. */
-  project(events: readonly StoredEvent[]): string[] {
-    return this.#views.map((view) => JSON.stringify(view.project(events)));
+  /** What a batch of events changes, in the order of `columns`. */
+  project(events: readonly StoredEvent[]): (string | Uint8Array | null)[] {
+    return this.#views.flatMap((view) => projectionOf(view, events));
   }
 
   /** The statements that bring every view up to the event `NEW.last`, for the body of the commit's trigger. */
   triggerStatements(): string[] {
     const statements = this.#views.flatMap((view, index) =>
-      view.apply.map((sql) => sql.replaceAll(CHANGES, `NEW.changes_${index}`)),
+      view.apply.map((sql) => sql.replaceAll(CHANGES, `NEW.$1_${index}`)),
     );
     return [...statements, `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`];
   }
@@ -85,7 +89,7 @@ export class SqliteViews {
    */
   async check(connection: Connection): Promise<void> {
     const rows = await connection.all<ViewState & { last: number }>(
-      'SELECT views.*, (SELECT coalesce(max(seq), 0) FROM events) AS last FROM views',
+      'SELECT views.*, (SELECT coalesce(max(last), 0) FROM events) AS last FROM views',
     );
     const states = new Map(rows.map((row) => [row.name, row]));
     for (const { name, version } of this.#views) {
@@ -99,44 +103,73 @@ export class SqliteViews {
     }
   }
 
-  /** Applies the events behind each view's position, in batches, so that memory does not grow with the log. */
+  /**
+   * Applies the events behind each view's position, in batches, so that memory does not grow with the log. While the database applies one
+   * batch, this thread works on the next, which was read before.
+   */
   async #catchUp(
     connection: Connection,
     position: (view: View) => number,
     progress: (progress: RebuildProgress) => void,
   ): Promise<void> {
     const total = await lastSeq(connection);
-    let done = Math.min(total, ...this.#views.map(position));
-    while (done < total) {
-      const events = await readBatch(connection, done);
-      for (const view of this.#views) {
-        const unseen = events.filter(({ seq }) => seq > position(view));
-        await applyView(connection, view, unseen);
-      }
-      done = events.at(-1)?.seq ?? total;
-      progress({ events: done, total });
+    const start = Math.min(total, ...this.#views.map(position));
+    let reading = readBatch(connection, start, total);
+    let applying: Promise<unknown> = Promise.resolve();
+    for (let done = start; done < total; ) {
+      const events = await reading;
+      const last = events.at(-1)?.seq ?? total;
+      reading = readBatch(connection, last, total);
+      const projections = this.#views.map((view) => projectionOf(view, unseen(events, position(view))));
+      await applying;
+      if (done > start) progress({ events: done, total });
+      applying = this.#apply(connection, projections);
+      done = last;
     }
+    await applying;
+    if (total > start) progress({ events: total, total });
     await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
+  }
+
+  /** Queues the statements of every view at once, so that none waits for this thread. */
+  #apply(connection: Connection, projections: readonly Projection[]): Promise<unknown> {
+    return Promise.all(
+      this.#views.flatMap((view, index) => {
+        const [changes, bytes] = projections[index] as Projection;
+        if (changes === 'null') return [];
+        return view.apply.map((sql) => connection.run(sql, named(sql, { ':changes': changes, ':bytes': bytes })));
+      }),
+    );
   }
 }
 
-async function applyView(connection: Connection, view: View, events: readonly StoredEvent[]): Promise<void> {
+function projectionOf(view: View, events: readonly StoredEvent[]): Projection {
   const changes = view.project(events);
-  if (changes === null) return;
-  const parameters = { ':changes': JSON.stringify(changes) };
-  for (const sql of view.apply) await connection.run(sql, parameters);
+  if (changes instanceof PackedChanges) return [JSON.stringify(changes.json), changes.bytes];
+  return [JSON.stringify(changes), null];
 }
 
-async function readBatch(connection: Connection, after: number): Promise<StoredEvent[]> {
-  const rows = await connection.all<{ seq: number; bytes: Uint8Array }>(
-    'SELECT seq, bytes FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2',
-    [after, COMMIT_EVENTS_MAX],
+/** Those of the parameters that a statement has: the database refuses others. */
+function named(sql: string, parameters: { [name: string]: SqlValue }): { [name: string]: SqlValue } {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => sql.includes(name)));
+}
+
+function unseen(events: readonly StoredEvent[], position: number): readonly StoredEvent[] {
+  return (events[0]?.seq ?? 0) > position ? events : events.filter(({ seq }) => seq > position);
+}
+
+/** The rows with the next events behind `after`, whole. */
+async function readBatch(connection: Connection, after: number, total: number): Promise<StoredEvent[]> {
+  if (after >= total) return [];
+  const rows = await connection.all<EventRow>(
+    `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
+    [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
-  return rows.map(({ seq, bytes }) => decodeEvent(seq, bytes));
+  return rows.flatMap((row) => splitRow(row, decodeEvent)).filter(({ seq }) => seq > after);
 }
 
 async function lastSeq(connection: Connection): Promise<number> {
-  const row = await connection.get<{ last: number }>('SELECT coalesce(max(seq), 0) AS last FROM events');
+  const row = await connection.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
   return row?.last ?? 0;
 }
 

@@ -1,13 +1,15 @@
 /**
  * The registry over the views in SQLite.
  *
- * Imports the database connection's type, digest text, errors, limits and the registry's types. The composition root makes it from the log's
+ * Imports the database connection's type, CBOR, the log's index, digest text, errors, limits and the registry's types. The composition root makes it from the log's
  * reading connection.
  */
 
+import { decodeCanonical } from '../cbor/index.js';
 import type { ContentAddress, Receipt } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3, formatSha256, fromHex, parseDigestPrefix } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { HEAD_SIZE } from '../events/log-index.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
 import type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Registry, Tombstone, Usage } from './registry.js';
@@ -15,34 +17,36 @@ import type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Registry, Tombst
 /** Candidates named when a prefix is ambiguous: enough to choose from, few enough for a terminal. */
 const CANDIDATES_MAX = 10;
 
-const RECORD = `
-  SELECT blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone,
-    (SELECT json_group_array(json_object('backend', backend, 'tier', tier, 'key', key, 'storedSize', stored_size,
-        'durability', durability) ORDER BY position)
-      FROM receipts WHERE object = objects.seq) AS receipts
-  FROM objects`;
+const COLUMNS = 'blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone, receipts';
 
-const STAT = `${RECORD} WHERE blake3 = ?1`;
+/** Objects by way of the log's index: in the order of their addresses, as far as heads tell. */
+const BY_ADDRESS = 'subjects CROSS JOIN objects ON objects.seq = subjects.seq';
+
+const head = (parameter: string) => `substr(${parameter}, 1, ${HEAD_SIZE})`;
+
+const STAT = `SELECT ${COLUMNS} FROM ${BY_ADDRESS} WHERE head = ${head('?1')} AND blake3 = ?1 LIMIT 1`;
 
 /** Bounds that are null match nothing: that is how one of the two digests is left out. */
 const CANDIDATES = `
-  SELECT blake3 FROM objects WHERE blake3 BETWEEN ?1 AND ?2
-  UNION SELECT blake3 FROM digests WHERE sha256 BETWEEN ?3 AND ?4
+  SELECT blake3 FROM ${BY_ADDRESS}
+    WHERE head BETWEEN ${head('?1')} AND ${head('?2')} AND blake3 BETWEEN ?1 AND ?2
+  UNION SELECT blake3 FROM objects
+    WHERE substr(sha256, 1, ${HEAD_SIZE}) BETWEEN ${head('?3')} AND ${head('?4')} AND sha256 BETWEEN ?3 AND ?4
+  UNION SELECT blake3 FROM former_digests JOIN objects ON objects.seq = object
+    WHERE former_digests.sha256 BETWEEN ?3 AND ?4
   LIMIT ${CANDIDATES_MAX + 1}`;
 
 /** By state: nearly all objects are live, the others have an index of their own. */
 const LISTS: { readonly [state in ObjectState | 'any']: string } = {
   any: list('true'),
   live: list("state = 'live'"),
-  corrupt: list("state <> 'live' AND state = 'corrupt'"),
-  tombstoned: list("state <> 'live' AND state = 'tombstoned'"),
-  deleted: list("state <> 'live' AND state = 'deleted'"),
+  corrupt: listNotLive('corrupt'),
+  tombstoned: listNotLive('tombstoned'),
+  deleted: listNotLive('deleted'),
 };
 
 const USAGE = `
-  SELECT count(*) AS objects, coalesce(sum(size), 0) AS size,
-    (SELECT coalesce(sum(stored_size), 0) FROM receipts JOIN objects ON objects.seq = object WHERE state = 'live')
-      AS storedSize
+  SELECT count(*) AS objects, coalesce(sum(size), 0) AS size, coalesce(sum(stored_size), 0) AS storedSize
   FROM objects WHERE state = 'live'`;
 
 interface Row {
@@ -54,7 +58,7 @@ interface Row {
   last_seq: number;
   damaged: string | null;
   tombstone: string | null;
-  receipts: string;
+  receipts: Uint8Array | null;
 }
 
 /**
@@ -117,7 +121,13 @@ class SqliteRegistry implements Registry {
 }
 
 function list(condition: string): string {
-  return `${RECORD} WHERE blake3 > ?1 AND ${condition} ORDER BY blake3 LIMIT ?2`;
+  return `SELECT ${COLUMNS} FROM ${BY_ADDRESS}
+    WHERE head >= ${head('?1')} AND blake3 > ?1 AND ${condition} ORDER BY head, blake3 LIMIT ?2`;
+}
+
+function listNotLive(state: ObjectState): string {
+  return `SELECT ${COLUMNS} FROM objects
+    WHERE state <> 'live' AND state = '${state}' AND blake3 > ?1 ORDER BY blake3 LIMIT ?2`;
 }
 
 function toRecord(row: Row): ObjectRecord {
@@ -129,13 +139,25 @@ function toRecord(row: Row): ObjectRecord {
     state,
     ingestedAt: ingested_at,
     lastSeq: last_seq,
-    receipts: JSON.parse(receipts) as Receipt[],
+    receipts: receipts === null ? [] : toReceipts(receipts),
   };
   if (state === 'corrupt' && damaged !== null) {
     record.damaged = (JSON.parse(damaged) as [number, number][]).map(([start, end]) => ({ start, end }));
   }
   if (tombstone !== null) record.tombstone = JSON.parse(tombstone) as Tombstone;
   return record;
+}
+
+/** Receipts as the event that brought them has them, with their members in the order of the contract. */
+function toReceipts(bytes: Uint8Array): Receipt[] {
+  const receipts = decodeCanonical(bytes) as unknown as Receipt[];
+  return receipts.map(({ backend, tier, key, storedSize, durability }) => ({
+    backend,
+    tier,
+    key,
+    storedSize,
+    durability,
+  }));
 }
 
 function writeCursor(blake3: Uint8Array): string {

@@ -11,7 +11,12 @@ import { statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { Database, Statement } from 'sqlite3';
 import { ArtifactStoreError } from '../errors.js';
-import { SQLITE_BUSY_TIMEOUT_MS, SQLITE_CACHE_SIZE, SQLITE_CHECKPOINT_SIZE } from '../limits.js';
+import {
+  SQLITE_BUSY_TIMEOUT_MS,
+  SQLITE_CACHE_SIZE,
+  SQLITE_CHECKPOINT_SIZE,
+  SQLITE_WRITE_CACHE_SIZE,
+} from '../limits.js';
 import { primaryCode, SQLITE_CANTOPEN, SQLITE_READONLY, sqliteError } from './errors.js';
 import { loadSqlite } from './load.js';
 
@@ -191,7 +196,7 @@ export class Connection {
 const WRITER_SETUP = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
-  PRAGMA cache_size = -${SQLITE_CACHE_SIZE / 1024};
+  PRAGMA cache_size = -${SQLITE_WRITE_CACHE_SIZE / 1024};
   PRAGMA wal_autocheckpoint = ${SQLITE_CHECKPOINT_SIZE / PAGE_SIZE};
   PRAGMA journal_size_limit = ${SQLITE_CHECKPOINT_SIZE};
 `;

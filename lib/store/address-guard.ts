@@ -14,21 +14,21 @@ export interface IngestTicket {
 
 export class AddressGuard {
   readonly #locks = new Map<ContentAddress, Promise<void>>();
-  readonly #ingests = new Set<IngestTicket>();
+  /** Ingests under way. */
+  #ingests = 0;
   /** When each address was last deleted, in deletions counted; kept only while an ingest is old enough to care. */
   readonly #deletions = new Map<ContentAddress, number>();
   #clock = 0;
 
   /** An ingest begins; `end` it whatever happens. */
   begin(): IngestTicket {
-    const ticket = { begun: this.#clock };
-    this.#ingests.add(ticket);
-    return ticket;
+    this.#ingests++;
+    return { begun: this.#clock };
   }
 
-  end(ticket: IngestTicket): void {
-    this.#ingests.delete(ticket);
-    if (this.#ingests.size === 0) this.#deletions.clear();
+  /** The ingest of a ticket is over; call it once for each. */
+  end(_ticket: IngestTicket): void {
+    if (--this.#ingests === 0) this.#deletions.clear();
   }
 
   /** Notes a deletion of bytes; call it under the lock of the address. */
@@ -42,18 +42,14 @@ export class AddressGuard {
   }
 
   /** Runs `work` while nobody else holds `address`, in the order of asking. */
-  async locked<T>(address: ContentAddress, work: () => Promise<T>): Promise<T> {
+  locked<T>(address: ContentAddress, work: () => Promise<T>): Promise<T> {
     const before = this.#locks.get(address);
-    const run = (before ?? Promise.resolve()).then(work);
-    const settled = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#locks.set(address, settled);
-    try {
-      return await run;
-    } finally {
+    const run = before === undefined ? work() : before.then(work);
+    const release = () => {
       if (this.#locks.get(address) === settled) this.#locks.delete(address);
-    }
+    };
+    const settled: Promise<void> = run.then(release, release);
+    this.#locks.set(address, settled);
+    return run;
   }
 }

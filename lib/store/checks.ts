@@ -23,7 +23,8 @@ export interface Expectation {
  * @throws AS_ERR_INVALID_DIGEST; AS_ERR_INVALID_ARGUMENT: two different digests of one algorithm
  */
 export function hintsOf({ expect, size }: Expectation): IngestHints {
-  const digests = (expect === undefined ? [] : [expect].flat()).map(parseDigest);
+  if (expect === undefined) return size === undefined ? {} : { size };
+  const digests = [expect].flat().map(parseDigest);
   const blake3 = onlyOne(digests.filter(isContentAddress));
   const sha256 = onlyOne(digests.filter(isSha256Digest));
   return { ...(blake3 && { blake3 }), ...(sha256 && { sha256 }), ...(size !== undefined && { size }) };

@@ -32,7 +32,7 @@ export function isRepeatable(source: PutSource): boolean {
  */
 export function toByteSource(source: PutSource, watch: Watch): ByteSource {
   if (watch.signal?.aborted) throw aborted();
-  if (source instanceof Uint8Array) return watched([source], watch);
+  if (source instanceof Uint8Array) return new BytesSource(source, watch);
   if (isPath(source)) return fromPath(source.path, watch);
   if (isIterable(source)) return watched(source, watch);
   throw new ArtifactStoreError(
@@ -53,7 +53,32 @@ function fromPath(path: string | Uint8Array, { onProgress, signal }: Watch): Byt
   });
 }
 
-async function* watched(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, { onProgress, signal }: Watch) {
+/** Bytes as a stream of one chunk. It is never silent, so looking at the signal between two steps is soon enough. */
+class BytesSource implements AsyncIterableIterator<Uint8Array> {
+  #given = false;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly watch: Watch,
+  ) {}
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const { onProgress, signal } = this.watch;
+    if (signal?.aborted) return Promise.reject(aborted());
+    if (this.#given) {
+      onProgress?.(this.bytes.byteLength);
+      return Promise.resolve({ done: true, value: undefined });
+    }
+    this.#given = true;
+    return Promise.resolve({ done: false, value: this.bytes });
+  }
+}
+
+async function* watched(source: AsyncIterable<Uint8Array>, { onProgress, signal }: Watch) {
   let taken = 0;
   for await (const chunk of signal ? untilAborted(source, signal) : source) {
     if (!(chunk instanceof Uint8Array)) {
@@ -72,8 +97,8 @@ async function* watched(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
  * Ends at once on abort, even while the source is silent. One listener for all chunks, which fails the wait of the moment: a race against
  * one promise for the whole stream would keep every chunk in memory until that promise settles.
  */
-async function* untilAborted(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, signal: AbortSignal) {
-  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+async function* untilAborted(source: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+  const iterator = source[Symbol.asyncIterator]();
   let giveUp: () => void = () => undefined;
   const onAbort = () => giveUp();
   signal.addEventListener('abort', onAbort, { once: true });

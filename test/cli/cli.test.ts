@@ -394,7 +394,7 @@ function settings(program: Command): { name: string; setting: Option }[] {
 }
 
 t.test('the environment mirrors every option', async (t) => {
-  const program = buildProgram();
+  const program = await buildProgram();
   const found = settings(program);
   t.equal(found.length, allOptions(program).length - 1, 'every option of every command');
   for (const { name, setting } of found) t.equal(setting.envVar, environmentName(setting), `${name} ${setting.long}`);
@@ -469,8 +469,9 @@ t.test('help and version load neither SQLite nor the addon', async (t) => {
   t.strictSame(await loaded(['--version']), { stdout: `${version}\n`, addons: [] });
   const help = await loaded(['--help']);
   t.strictSame(help.addons, []);
-  for (const { name } of settings(buildProgram())) t.match(help.stdout + name, name);
-  for (const below of buildProgram().commands) t.match(help.stdout, `  ${below.name()} `, `help names ${below.name()}`);
+  for (const { name } of settings(await buildProgram())) t.match(help.stdout + name, name);
+  for (const below of (await buildProgram()).commands)
+    t.match(help.stdout, `  ${below.name()} `, `help names ${below.name()}`);
   t.match((await loaded(['help', 'put'])).stdout, /^Usage: artifactstore put/);
   t.equal(
     (await loaded(['--store', newStore(), 'doctor'])).addons.length,

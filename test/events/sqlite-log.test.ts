@@ -6,8 +6,10 @@ import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
 import t from 'tap';
 import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
+import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
@@ -30,28 +32,31 @@ testEventLog('SQLite', { open: (path) => openEventLog({ path, views: registryVie
 t.test('the database itself refuses to change the log', async (t) => {
   const path = `${t.testdir()}/log`;
   const log = await openEventLog({ path, views: registryViews });
-  const [first] = await log.append([event('a'), event('b')]);
+  await log.append([event('a')]);
+  await log.append([event('b')]);
   const raw = await Connection.open(path, 'write');
-  const row = (seq: number, id: string) => `(${seq}, '${id}', 1, 'k.k', 'me', NULL, x'a0')`;
+  const row = (first: number, last = first, ends = '01000000') => `(${last}, ${first}, 1, x'${ends}', x'a0')`;
   const attempts = [
-    "UPDATE events SET actor = 'someone else'",
-    'UPDATE OR IGNORE events SET seq = 100 WHERE seq = 2',
-    'DELETE FROM events WHERE seq = 2',
+    "UPDATE events SET bytes = x'a0'",
+    'UPDATE OR IGNORE events SET last = 100 WHERE last = 2',
+    'DELETE FROM events WHERE last = 2',
     'DELETE FROM events',
-    `INSERT INTO events VALUES ${row(2, 'new')}`,
-    `INSERT OR REPLACE INTO events VALUES ${row(2, 'new')}`,
-    `REPLACE INTO events VALUES ${row(3, `${first?.id}`)}`,
-    `INSERT OR IGNORE INTO events VALUES ${row(2, 'new')}`,
-    `INSERT INTO events VALUES ${row(2, 'new')} ON CONFLICT (seq) DO UPDATE SET actor = 'someone else'`,
-    `INSERT INTO events VALUES ${row(4, 'gap')}`,
-    `INSERT INTO events VALUES ${row(-1, 'before')}`,
-    "INSERT INTO events (id, time, kind, actor, bytes) VALUES ('unnumbered', 1, 'k.k', 'me', x'a0')",
+    `INSERT INTO events VALUES ${row(2)}`,
+    `INSERT OR REPLACE INTO events VALUES ${row(2)}`,
+    `REPLACE INTO events VALUES ${row(3, 2)}`,
+    `REPLACE INTO events VALUES ${row(1, 2, '0100000001000000')}`,
+    `INSERT OR IGNORE INTO events VALUES ${row(2)}`,
+    `INSERT INTO events VALUES ${row(2)} ON CONFLICT (last) DO UPDATE SET bytes = x'a0'`,
+    `INSERT INTO events VALUES ${row(4)}`,
+    `INSERT INTO events VALUES ${row(-1)}`,
+    `INSERT INTO events VALUES ${row(3, 4)}`,
+    "INSERT INTO events (first, time, ends, bytes) VALUES (1, 1, x'01000000', x'a0')",
   ];
   for (const sql of attempts) {
     await t.rejects(raw.run(sql), { code: 'AS_ERR_SQLITE', message: /the event log is append-only/ }, sql);
   }
   await raw.run('PRAGMA recursive_triggers = ON');
-  await t.rejects(raw.run(`REPLACE INTO events VALUES ${row(1, 'new')}`), { message: /append-only/ });
+  await t.rejects(raw.run(`REPLACE INTO events VALUES ${row(1)}`), { message: /append-only/ });
   await raw.close();
   t.same(
     (await log.read()).map(({ subject }) => subject),
@@ -67,7 +72,7 @@ t.test('what is acknowledged is committed, synced, and in the views', async (t) 
   const other = await Connection.open(path, 'read');
   for (let n = 0; n < 20; n++) {
     const [stored] = await log.append([kinds.objectIngested('me', ingestResult(n))]);
-    const sql = 'SELECT (SELECT max(seq) FROM events) AS seq, (SELECT count(*) FROM objects) AS objects';
+    const sql = 'SELECT (SELECT max(last) FROM events) AS seq, (SELECT count(*) FROM objects) AS objects';
     t.same(await other.get(sql), { seq: stored?.seq, objects: n + 1 });
   }
   await other.close();
@@ -171,13 +176,7 @@ t.test('events of a later version are kept, readable, and passed over by views',
   const subject = formatBlake3(ingestResult(1).blake3);
   const later = { v: 2, id: uuidv7(1), time: 1, kind: 'object.deleted', actor: 'x', subject, data: 'new', more: true };
   const raw = await Connection.open(path, 'write');
-  await raw.run('INSERT INTO events VALUES (2, ?1, 1, ?2, ?3, ?4, ?5)', [
-    later.id,
-    later.kind,
-    later.actor,
-    subject,
-    encodeCanonical(later),
-  ]);
+  await insertRaw(raw, 2, encodeCanonical(later));
   await raw.close();
   await t.rejects(
     openEventLog({ path, views: registryViews, readOnly: true }),
@@ -229,9 +228,11 @@ t.test('what is not a log of this version is refused', async (t) => {
   await t.rejects(open('text'), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('text', true), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('no/such/folder'), { code: 'AS_ERR_SQLITE' });
-  await altered('newer', 'PRAGMA user_version = 2');
-  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 2, known: 1 } });
+  await altered('newer', 'PRAGMA user_version = 3');
+  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 3, known: 2 } });
   await t.rejects(open('newer', true), { code: 'AS_ERR_STORE_FORMAT' });
+  await altered('older', 'PRAGMA user_version = 1');
+  await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 2 } });
   await altered('foreign', 'PRAGMA application_id = 7');
   await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
   await altered('unguarded', 'DROP TRIGGER events_delete');
@@ -246,16 +247,15 @@ t.test('what is not a log of this version is refused', async (t) => {
 
 t.test('damage is reported, not passed on', async (t) => {
   const path = `${t.testdir()}/log`;
-  let log = await openEventLog({ path, views: [] });
+  const log = await openEventLog({ path, views: [] });
   await log.append(Array.from({ length: 500 }, (_, i) => event(`subject ${i}`)));
-  await log.close();
   const raw = await Connection.open(path, 'write');
-  await raw.run("INSERT INTO events VALUES (501, 'a', 1, 'k.k', 'me', NULL, x'a1')");
-  await raw.run("INSERT INTO events VALUES (502, 'b', 1, 'k.k', 'me', NULL, x'a0')");
-  await raw.run("INSERT INTO events VALUES (503, 'c', 1, 'k.k', 'me', NULL, x'01')");
+  await insertRaw(raw, 501, Buffer.from('a1', 'hex'));
+  await insertRaw(raw, 502, Buffer.from('a0', 'hex'));
+  await insertRaw(raw, 503, Buffer.from('01', 'hex'));
+  await insertRaw(raw, 504, Buffer.from('a0', 'hex'), 2);
   await raw.close();
-  log = await openEventLog({ path, views: [] });
-  for (const after of [500, 501, 502]) {
+  for (const after of [500, 501, 502, 503]) {
     await t.rejects(log.read({ after, limit: 1 }), { code: 'AS_ERR_LOG_DAMAGED', details: { seq: after + 1 } });
   }
   await log.close();
@@ -324,6 +324,93 @@ t.test('the bytes of every kind are pinned', async (t) => {
   }
 });
 
+t.test('the layout of an ingest result is that of the general encoder', (t) => {
+  const random = randomSource(11);
+  const text = () => ['a', 'objects/7f', 'x'.repeat(30), 'y'.repeat(300)][random(4)] as string;
+  const numbers = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const number = () => numbers[random(numbers.length)] as number;
+  for (let n = 0; n < 300; n++) {
+    const receipts = Array.from({ length: 1 + random(3) }, () => ({
+      backend: text(),
+      tier: (['hot', 'warm', 'cold'] as const)[random(3)] ?? 'hot',
+      key: text(),
+      storedSize: number(),
+      durability: random(2) === 0 ? ('synced' as const) : ('replicated' as const),
+    }));
+    const result = ingestResult(n, { size: number(), healed: random(2) === 0, existed: random(2) === 0, receipts });
+    const bytes = encodeIngestResult(result);
+    if (!Buffer.from(bytes).equals(writeIngestResult(result) ?? new Uint8Array(0)))
+      t.fail(`result ${n} is written otherwise`);
+    const layout = readIngestLayout(Buffer.concat([Buffer.alloc(5), bytes]), 5);
+    const storedSize = receipts.reduce((sum, receipt) => sum + receipt.storedSize, 0);
+    if (layout?.size !== result.size || layout.storedSize !== storedSize || layout.end !== bytes.byteLength + 5)
+      t.fail(`result ${n} is read otherwise`);
+    for (let cut = 0; cut < bytes.byteLength; cut++)
+      if (readIngestLayout(bytes.subarray(0, cut), 0) !== undefined)
+        t.fail(`a part of ${cut} bytes is read as a whole`);
+  }
+  const [receipt] = ingestResult(1).receipts;
+  const unusual = [
+    { receipts: [{ ...receipt, key: 'zoë' }] },
+    { size: -1 },
+    { size: 1.5 },
+    { blake3: new Uint8Array(31) },
+  ];
+  for (const change of unusual)
+    t.equal(writeIngestResult(ingestResult(1, change as never)), undefined, 'left to the general encoder');
+  t.equal(readIngestLayout(encodeIngestResult(ingestResult(1, unusual[0] as never)), 0), undefined);
+  t.end();
+});
+
+t.test('unusual ingests are views like any other, and known again by every name', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
+  const [receipt] = ingestResult(1).receipts as [IngestReceipt];
+  const unusual = ingestResult(1, { receipts: [{ ...receipt, key: 'zoë' }] });
+  const collision = ingestResult(1, { sha256: new Uint8Array(32).fill(7) });
+  await log.append([kinds.objectIngested('Zoë with a name of more than twenty-three bytes', unusual)]);
+  await log.append([kinds.objectIngested('me', collision)]);
+  await log.append([kinds.objectIngested('me', unusual), kinds.objectIngested('me', collision)]);
+  const live = await dumpViews(log.reader);
+  t.same(
+    (live.former_digests as { sha256: Uint8Array }[]).map(({ sha256 }) => sha256[31]).sort(),
+    [0x07, 0x5a],
+    'SHA-256 digests that another took the place of',
+  );
+  await log.rebuild();
+  t.same(await dumpViews(log.reader), live);
+  await log.close();
+});
+
+t.test('pages by kind and subject over many rows', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: [] });
+  const subjects = ['a', 'b', `blake3:${'12'.repeat(32)}`, `blake3:${'12'.repeat(31)}34`];
+  const events = Array.from({ length: 5000 }, (_, n) => ({
+    ...event(subjects[n % 4] as string),
+    kind: n % 700 === 0 ? 'test.rare' : 'test.event',
+  }));
+  for (let at = 0; at < events.length; at += 777) await log.append(events.slice(at, at + 777));
+  const expected = (kind?: string, subject?: string) =>
+    events.flatMap((made, n) =>
+      (kind ?? made.kind) === made.kind && (subject ?? made.subject) === made.subject ? [n + 1] : [],
+    );
+  for (const kind of [undefined, 'test.rare', 'test.event']) {
+    for (const subject of [undefined, ...subjects]) {
+      for (const reverse of [false, true]) {
+        const query = { ...(kind && { kind }), ...(subject && { subject }), reverse, limit: 333 };
+        const found: number[] = [];
+        for (
+          let page = await log.read(query);
+          page.length > 0;
+          page = await log.read({ ...query, after: found.at(-1) ?? 0 })
+        )
+          found.push(...page.map(({ seq }) => seq));
+        t.same(found, reverse ? expected(kind, subject).reverse() : expected(kind, subject), JSON.stringify(query));
+      }
+    }
+  }
+  await log.close();
+});
+
 t.test('an ingest result is encoded once, and its bytes are those in the event', async (t) => {
   const result = ingestResult(5);
   const bytes = encodeIngestResult(result);
@@ -348,6 +435,13 @@ const weakTrigger = `CREATE TRIGGER events_update BEFORE UPDATE ON events WHEN f
 
 function event(subject: string): NewEvent {
   return { kind: 'test.event', actor: 'test', subject, data: {} };
+}
+
+/** Stores bytes as one event, whatever they are. */
+function insertRaw(raw: Connection, seq: number, bytes: Uint8Array, end = bytes.byteLength): Promise<void> {
+  const ends = Buffer.alloc(4);
+  ends.writeUInt32LE(end);
+  return raw.run('INSERT INTO events (last, first, time, ends, bytes) VALUES (?1, ?1, 1, ?2, ?3)', [seq, ends, bytes]);
 }
 
 /** A view that keeps `data.n` times its version, whose table refuses numbers from 1000 on, and which fails on negative ones. */

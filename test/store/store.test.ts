@@ -191,7 +191,7 @@ t.test('one encoding: the data plane’s result, the event’s payload and the a
     const put = await store.put(randomBytes(size));
     const fromPlane = encodeIngestResult(results.at(-1) as IngestResult);
     const [stored] = await store.events({ after: put.event.seq - 1, limit: 1 });
-    t.equal(put.cbor, fromPlane, 'encoded once: the same array');
+    t.same(put.cbor, fromPlane, 'the bytes that the data plane gives');
     t.same(stored?.dataBytes, fromPlane);
     t.same(memberSlice(stored?.bytes as Uint8Array, 'data'), fromPlane, 'byte for byte inside the stored event');
   }

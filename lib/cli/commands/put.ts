@@ -19,8 +19,8 @@ interface PutFlags {
   expect?: string;
 }
 
-/** Files on their way at once: enough that small ones fill the batches that share a durable commit. */
-const IN_FLIGHT_MAX = 128;
+/** Files on their way at once: enough that small ones fill the batches that share a durable commit, while the next ones are read. */
+const IN_FLIGHT_MAX = 2048;
 
 const STDIN = Buffer.from('-');
 
@@ -57,6 +57,7 @@ async function put(session: Session, paths: Buffer[], { expect }: PutFlags): Pro
     else if (outcome.value) await report(session, item, outcome.value, totals);
     else if (item.kind === 'skipped') noteSkipped(session, item.path, item.reason);
   }
+  await session.output.flush();
   // What is stored has been listed by now, whatever ended the loop.
   session.signal.throwIfAborted();
   summarise(session, totals, (performance.now() - began) / 1000);
@@ -118,7 +119,8 @@ async function report(session: Session, { path }: Found, result: PutResult, tota
   totals.count++;
   if (existed) totals.known++;
   const { seq, id, time } = event;
-  await session.output.result(digestLine(blake3, path), {
+  const line = session.output.json ? '' : digestLine(blake3, path);
+  await session.output.resultSoon(line, {
     ...pathJson(path),
     blake3,
     sha256,

@@ -1,0 +1,270 @@
+/**
+ * Writes an ingest result, and finds the members of an encoded one by their places, without the general encoder and decoder: nearly every event
+ * of a log carries one, and those cost ten times as much.
+ *
+ * Imports the contract's types and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
+ * gives to results as data planes write them; whatever has another is for `encodeIngestResult` and `decodeIngestResult`, which
+ * give and take the same bytes.
+ */
+
+import type { IngestResult } from '../dataplane/spi.js';
+import { DIGEST_SIZE } from '../limits.js';
+
+/** Places in the bytes of an ingest result; offsets from their start. */
+export interface IngestLayout {
+  blake3At: number;
+  sha256At: number;
+  /** The canonical array of receipts: from here to `end`. */
+  receiptsAt: number;
+  end: number;
+  /** Bytes in the object. */
+  size: number;
+  /** Bytes it occupies, over all receipts. */
+  storedSize: number;
+}
+
+const BEFORE_SIZE = Buffer.from('\xa6\x64size', 'latin1');
+const BEFORE_BLAKE3 = Buffer.from('\x66blake3\x58\x20', 'latin1');
+const BEFORE_HEALED = Buffer.from('\x66healed', 'latin1');
+const BEFORE_SHA256 = Buffer.from('\x66sha256\x58\x20', 'latin1');
+const BEFORE_EXISTED = Buffer.from('\x67existed', 'latin1');
+const BEFORE_RECEIPTS = Buffer.from('\x68receipts', 'latin1');
+const BEFORE_KEY = Buffer.from('\xa5\x63key', 'latin1');
+const BEFORE_TIER = Buffer.from('\x64tier', 'latin1');
+const BEFORE_BACKEND = Buffer.from('\x67backend', 'latin1');
+const BEFORE_DURABILITY = Buffer.from('\x6adurability', 'latin1');
+const BEFORE_STORED_SIZE = Buffer.from('\x6astoredSize', 'latin1');
+const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
+const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
+
+/** Reads forward over bytes that may be anything; `at` is -1 once they are not what was expected. */
+class Cursor {
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number,
+  ) {}
+
+  /** Passes over exactly these bytes. */
+  literal(expected: Uint8Array): void {
+    const { bytes, at } = this;
+    if (at < 0) return;
+    for (let i = 0; i < expected.length; i++) {
+      if (bytes[at + i] === expected[i]) continue;
+      this.at = -1;
+      return;
+    }
+    this.at = at + expected.length;
+  }
+
+  /** Passes over one of these. */
+  oneOf(choices: readonly Uint8Array[]): void {
+    const { at } = this;
+    if (at < 0) return;
+    for (const choice of choices) {
+      this.at = at;
+      this.literal(choice);
+      if (this.at >= 0) return;
+    }
+  }
+
+  boolean(): void {
+    const found = this.at < 0 ? undefined : this.bytes[this.at];
+    this.at = found === 0xf4 || found === 0xf5 ? this.at + 1 : -1;
+  }
+
+  /** Passes over `size` bytes; gives where they begin. */
+  skip(size: number): number {
+    const { at } = this;
+    this.at = at >= 0 && at + size <= this.bytes.length ? at + size : -1;
+    return at;
+  }
+
+  /** A number in the shortest form, of the major type whose heads begin at `base`; up to 2^53-1. */
+  head(base: number): number {
+    const { bytes, at } = this;
+    const info = (bytes[at] ?? 0xff) - base;
+    if (at < 0 || info < 0 || info > 27) return this.#fail();
+    this.at = at + 1;
+    if (info < 24) return info;
+    const width = 1 << (info - 24);
+    let value = 0;
+    for (let i = 1; i <= width; i++) value = value * 256 + (bytes[at + i] ?? Number.NaN);
+    const least = width === 1 ? 24 : 2 ** (4 * width);
+    if (!(value >= least && value <= Number.MAX_SAFE_INTEGER)) return this.#fail();
+    this.at = at + 1 + width;
+    return value;
+  }
+
+  /** Passes over ASCII text. Other text may not be canonical, which takes more than a look at its bytes. */
+  text(): void {
+    const size = this.head(0x60);
+    const start = this.skip(size);
+    for (let i = start; i < this.at; i++) {
+      if ((this.bytes[i] as number) <= 0x7f) continue;
+      this.at = -1;
+    }
+  }
+
+  #fail(): number {
+    this.at = -1;
+    return 0;
+  }
+}
+
+/**
+ * The members of the ingest result that begins at `start`.
+ *
+ * @returns undefined when the bytes there are not one in the usual form
+ */
+export function readIngestLayout(bytes: Uint8Array, start: number): IngestLayout | undefined {
+  const cursor = new Cursor(bytes, start);
+  cursor.literal(BEFORE_SIZE);
+  const size = cursor.head(0);
+  cursor.literal(BEFORE_BLAKE3);
+  const blake3At = cursor.skip(DIGEST_SIZE);
+  cursor.literal(BEFORE_HEALED);
+  cursor.boolean();
+  cursor.literal(BEFORE_SHA256);
+  const sha256At = cursor.skip(DIGEST_SIZE);
+  cursor.literal(BEFORE_EXISTED);
+  cursor.boolean();
+  cursor.literal(BEFORE_RECEIPTS);
+  const receiptsAt = cursor.at;
+  const storedSize = skipReceipts(cursor);
+  if (cursor.at < 0) return undefined;
+  return { blake3At, sha256At, receiptsAt, end: cursor.at, size, storedSize };
+}
+
+/** Passes over the receipts, at least one; gives the sum of their stored sizes. */
+function skipReceipts(cursor: Cursor): number {
+  const count = cursor.head(0x80);
+  let storedSize = 0;
+  for (let n = 0; n < count && cursor.at >= 0; n++) {
+    cursor.literal(BEFORE_KEY);
+    cursor.text();
+    cursor.literal(BEFORE_TIER);
+    cursor.oneOf(TIERS);
+    cursor.literal(BEFORE_BACKEND);
+    cursor.text();
+    cursor.literal(BEFORE_DURABILITY);
+    cursor.oneOf(DURABILITIES);
+    cursor.literal(BEFORE_STORED_SIZE);
+    storedSize += cursor.head(0);
+  }
+  if (count === 0) cursor.at = -1;
+  return storedSize;
+}
+
+/** Bytes of a piece of memory that results are written into: an allocation each would cost more than the writing. */
+const SLAB_SIZE = 8192;
+/** Bytes of an integer's head at most, and of a text's. */
+const HEAD_SIZE_MAX = 9;
+let slab = Buffer.alloc(0);
+let used = SLAB_SIZE;
+
+/**
+ * An ingest result as canonical CBOR.
+ *
+ * @returns the bytes of `encodeIngestResult`; undefined when only that can write them, or refuse
+ */
+export function writeIngestResult(result: IngestResult): Uint8Array | undefined {
+  const { size, blake3, sha256, healed, existed, receipts } = result;
+  const sizeMax = FIXED_SIZE + receipts.reduce((sum, receipt) => sum + receiptSizeMax(receipt), 0);
+  if (blake3.byteLength !== DIGEST_SIZE || sha256.byteLength !== DIGEST_SIZE || receipts.length > 23) return undefined;
+  if (sizeMax > SLAB_SIZE || typeof healed !== 'boolean' || typeof existed !== 'boolean') return undefined;
+  if (slab.byteLength - used < sizeMax) {
+    slab = Buffer.from(new ArrayBuffer(SLAB_SIZE));
+    used = 0;
+  }
+  const writer = new Writer(slab, used);
+  writer.bytes(BEFORE_SIZE);
+  writer.head(0, size);
+  writer.bytes(BEFORE_BLAKE3);
+  writer.bytes(blake3);
+  writer.bytes(BEFORE_HEALED);
+  writer.boolean(healed);
+  writer.bytes(BEFORE_SHA256);
+  writer.bytes(sha256);
+  writer.bytes(BEFORE_EXISTED);
+  writer.boolean(existed);
+  writer.bytes(BEFORE_RECEIPTS);
+  writer.head(0x80, receipts.length);
+  for (const { key, tier, backend, durability, storedSize } of receipts) {
+    writer.bytes(BEFORE_KEY);
+    writer.text(key);
+    writer.bytes(BEFORE_TIER);
+    writer.text(tier);
+    writer.bytes(BEFORE_BACKEND);
+    writer.text(backend);
+    writer.bytes(BEFORE_DURABILITY);
+    writer.text(durability);
+    writer.bytes(BEFORE_STORED_SIZE);
+    writer.head(0, storedSize);
+  }
+  if (writer.failed) return undefined;
+  const start = used;
+  used = writer.at;
+  return new Uint8Array(slab.buffer, slab.byteOffset + start, used - start);
+}
+
+/** Writes into memory known to be large enough. */
+class Writer {
+  failed = false;
+
+  constructor(
+    readonly target: Buffer,
+    public at: number,
+  ) {}
+
+  bytes(source: Uint8Array): void {
+    for (let i = 0; i < source.length; i++) this.target[this.at + i] = source[i] as number;
+    this.at += source.length;
+  }
+
+  boolean(value: boolean): void {
+    this.target[this.at++] = value ? 0xf5 : 0xf4;
+  }
+
+  head(base: number, value: number): void {
+    const { target, at } = this;
+    if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) this.failed = true;
+    else if (value < 24) this.at = target.writeUInt8(base + value, at);
+    else if (value < 0x100) this.at = target.writeUInt8(value, target.writeUInt8(base + 24, at));
+    else if (value < 0x1_0000) this.at = target.writeUInt16BE(value, target.writeUInt8(base + 25, at));
+    else if (value < 0x1_0000_0000) this.at = target.writeUInt32BE(value, target.writeUInt8(base + 26, at));
+    else {
+      const low = target.writeUInt32BE(Math.floor(value / 2 ** 32), target.writeUInt8(base + 27, at));
+      this.at = target.writeUInt32BE(value % 2 ** 32, low);
+    }
+  }
+
+  /** ASCII text: other text may have to be refused. */
+  text(value: string): void {
+    this.head(0x60, value.length);
+    const { target, at } = this;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) this.failed = true;
+      target[at + i] = unit;
+    }
+    this.at = at + value.length;
+  }
+}
+
+const FIXED_SIZE =
+  [BEFORE_SIZE, BEFORE_BLAKE3, BEFORE_HEALED, BEFORE_SHA256, BEFORE_EXISTED, BEFORE_RECEIPTS].reduce(
+    (sum, part) => sum + part.byteLength,
+    0,
+  ) +
+  2 * (DIGEST_SIZE + HEAD_SIZE_MAX + 1);
+
+const RECEIPT_FIXED_SIZE =
+  [BEFORE_KEY, BEFORE_TIER, BEFORE_BACKEND, BEFORE_DURABILITY, BEFORE_STORED_SIZE].reduce(
+    (sum, part) => sum + part.byteLength,
+    0,
+  ) +
+  5 * HEAD_SIZE_MAX;
+
+function receiptSizeMax({ key, tier, backend, durability }: IngestResult['receipts'][number]): number {
+  return RECEIPT_FIXED_SIZE + key.length + tier.length + backend.length + durability.length;
+}

@@ -37,14 +37,6 @@ static const char segment_magic[8] = "ASSEGMNT";
 static const char commit_magic[4] = "ASC1";
 static const char record_magic[4] = "ASR1";
 
-static int all_zero(const uint8_t *bytes, size_t size) {
-  uint8_t any = 0;
-  for (size_t i = 0; i < size; i++) {
-    any |= bytes[i];
-  }
-  return any == 0;
-}
-
 uint64_t as_payload_size(uint32_t object_size) { return object_size + as_outboard_size(object_size); }
 
 /* ---- the head block ---- */
@@ -67,7 +59,7 @@ int as_segment_head_decode(const uint8_t *block, as_segment_id *out) {
     return AS_E_FORMAT;
   }
   as_segment_id id = {.number = as_get64(block + HEAD_NUMBER), .salt = as_get64(block + HEAD_SALT)};
-  if (id.number == 0 || !all_zero(block + HEAD_ZERO, AS_PACK_BLOCK - HEAD_ZERO)) {
+  if (id.number == 0 || !as_is_zero(block + HEAD_ZERO, AS_PACK_BLOCK - HEAD_ZERO)) {
     return AS_E_CORRUPT;
   }
   *out = id;
@@ -124,7 +116,7 @@ static int decode_commit(uint64_t offset, const uint8_t *slot, as_commit_head *o
   uint32_t count = as_get32(slot + COMMIT_COUNT);
   uint64_t length = as_get64(slot + COMMIT_LENGTH);
   if (offset % AS_PACK_BLOCK != 0 || count > AS_PACK_RECORDS_MAX || as_get32(slot + COMMIT_ZERO) != 0 ||
-      !all_zero(slot + COMMIT_ZEROS, AS_PACK_SLOT - COMMIT_ZEROS)) {
+      !as_is_zero(slot + COMMIT_ZEROS, AS_PACK_SLOT - COMMIT_ZEROS)) {
     return 0;
   }
   if (length % AS_PACK_BLOCK != 0 || length >> OFFSET_BITS != 0 || (1 + (uint64_t)count) * AS_PACK_SLOT > length) {
@@ -152,8 +144,8 @@ static int decode_record(const as_segment_id *id, uint64_t offset, const uint8_t
                              .offset = as_get64(slot + RECORD_LOCATION),
                              .size = as_get32(slot + RECORD_SIZE)}};
   if (slot[RECORD_KIND] < AS_RECORD_OBJECT || slot[RECORD_KIND] > AS_RECORD_WHOLE ||
-      !all_zero(slot + RECORD_ZEROS, RECORD_SIZE - RECORD_ZEROS) || as_get64(slot + RECORD_ZERO) != 0 ||
-      (record.kind != AS_RECORD_OBJECT && !all_zero(slot + RECORD_SHA256, AS_DIGEST_SIZE)) ||
+      !as_is_zero(slot + RECORD_ZEROS, RECORD_SIZE - RECORD_ZEROS) || as_get64(slot + RECORD_ZERO) != 0 ||
+      (record.kind != AS_RECORD_OBJECT && !as_is_zero(slot + RECORD_SHA256, AS_DIGEST_SIZE)) ||
       offset == AS_PACK_BLOCK || !location_in_range(id, offset, record.kind, &record.at)) {
     return 0;
   }

@@ -60,14 +60,6 @@ static uint64_t key_of(const uint8_t *address) {
   return __builtin_bswap64(key);
 }
 
-static int all_zero(const uint8_t *bytes, size_t size) {
-  uint8_t any = 0;
-  for (size_t i = 0; i < size; i++) {
-    any |= bytes[i];
-  }
-  return any == 0;
-}
-
 static int known_kind(unsigned kind) { return kind >= AS_RECORD_OBJECT && kind <= AS_RECORD_WHOLE; }
 
 /* ---- writing ---- */
@@ -188,7 +180,7 @@ static int decode_head(const uint8_t *page, size_t size, as_index_head *head, ui
   uint64_t room = (size - PAGE - FOOTER) / (PAGE + KEY);
   if (*pages != pages_for(head->count) || *pages != room || PAGE + *pages * (PAGE + KEY) + FOOTER != size ||
       head->first_segment == 0 || head->first_segment > head->last_segment ||
-      !all_zero(page + HEAD_ZEROS, PAGE - HEAD_ZEROS)) {
+      !as_is_zero(page + HEAD_ZEROS, PAGE - HEAD_ZEROS)) {
     return AS_E_CORRUPT;
   }
   return 0;
@@ -285,13 +277,13 @@ static int page_is_whole(const as_index *index, uint64_t number, const uint8_t *
   }
   for (uint32_t i = 0; i < count; i++) {
     const uint8_t *entry = entry_at(page, i);
-    if (!known_kind(entry[ENTRY_KIND]) || !all_zero(entry + ENTRY_ZEROS, ENTRY - ENTRY_ZEROS) ||
+    if (!known_kind(entry[ENTRY_KIND]) || !as_is_zero(entry + ENTRY_ZEROS, ENTRY - ENTRY_ZEROS) ||
         (i > 0 && memcmp(entry - ENTRY, entry, AS_DIGEST_SIZE) >= 0)) {
       return 0;
     }
   }
   const uint8_t *rest = entry_at(page, count);
-  return all_zero(rest, (size_t)(page + PAGE - rest));
+  return as_is_zero(rest, (size_t)(page + PAGE - rest));
 }
 
 /* A page that may be believed, or NULL. Checked at the first use; threads that meet there check it each. */

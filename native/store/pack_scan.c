@@ -1,12 +1,14 @@
 /*
  * From commit to commit as long as heads are whole, slot by slot where they are not; see pack_scan.h.
- * May include: pack_scan.h, the C library. Called by: as declared there.
+ * May include: pack_scan.h, core/little.h, the C library. Called by: as declared there.
  */
 #include "store/pack_scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/little.h"
 
 enum {
   SCAN_WINDOW = 1 << 20, /* bytes in memory, and in one read where every slot must be looked at */
@@ -133,9 +135,8 @@ static int take_stray(scanner *scan, uint64_t at, uint64_t sequence, const as_re
 }
 
 static void pass_over(scanner *scan, uint64_t at, const uint8_t *slot) {
-  static const uint8_t zeros[AS_PACK_SLOT];
   int of_stray = at + AS_PACK_SLOT > scan->stray_from && at < scan->stray_to;
-  if (!of_stray && memcmp(slot, zeros, AS_PACK_SLOT) != 0) {
+  if (!of_stray && !as_is_zero(slot, AS_PACK_SLOT)) {
     scan->out->damaged += AS_PACK_SLOT;
   }
 }

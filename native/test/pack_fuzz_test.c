@@ -263,7 +263,7 @@ static void alter_index(void) {
   }
 }
 
-/* Every answer is about the address asked for; without forged checksums it is an error or the entry that was written. */
+/* Every answer is about the address asked for; without forged checksums it is an error or what was written. */
 static void check_find(const as_index *index, const uint8_t *address, const as_entry *expected, int forged) {
   as_entry entry;
   int found = as_index_find(index, address, &entry);

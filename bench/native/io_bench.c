@@ -22,14 +22,16 @@
 enum {
   KIB = 1024,
   MIB = 1024 * KIB,
+  STEP = 256 * KIB,        /* as AS_STEP_SIZE of the store */
   SMALL_SIZE = 4 * KIB,
   SMALL_BATCH = 256,      /* small files handled together, as in a commit */
   DEPTH = 8,              /* large transfers in flight */
   WRITE_BACK_STEP = 8 * MIB,
+  READ_STEP = 4 * MIB,    /* of asking for what is read next */
   ALLOCATE_STEP = 64 * MIB,
   ROUNDS = 5,
   ROUNDS_MAX = 101,
-  WAYS_MAX = 8
+  WAYS_MAX = 10
 };
 
 static const as_io *posix, *uring;
@@ -119,6 +121,24 @@ static void small_batches(int opens) {
   }
 }
 
+/* What POSIX calls can do of the same kind: the disk is told of all files before the first is waited for. */
+static void small_asked_for(void) {
+  static int fds[SMALL_BATCH];
+  for (int start = 0; start < files; start += SMALL_BATCH) {
+    int count = files - start < SMALL_BATCH ? files - start : SMALL_BATCH;
+    for (int i = 0; i < count; i++) {
+      fds[i] = as_io_open(posix, folder, small_names[start + i], O_RDONLY, 0);
+      posix_fadvise(fds[i], 0, 0, POSIX_FADV_WILLNEED);
+    }
+    for (int i = 0; i < count; i++) {
+      struct stat status;
+      require(fds[i] >= 0 && posix->stat(posix, fds[i], &status) == 0, "open");
+      require(as_io_read(posix, fds[i], buffers[0], (size_t)status.st_size, 0) == SMALL_SIZE, "read");
+      as_io_close(posix, &fds[i]);
+    }
+  }
+}
+
 static void small_reads_on_ring(void) { small_batches(0); }
 static void small_all_on_ring(void) { small_batches(1); }
 
@@ -135,16 +155,26 @@ static void produce_nothing(uint8_t *bytes, size_t size, uint64_t offset) { (voi
 
 /* As an ingest of a file: read and digest. In steps that stay in the second-level cache. */
 static void produce_digested(uint8_t *bytes, size_t size, uint64_t offset) {
-  for (size_t at = 0; at < size; at += 256 * KIB) {
-    require(pread(source, bytes + at, 256 * KIB, (off_t)(offset + at)) == 256 * KIB, "read of the source");
-    as_dual_update(&dual, bytes + at, 256 * KIB);
+  for (size_t at = 0; at < size; at += STEP) {
+    require(pread(source, bytes + at, STEP, (off_t)(offset + at)) == STEP, "read of the source");
+    as_dual_update(&dual, bytes + at, STEP);
   }
 }
 
 static produce_fn *produce;
 
-static int new_file(int flags) {
+/* Untimed: a file of the last run that is still being thrown away would slow the next. */
+static void clear_large(void) {
   unlinkat(folder, "large", 0);
+  require(syncfs(folder) == 0, "syncfs");
+}
+
+static void prepare_write(void) {
+  clear_large();
+  as_dual_init(&dual, NULL, NULL);
+}
+
+static int new_file(int flags) {
   int fd = openat(folder, "large", O_RDWR | O_CREAT | O_EXCL | flags, 0644);
   require(fd >= 0, "making the large file");
   return fd;
@@ -164,6 +194,26 @@ static void write_singly(size_t piece, int write_back) {
       posix->start_write_back(posix, fd, at + piece - WRITE_BACK_STEP, WRITE_BACK_STEP);
     }
   }
+  make_durable(fd);
+}
+
+/* The same, but a worker thread of the kernel goes through the pages that are to be written back. */
+static void write_hinted(size_t piece) {
+  int fd = new_file(0);
+  as_io_queue queue;
+  as_io_request hint = {0};
+  as_io_queue_begin(&queue, uring);
+  for (uint64_t at = 0; at < total; at += piece) {
+    produce(buffers[0], piece, at);
+    require(as_io_write(posix, fd, buffers[0], piece, at) == 0, "write");
+    if ((at + piece) % WRITE_BACK_STEP == 0) {
+      as_io_queue_wait(&queue);
+      hint = (as_io_request){.call = AS_IO_START_WRITE_BACK, .fd = fd, .offset = at + piece - WRITE_BACK_STEP, .size = WRITE_BACK_STEP};
+      as_io_queue_add(&queue, &hint);
+      as_io_queue_send(&queue);
+    }
+  }
+  as_io_queue_end(&queue);
   make_durable(fd);
 }
 
@@ -190,10 +240,18 @@ static void write_in_flight(int fd, int allocate, int write_back) {
   make_durable(fd);
 }
 
-static void write_256k(void) { write_singly(256 * KIB, 0); }
+/* The part of an ingest that no way of writing can save. */
+static void produce_only(void) {
+  for (uint64_t at = 0; at < total; at += STEP) {
+    produce(buffers[0], STEP, at);
+  }
+}
+
+static void write_256k(void) { write_singly(STEP, 0); }
 static void write_1m(void) { write_singly(MIB, 0); }
-static void write_256k_back(void) { write_singly(256 * KIB, 1); }
+static void write_256k_back(void) { write_singly(STEP, 1); }
 static void write_1m_back(void) { write_singly(MIB, 1); }
+static void write_256k_ring_back(void) { write_hinted(STEP); }
 static void write_ring(void) { write_in_flight(new_file(0), 0, 0); }
 static void write_ring_back(void) { write_in_flight(new_file(0), 0, 1); }
 static void write_ring_direct(void) { write_in_flight(new_file(O_DIRECT), 1, 0); }
@@ -206,8 +264,6 @@ static void copy_and_sync(void) {
   }
   make_durable(fd);
 }
-
-static void start_digests(void) { as_dual_init(&dual, NULL, NULL); }
 
 /* ---- reading a large file ---- */
 
@@ -233,12 +289,32 @@ static void read_singly(size_t piece, int ahead) {
   int fd = open_large(0);
   posix->will_read_in_order(posix, fd);
   for (uint64_t at = 0; at < total; at += piece) {
-    if (ahead && at % MIB == 0) {
-      posix_fadvise(fd, (off_t)(at + (at ? 8 * MIB : 0)), at ? MIB : 9 * MIB, POSIX_FADV_WILLNEED);
+    if (ahead && at % READ_STEP == 0) {
+      posix_fadvise(fd, (off_t)(at ? at + READ_STEP : 0), at ? READ_STEP : 2 * READ_STEP, POSIX_FADV_WILLNEED);
     }
     require(as_io_read(posix, fd, buffers[0], piece, at) == (ssize_t)piece, "read");
     consume(buffers[0], piece);
   }
+  close(fd);
+}
+
+/* As read_singly with `ahead`, the asking done by a worker thread of the kernel. */
+static void read_hinted(size_t piece) {
+  int fd = open_large(0);
+  as_io_queue queue;
+  as_io_request hint;
+  as_io_queue_begin(&queue, uring);
+  for (uint64_t at = 0; at < total; at += piece) {
+    if (at % READ_STEP == 0) {
+      as_io_queue_wait(&queue);
+      hint = (as_io_request){.call = AS_IO_START_READ, .fd = fd, .offset = at ? at + READ_STEP : 0, .size = at ? READ_STEP : 2 * READ_STEP};
+      as_io_queue_add(&queue, &hint);
+      as_io_queue_send(&queue);
+    }
+    require(as_io_read(posix, fd, buffers[0], piece, at) == (ssize_t)piece, "read");
+    consume(buffers[0], piece);
+  }
+  as_io_queue_end(&queue);
   close(fd);
 }
 
@@ -268,9 +344,10 @@ static void read_in_flight(int flags) {
   close(fd);
 }
 
-static void read_256k(void) { read_singly(256 * KIB, 0); }
+static void read_256k(void) { read_singly(STEP, 0); }
 static void read_1m(void) { read_singly(MIB, 0); }
-static void read_256k_ahead(void) { read_singly(256 * KIB, 1); }
+static void read_256k_ahead(void) { read_singly(STEP, 1); }
+static void read_256k_ring_ahead(void) { read_hinted(STEP); }
 static void read_ring(void) { read_in_flight(0); }
 static void read_ring_direct(void) { read_in_flight(O_DIRECT); }
 
@@ -301,12 +378,30 @@ static double median(double *values, int count) {
   return values[count / 2];
 }
 
+/* The order of one round. Drawn by lot: a disk that was driven hard by one way is slow for the next, which must not always be the same. */
+static void shuffle(int *order, int count) {
+  static uint32_t state = 1;
+  for (int i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    int other = (int)((state >> 16) % (uint32_t)(i + 1));
+    order[i] = order[other];
+    order[other] = i;
+  }
+}
+
 /* `amount` is what one run does, in the unit of the table. */
 static void measure(const char *title, const way *ways, void (*prepare)(void), double amount, const char *unit, int rounds) {
   static double times[WAYS_MAX][ROUNDS_MAX];
   double ratios[ROUNDS_MAX];
+  int count = 0;
+  while (ways[count].name) {
+    count++;
+  }
   for (int round = 0; round < rounds; round++) {
-    for (int i = 0; ways[i].name; i++) {
+    int order[WAYS_MAX];
+    shuffle(order, count);
+    for (int turn = 0; turn < count; turn++) {
+      int i = order[turn];
       if (!ways[i].needs_ring || uring) {
         if (prepare) {
           prepare();
@@ -336,6 +431,7 @@ static void measure(const char *title, const way *ways, void (*prepare)(void), d
 
 static void bench_small(int is_cold, int rounds) {
   static const way ways[] = {{"open, fstat, read, close: POSIX", small_singly, 0},
+                             {"POSIX, 256 files asked for ahead (WILLNEED)", small_asked_for, 0},
                              {"read on the ring, the rest POSIX", small_reads_on_ring, 1},
                              {"open, read, close on the ring", small_all_on_ring, 1},
                              {NULL, NULL, 0}};
@@ -349,31 +445,35 @@ static void bench_write(int rounds) {
   static const way ways[] = {{"write 256 KiB, fdatasync", write_256k, 0},
                              {"write 1 MiB, fdatasync", write_1m, 0},
                              {"write 256 KiB, write-back started each 8 MiB", write_256k_back, 0},
+                             {"write 256 KiB, write-back started by the ring", write_256k_ring_back, 1},
                              {"ring 1 MiB x 8", write_ring, 1},
                              {"ring 1 MiB x 8, write-back started", write_ring_back, 1},
                              {"ring 1 MiB x 8, O_DIRECT, allocated", write_ring_direct, 1},
                              {NULL, NULL, 0}};
   produce = produce_nothing;
-  measure("writing a new file, durable", ways, NULL, (double)total / 1e6, "MB/s", rounds);
+  measure("writing a new file, durable", ways, prepare_write, (double)total / 1e6, "MB/s", rounds);
 }
 
 static void bench_put(int rounds) {
   static const way ways[] = {{"copy_file_range, fdatasync, no digests", copy_and_sync, 0},
+                             {"read and both digests, nothing written", produce_only, 0},
                              {"write 256 KiB, write-back started each 8 MiB", write_256k_back, 0},
                              {"write 1 MiB, write-back started each 8 MiB", write_1m_back, 0},
+                             {"write 256 KiB, write-back started by the ring", write_256k_ring_back, 1},
                              {"ring 1 MiB x 8", write_ring, 1},
                              {"ring 1 MiB x 8, write-back started", write_ring_back, 1},
                              {"ring 1 MiB x 8, O_DIRECT, allocated", write_ring_direct, 1},
                              {NULL, NULL, 0}};
   produce = produce_digested;
-  measure("reading a cached file, both digests, writing a new one, durable", ways, start_digests, (double)total / 1e6,
+  measure("reading a cached file, both digests, writing a new one, durable", ways, prepare_write, (double)total / 1e6,
           "MB/s", rounds);
 }
 
 static void bench_read(const char *title, consume_fn *consumer, int is_cold, int rounds) {
   static const way ways[] = {{"read 256 KiB", read_256k, 0},
                              {"read 1 MiB", read_1m, 0},
-                             {"read 256 KiB, 8 MiB asked for ahead", read_256k_ahead, 0},
+                             {"read 256 KiB, 4 to 8 MiB asked for ahead", read_256k_ahead, 0},
+                             {"read 256 KiB, the same by the ring", read_256k_ring_ahead, 1},
                              {"ring 1 MiB x 8", read_ring, 1},
                              {"ring 1 MiB x 8, O_DIRECT", read_ring_direct, 1},
                              {NULL, NULL, 0}};

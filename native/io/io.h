@@ -25,7 +25,16 @@ typedef struct as_io as_io;
 
 enum { AS_IO_DEPTH = 64 }; /* requests in flight on one queue: where more stopped making small reads faster (io_bench) */
 
-typedef enum as_io_call { AS_IO_OPEN, AS_IO_CLOSE, AS_IO_READ, AS_IO_WRITE, AS_IO_SYNC_DATA, AS_IO_STAT } as_io_call;
+typedef enum as_io_call {
+  AS_IO_OPEN,
+  AS_IO_CLOSE,
+  AS_IO_READ,
+  AS_IO_WRITE,
+  AS_IO_SYNC_DATA,
+  AS_IO_STAT,
+  AS_IO_START_READ,      /* hints, both: they cost time on the processor, and in flight they cost it elsewhere */
+  AS_IO_START_WRITE_BACK
+} as_io_call;
 
 /* One call. Everything it points to must stay as it is until it has ended. */
 typedef struct as_io_request as_io_request;
@@ -36,7 +45,7 @@ struct as_io_request {
   int flags;
   mode_t mode;
   void *bytes;         /* AS_IO_READ fills them; AS_IO_WRITE takes them and leaves them alone */
-  size_t size;         /* of a transfer, as is offset */
+  size_t size;         /* of a transfer or a hint, as is offset */
   uint64_t offset;
   struct stat *status; /* AS_IO_STAT: filled */
   ssize_t result;      /* once it has ended: what the as_io_… function of the call gives */
@@ -75,6 +84,7 @@ struct as_io {
   int (*lock)(const as_io *io, int fd, int exclusive); /* flock, never waiting: -EWOULDBLOCK when another holds it */
   int (*list)(const as_io *io, int directory, const char *path, as_io_visit visit, void *context);
   int (*will_read_in_order)(const as_io *io, int fd);                            /* a hint; failure means nothing */
+  int (*start_read)(const as_io *io, int fd, uint64_t offset, uint64_t size);    /* into the page cache; also a hint */
   int (*start_write_back)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* a hint; failure means nothing */
   int (*punch)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* gives the blocks back; reads give zeros */
   int (*clone)(const as_io *io, int from, int to); /* `to` shares all blocks of `from` (FICLONE) */

@@ -9,8 +9,8 @@
 
 /* ---- one request ---- */
 
-/* Carries out what is left of a request, here and now. */
-static void carry_out(const as_io *io, as_io_request *request) {
+/* One try at what is left of a request. */
+static ssize_t try_rest(const as_io *io, as_io_request *request) {
   char *bytes = (char *)request->bytes + request->done;
   size_t left = request->size - request->done;
   uint64_t offset = request->offset + request->done;
@@ -36,8 +36,21 @@ static void carry_out(const as_io *io, as_io_request *request) {
     case AS_IO_STAT:
       result = io->stat(io, request->fd, request->status);
       break;
+    case AS_IO_START_READ:
+      result = io->start_read(io, request->fd, request->offset, request->size);
+      break;
+    case AS_IO_START_WRITE_BACK:
+      result = io->start_write_back(io, request->fd, request->offset, request->size);
+      break;
   }
-  request->result = result;
+  return result;
+}
+
+/* Carries out what is left of a request, here and now. */
+static void carry_out(const as_io *io, as_io_request *request) {
+  do {
+    request->result = try_rest(io, request);
+  } while (request->result == -EINTR);
 }
 
 /* Judges a transfer of `count` bytes, as as_io_read and as_io_write do. */

@@ -1,10 +1,10 @@
 /*
  * The engine that has requests in flight on an io_uring. All single calls, and whatever a ring cannot do, are the POSIX engine's.
- * May include: io.h, posix by way of as_io_posix, ring.h, kernel_access.h, the C library. Called through: as_io_uring.
+ * May include: io.h, ring.h, kernel_access.h, the C library. Called through: as_io_uring.
  *
  * Rings are kept in a pool and lent to one user at a time, not tied to a thread: an ingest may begin on one worker and go on
- * on another, and a thread that ends leaves nothing behind. A request that was under way for a thread when it ended comes back
- * cancelled, and is carried out by a POSIX call instead.
+ * on another, and a thread that ends leaves nothing behind. A request that waited in one of the kernel's workers
+ * for a thread that has ended comes back cancelled, and is carried out by a POSIX call instead.
  * A child made by fork shares its parent's rings and would take its completions: there every ring is given up before fork returns.
  */
 #include "io/io.h"
@@ -60,7 +60,8 @@ static const struct {
 } operations[] = {
     /* Not AS_IO_STAT: a ring always hands it to a worker thread, while fstat finds the inode of an open file in memory. */
     {AS_IO_OPEN, IORING_OP_OPENAT, "open"}, {AS_IO_CLOSE, IORING_OP_CLOSE, "close"}, {AS_IO_READ, IORING_OP_READ, "read"},
-    {AS_IO_WRITE, IORING_OP_WRITE, "write"}, {AS_IO_SYNC_DATA, IORING_OP_FSYNC, "fdatasync"}};
+    {AS_IO_WRITE, IORING_OP_WRITE, "write"}, {AS_IO_SYNC_DATA, IORING_OP_FSYNC, "fdatasync"},
+    {AS_IO_START_READ, IORING_OP_FADVISE, "fadvise"}, {AS_IO_START_WRITE_BACK, IORING_OP_SYNC_FILE_RANGE, "sync_file_range"}};
 
 enum { OPERATIONS = sizeof operations / sizeof *operations, TRANSFER_MAX = 1 << 30 /* an entry counts in 32 bits */ };
 
@@ -95,6 +96,18 @@ static void fill(struct io_uring_sqe *entry, const as_io_request *request) {
     case AS_IO_SYNC_DATA:
       entry->opcode = IORING_OP_FSYNC;
       entry->fsync_flags = IORING_FSYNC_DATASYNC;
+      break;
+    case AS_IO_START_READ:
+      entry->opcode = IORING_OP_FADVISE;
+      entry->off = request->offset;
+      entry->len = (uint32_t)attempt_size(request); /* a hint may cover less than was asked for */
+      entry->fadvise_advice = POSIX_FADV_WILLNEED;
+      break;
+    case AS_IO_START_WRITE_BACK:
+      entry->opcode = IORING_OP_SYNC_FILE_RANGE;
+      entry->off = request->offset;
+      entry->len = (uint32_t)attempt_size(request);
+      entry->sync_range_flags = SYNC_FILE_RANGE_WRITE;
       break;
     default:
       entry->opcode = IORING_OP_CLOSE;

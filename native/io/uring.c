@@ -134,13 +134,18 @@ static int ring_add(as_io_ring *ring, as_io_request *request) {
 
 /* ---- completions ---- */
 
+/* Whether an attempt was broken off before it did anything: no memory for it just now; the thread that began it has ended, which opening a
+ * file reports by the kernel's own numbers for "interrupted, call again" (ERESTARTSYS, 512, to ERESTART_RESTARTBLOCK, 516). */
+static int broken_off(int32_t result) {
+  return result == -ECANCELED || result == -EAGAIN || (result <= -512 && result >= -516);
+}
+
 /* Gives a request back with what its attempt gave. */
 static as_io_request *end(as_io_ring *ring, uint64_t index, int32_t result) {
   as_io_request *request = ring->requests[index];
   ring->taken &= ~(UINT64_C(1) << index);
   note_access(request);
-  /* Cancelled with the thread that began it, or no memory for it just now: a POSIX call will do. */
-  request->alone = result == -ECANCELED || result == -EAGAIN;
+  request->alone = broken_off(result); /* a POSIX call will do */
   request->result = request->alone ? -EINTR : result;
   return request;
 }

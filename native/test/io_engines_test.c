@@ -108,6 +108,9 @@ enum { FILES = 300, FILE_SIZE = 5000, LARGE = 24 * 1024 * 1024, PIECE = 1024 * 1
 
 static uint8_t byte_at(unsigned file, size_t offset) { return (uint8_t)(file * 7 + offset * 13 + (offset >> 8)); }
 
+/* A few: a sync takes long on some disks. */
+static int is_synced(unsigned file) { return file % 50 == 0; }
+
 /* More files than a ring is deep: opened, written, synced, looked at, read and closed together. */
 static void test_many_files(const as_io *io) {
   static as_io_request requests[FILES];
@@ -132,12 +135,12 @@ static void test_many_files(const as_io *io) {
   as_io_run(io, requests, FILES);
   for (unsigned i = 0; i < FILES; i++) {
     CHECK_INT(requests[i].result, 0);
-    requests[i] = (as_io_request){.call = i % 2 ? AS_IO_SYNC_DATA : AS_IO_STAT, .fd = fds[i], .status = &stats[i]};
+    requests[i] = (as_io_request){.call = is_synced(i) ? AS_IO_SYNC_DATA : AS_IO_STAT, .fd = fds[i], .status = &stats[i]};
   }
   as_io_run(io, requests, FILES);
   for (unsigned i = 0; i < FILES; i++) {
     CHECK_INT(requests[i].result, 0);
-    CHECK(i % 2 || (stats[i].st_size == FILE_SIZE && (stats[i].st_mode & 0777) == 0640), "%s: %o", names[i], stats[i].st_mode);
+    CHECK(is_synced(i) || (stats[i].st_size == FILE_SIZE && (stats[i].st_mode & 0777) == 0640), "%s: %o", names[i], stats[i].st_mode);
     requests[i] = (as_io_request){.call = AS_IO_READ, .fd = fds[i], .bytes = back + i * FILE_SIZE, .size = FILE_SIZE - i % 3, .offset = i % 5};
   }
   as_io_run(io, requests, FILES);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -287,8 +288,12 @@ static void test_cancelled(const as_io *io) {
   pthread_t thread;
   handed_over of = {.io = io};
   CHECK(mkfifoat(folder, "fifo", 0600) == 0, "mkfifo");
-  CHECK(pthread_create(&thread, NULL, begin_waiting, &of) == 0 && pthread_join(thread, NULL) == 0, "thread");
-  int writer = openat(folder, "fifo", O_RDWR | O_CLOEXEC); /* so that an open can succeed now */
+  CHECK(pthread_create(&thread, NULL, begin_waiting, &of) == 0, "thread");
+  nanosleep(&(struct timespec){0, 50000000}, NULL);
+  /* Now an open can succeed. Before the thread is joined: the kernel may miss that a worker has just begun to wait, and then the thread ends
+   * only when that wait does. A file of a store never keeps a worker waiting for good. */
+  int writer = openat(folder, "fifo", O_RDWR | O_CLOEXEC);
+  pthread_join(thread, NULL);
   CHECK(as_io_queue_wait(&of.queue) == &of.request, "the request does not come");
   CHECK(of.request.result >= 0, "open: %zd", of.request.result);
   as_io_queue_end(&of.queue);

@@ -23,7 +23,7 @@ typedef struct as_io as_io;
 
 /* ---- requests: calls that may be in flight together ---- */
 
-enum { AS_IO_DEPTH = 64 }; /* requests in flight on one queue: where more stopped making small reads faster (io_bench) */
+enum { AS_IO_DEPTH = 64 }; /* requests in flight on one queue: eight times what large transfers use, and one word of bits */
 
 typedef enum as_io_call {
   AS_IO_OPEN,

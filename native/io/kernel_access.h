@@ -21,8 +21,8 @@
 void *__asan_region_is_poisoned(void *bytes, size_t size);
 #endif
 #ifdef __SANITIZE_THREAD__
-void __tsan_read_range(void *bytes, unsigned long size);
-void __tsan_write_range(void *bytes, unsigned long size);
+void __tsan_read_range(void *bytes, long size);
+void __tsan_write_range(void *bytes, long size);
 #endif
 
 /* The kernel will read (`writes` 0) or write the bytes, or has just done so: called at both ends of a transfer. */
@@ -36,9 +36,9 @@ static inline void as_kernel_access(void *bytes, size_t size, int writes) {
 #endif
 #ifdef __SANITIZE_THREAD__
   if (writes) {
-    __tsan_write_range(bytes, size);
+    __tsan_write_range(bytes, (long)size);
   } else {
-    __tsan_read_range(bytes, size);
+    __tsan_read_range(bytes, (long)size);
   }
 #endif
 }

@@ -17,8 +17,10 @@ export interface NativeDescription {
   kernels: string[];
   /** CPU features found, separated by spaces. */
   cpuFeatures: string;
-  /** The I/O engine in use. */
+  /** The I/O engine in use: `uring`, `posix`, or `none` when the environment variable ARTIFACTSTORE_IO asks for what is not to be had. */
   io: string;
+  /** Why it is that one: a sentence. */
+  ioReason: string;
   /** Version of the data format it reads and writes. */
   storeFormat: number;
   /** How often each way through the kernels has run in this process. */
@@ -31,8 +33,8 @@ export interface NativeDescription {
  * @throws AS_ERR_NATIVE: the addon cannot be loaded
  */
 export function describeNative(): NativeDescription {
-  const { kernel, kernels, cpuFeatures, io, storeFormat, counters } = loadAddon().describe();
-  return { kernel, kernels, cpuFeatures, io, storeFormat, counters };
+  const { kernel, kernels, cpuFeatures, io, ioReason, storeFormat, counters } = loadAddon().describe();
+  return { kernel, kernels, cpuFeatures, io, ioReason, storeFormat, counters };
 }
 
 /**

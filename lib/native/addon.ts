@@ -151,8 +151,10 @@ export interface NativeFacts {
   /** Kernel sets this machine can run, best first. */
   kernels: string[];
   cpuFeatures: string;
-  /** The I/O engine in use. */
+  /** The I/O engine in use: `uring`, `posix`, or `none` when ARTIFACTSTORE_IO asks for what is not to be had. */
   io: string;
+  /** Why it is that one: a sentence. */
+  ioReason: string;
   /** The store format it reads and writes. */
   storeFormat: number;
   counters: KernelCounters;

@@ -37,6 +37,7 @@ Napi::Value Describe(const Napi::CallbackInfo &info) {
   facts.Set("kernels", kernels);
   facts.Set("cpuFeatures", as_cpu_features());
   facts.Set("io", as_io_name());
+  facts.Set("ioReason", as_io_reason());
   facts.Set("counters", Counters(env));
   facts.Set("storeFormat", static_cast<double>(AS_STORE_FORMAT_VERSION));
   return facts;

@@ -113,7 +113,10 @@ const char *as_error_detail(void) {
 
 int as_fail(int error, const char *call, const char *path) {
   const struct known_error *known = find(error);
-  const char *reason = known ? known->reason : as_error_name(error);
+  return as_fail_because(error, call, path, known ? known->reason : as_error_name(error));
+}
+
+int as_fail_because(int error, const char *call, const char *path, const char *reason) {
   if (!path) {
     snprintf(detail, sizeof detail, "%s: %s", call, reason);
     return error;

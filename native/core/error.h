@@ -14,4 +14,7 @@
  * A detail too long for the record keeps the reason and loses the beginning of the path. */
 int as_fail(int error, const char *call, const char *path);
 
+/* As as_fail, with a reason of the caller's own in place of the usual one. */
+int as_fail_because(int error, const char *call, const char *path, const char *reason);
+
 #endif

@@ -256,8 +256,12 @@ void as_kernel_counters(as_counters *out);
 /* The CPU features found, as space-separated names ("sse4.1 avx2 sha"). */
 const char *as_cpu_features(void);
 
-/* The I/O engine in use: "posix". */
+/* The I/O engine of this process: "uring" or "posix". Chosen once, the first where the kernel allows it; the environment variable
+ * ARTIFACTSTORE_IO forces one by name. "none" when what it asks for is not to be had: then no store opens. */
 const char *as_io_name(void);
+
+/* Why it is that one, or none: a sentence. */
+const char *as_io_reason(void);
 
 /* ---- the local store --------------------------------------------------------------------------------------- */
 
@@ -274,7 +278,8 @@ enum {
 };
 
 /* Opens the store in folder `path`, takes its lock, removes what an earlier crash left in staging.
- * Errors: AS_E_LOCKED, AS_E_FORMAT, AS_E_MISSING (no store there and not AS_OPEN_CREATE), AS_E_READ_ONLY (the file system is), errno. */
+ * Errors: AS_E_LOCKED, AS_E_FORMAT, AS_E_MISSING (no store there and not AS_OPEN_CREATE), AS_E_READ_ONLY (the file system is),
+ * AS_E_INVALID (also when ARTIFACTSTORE_IO cannot be met; the detail says why), errno. */
 int as_store_open(const char *path, unsigned flags, as_store **out);
 
 /* Closes the store. Ingests, readers and verifiers of it must be ended first. */

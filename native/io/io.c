@@ -7,15 +7,11 @@
 
 #include <errno.h>
 
-#include "artifactstore.h"
-
 /* Repeats an attempt while it is interrupted; `result` receives what the last one gave. */
 #define RETRY(result, attempt) \
   do {                         \
     (result) = (attempt);      \
   } while ((result) == -EINTR)
-
-const char *as_io_name(void) { return as_io_posix()->name; }
 
 int as_io_open(const as_io *io, int directory, const char *path, int flags, mode_t mode) {
   int result;

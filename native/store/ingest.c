@@ -18,6 +18,22 @@ enum {
 
 /* ---- bytes ---- */
 
+/* Sets the disk to work on what has been written. Going through the pages takes time, so where requests can be in flight a worker
+ * of the kernel does it, while this thread digests the next bytes. The pages stay cached: whoever stores is often the first to read. */
+static void start_write_back(as_store *store, as_stream *stream) {
+  if (!stream->queue.io) {
+    as_io_queue_begin(&stream->queue, store->io);
+  }
+  as_io_queue_wait(&stream->queue); /* for the one before, which is long since over unless the disk cannot keep up */
+  stream->write_back = (as_io_request){.call = AS_IO_START_WRITE_BACK,
+                                       .fd = stream->staged.fd,
+                                       .offset = stream->write_back_started,
+                                       .size = stream->written - stream->write_back_started};
+  as_io_queue_add(&stream->queue, &stream->write_back);
+  as_io_queue_send(&stream->queue);
+  stream->write_back_started = stream->written;
+}
+
 static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
   as_stream *stream = ingest->stream;
   as_store *store = ingest->store;
@@ -27,9 +43,7 @@ static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
   }
   stream->written += size;
   if (stream->written - stream->write_back_started >= WRITE_BACK_STEP) {
-    store->io->start_write_back(store->io, stream->staged.fd, stream->write_back_started,
-                                stream->written - stream->write_back_started);
-    stream->write_back_started = stream->written;
+    start_write_back(store, stream);
   }
   return 0;
 }
@@ -38,6 +52,7 @@ int as_ingest_is_packed(const as_ingest *ingest) { return ingest->length <= AS_P
 
 int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
   as_store *store = ingest->store;
+  as_io_queue_end(&ingest->stream->queue); /* before the descriptor is somebody else's */
   *staged = ingest->stream->staged;
   ingest->stream->staged = AS_STAGED_NONE;
   int error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, ingest->stream->written);
@@ -201,6 +216,7 @@ void as_ingest_abort(as_ingest *ingest) {
     return;
   }
   if (ingest->stream) {
+    as_io_queue_end(&ingest->stream->queue);
     as_staging_discard(ingest->store, &ingest->stream->staged);
     as_cv_list_free(&ingest->stream->values);
     free(ingest->stream);

@@ -26,6 +26,8 @@ typedef struct as_stream {
   as_staged staged;            /* none while the object may still be packed */
   uint64_t written;            /* bytes in the staged file */
   uint64_t write_back_started; /* of those, handed to the disk already */
+  as_io_queue queue;           /* zeros until then */
+  as_io_request write_back;    /* the last hand-over */
 } as_stream;
 
 /* The file an ingest reads. */

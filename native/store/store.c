@@ -99,7 +99,9 @@ int as_store_open_on(const as_io *io, const char *path, unsigned flags, as_store
 }
 
 int as_store_open(const char *path, unsigned flags, as_store **out) {
-  return as_store_open_on(as_io_posix(), path, flags, out);
+  const as_io *io = as_io_best();
+  *out = NULL;
+  return io ? as_store_open_on(io, path, flags, out) : as_fail_because(AS_E_INVALID, "open", path, as_io_reason());
 }
 
 void as_store_close(as_store *store) {

@@ -158,7 +158,7 @@ int main(void) {
   printf("seed %llu\n", (unsigned long long)random);
   fixture_begin();
   for (uint64_t round = 0; round < ROUNDS; round++) {
-    run_round(round, round % 2 ? &named : as_io_posix(), &random);
+    run_round(round, round % 2 ? &named : as_io_best(), &random);
   }
   as_store *store = open_store(0);
   CHECK(heard_count > ROUNDS, "only %zu objects acknowledged", heard_count);

@@ -187,6 +187,43 @@ static void test_pairs(void) {
   fixture_remove(fixture_store);
 }
 
+/* Large enough that the disk is set to work before the commit, twice. As a stream, given up on the way, and as a file. */
+static void test_large(void) {
+  enum { SIZE = 20 * 1024 * 1024 + 12345, STEP = 1000 * 1000 };
+  as_store *store = open_store(AS_OPEN_CREATE);
+  uint8_t *bytes = make_bytes(SIZE, 77);
+  char source[320];
+  for (int round = 0; round < 3; round++) {
+    as_ingest *handle;
+    as_ingested out;
+    uint64_t freed;
+    int status, removed;
+    snprintf(source, sizeof source, "%s/large", fixture_path);
+    if (round == 2) {
+      write_file(source, bytes, SIZE);
+      CHECK_INT(as_ingest_begin_file(store, source, &handle), 0);
+    } else {
+      CHECK_INT(as_ingest_begin(store, &handle), 0);
+    }
+    for (size_t at = 0; round < 2 && at < SIZE; at += STEP) {
+      CHECK_INT(as_ingest_append(handle, bytes + at, SIZE - at < STEP ? SIZE - at : STEP), 0);
+    }
+    if (round == 0) {
+      as_ingest_abort(handle);
+      CHECK_INT(count_entries(fixture_file("staging")), 0);
+    } else {
+      as_ingest_commit(store, &handle, NULL, 1, &out, &status);
+      CHECK(status == 0 && !out.existed, "%s", as_error_detail());
+      check_object(store, &out, bytes, SIZE);
+      CHECK_INT(as_store_remove(store, out.digests.blake3, &removed, &freed), 0);
+    }
+  }
+  unlink(source);
+  free(bytes);
+  as_store_close(store);
+  fixture_remove(fixture_store);
+}
+
 static void test_abort(void) {
   as_store *store = open_store(AS_OPEN_CREATE);
   uint8_t *bytes = make_bytes(3000000, 5);
@@ -429,11 +466,12 @@ static void test_read_only(void) {
 
 int main(void) {
   fixture_begin();
-  test_sizes(as_io_posix());
+  test_sizes(as_io_best());
   as_io named = io_without_nameless();
   test_sizes(&named);
   test_batch();
   test_pairs();
+  test_large();
   test_abort();
   test_files();
   test_vacant_folders();

@@ -523,6 +523,12 @@ t.test('doctor and bench', async (t) => {
     t.match(healthy, new RegExp(`^${name} +\\S`, 'm'), `doctor tells ${name}`);
   }
   t.match(healthy, /^store status +opens$/m);
+  t.match(healthy, /^io engine +(uring|posix) \(.{20,}\)$/m, 'and why that engine');
+  const forced = await cli([...store, 'doctor'], { env: { ARTIFACTSTORE_IO: 'posix' } });
+  t.match(forced.stdout.toString(), /^io engine +posix \(ARTIFACTSTORE_IO=posix\)$/m);
+  const refused = await cli([...store, 'put', join(folder, 'abc')], { env: { ARTIFACTSTORE_IO: 'threads' } });
+  t.equal(refused.code, 2);
+  t.match(refused.stderr.toString(), /ARTIFACTSTORE_IO is "threads"; set it to posix or uring, or leave it out/);
 
   const bench = await cli(['bench', 'hash', '--json', '--rounds', '1']);
   t.equal(bench.code, 0);

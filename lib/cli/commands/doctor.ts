@@ -75,11 +75,11 @@ function lines(installation: Installation, store: StoreFindings, path: string): 
 
 function nativeRows(native: Installation['native']): [string, string][] {
   if (!native.ok) return [['kernel', 'the native addon cannot be loaded']];
-  const { kernel, kernels, cpuFeatures, io, storeFormat } = native.facts;
+  const { kernel, kernels, cpuFeatures, io, ioReason, storeFormat } = native.facts;
   return [
     ['kernel', `${kernel} (of ${kernels.join(', ')})`],
     ['cpu features', cpuFeatures || 'none that a kernel uses'],
-    ['io engine', io],
+    ['io engine', `${io} (${ioReason})`],
     ['store format', String(storeFormat)],
   ];
 }

@@ -43,6 +43,8 @@ export function openError(error: unknown, path: string): unknown {
         `${path} cannot be written (${detail}). Open it read-only, or check the mount.`,
         at,
       );
+    case 'AS_E_INVALID':
+      return new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `The store was not opened (${detail}).`, at);
     default:
       return storeError(error, path, {});
   }

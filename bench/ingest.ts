@@ -1,0 +1,3 @@
+export async function benchIngest(args: string[]): Promise<void> {
+  console.log(args);
+}

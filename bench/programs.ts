@@ -16,6 +16,8 @@ export interface Program {
   cwd?: string;
   /** Added to the environment. */
   env?: Readonly<Record<string, string>>;
+  /** What it prints goes to /dev/null, as a reader that costs nothing. */
+  discardOutput?: boolean;
 }
 
 /** How one run went. */
@@ -62,9 +64,9 @@ export async function runProgram(program: Program): Promise<Run> {
   }
 }
 
-function started({ command, args, cwd, env }: Program): Promise<Run> {
+function started({ command, args, cwd, env, discardOutput }: Program): Promise<Run> {
   const settings: SpawnOptions = {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', discardOutput ? 'ignore' : 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     ...(cwd !== undefined && { cwd }),
   };

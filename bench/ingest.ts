@@ -2,22 +2,17 @@
  * The local engine beside what people use instead: many small files, one large file, reading back, verifying, and objects from memory. Every
  * figure is of whole programs with fresh repositories, in interleaved rounds; docs/performance.md says how to read them.
  *
- * Uses the command line and openStore(), never what lies below them. Called by bench/main.ts.
+ * Uses the command line and openStore(), never what lies below them. Called by bench/ingest/command.ts.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { listOf, positiveInteger } from './arguments.js';
 import { IN_FLIGHT, MEMORY_SIZES, memoryContenders, memoryCount, putFromMemory } from './ingest/memory.js';
 import { type Archive, archives, type Durable, type Step } from './ingest/peers.js';
-import { renderIngest } from './ingest/report.js';
 import { makeFile, makeTree, type Source } from './ingest/sources.js';
 import { describeFileSystem, describeMachine, type Machine } from './machine.js';
 import { runProgram, tellsPeakMemory } from './programs.js';
 import { median } from './rounds.js';
-import { readSize } from './sizes.js';
 
 /** `tree`: many small files; `memory`: objects from memory; `file`: one large file, `get` and `verify`: reading it back and verifying it. */
 export const INGEST_PARTS = ['tree', 'memory', 'file', 'get', 'verify'] as const;
@@ -82,33 +77,11 @@ interface Measured {
 /** Our own name among the contenders; every ratio is to it. */
 const OURS = 'artifactstore';
 
-/** @param args the words after `ingest` */
-export async function benchIngest(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      json: { type: 'boolean', default: false },
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '3' },
-      only: { type: 'string', default: INGEST_PARTS.join(',') },
-      files: { type: 'string', default: '10000' },
-      size: { type: 'string', default: '1GiB' },
-      folder: { type: 'string', default: tmpdir() },
-    },
-  });
-  const report = await measureIngest({
-    rounds: positiveInteger('--rounds', values.rounds),
-    parts: listOf('--only', values.only, INGEST_PARTS),
-    files: positiveInteger('--files', values.files),
-    fileSize: readSize(values.size),
-    quick: values.quick,
-    folder: values.folder,
-    ...(process.stderr.isTTY && { onStep: (text) => process.stderr.write(`\r\x1b[K${text}`) }),
-  });
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  console.log(values.json ? JSON.stringify(report) : renderIngest(report).trimEnd());
-}
-
+/**
+ * Measures what is asked for.
+ *
+ * @throws Error: this store failed; a peer that fails is in `absent`
+ */
 export async function measureIngest(options: IngestOptions): Promise<IngestReport> {
   const { parts, files, fileSize, folder, rounds, quick } = options;
   const work = mkdtempSync(join(folder, 'artifactstore-bench-'));

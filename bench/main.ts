@@ -16,7 +16,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ingest: {
     usage:
       '[--rounds <count>] [--only <parts>] [--files <count>] [--size <bytes>] [--folder <path>] [--quick] [--json]',
-    run: async (args) => (await import('./ingest.js')).benchIngest(args),
+    run: async (args) => (await import('./ingest/command.js')).benchIngest(args),
   },
   chunk: {
     usage: '[--rounds <count>] [--average <bytes>] [--edits <count>] [--json] [<file or folder> …]',

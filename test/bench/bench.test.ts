@@ -201,7 +201,7 @@ t.test('one file by every program, and the store alone where nothing else is ins
     files: 3,
     fileSize: 50_000,
     quick: true,
-    folder: t.testdir(),
+    folder: join(folder, 'work'),
   });
   process.env.PATH = before;
   const ours = report.rows.filter(({ contender }) => contender === 'artifactstore');

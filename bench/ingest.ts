@@ -84,6 +84,7 @@ const OURS = 'artifactstore';
  */
 export async function measureIngest(options: IngestOptions): Promise<IngestReport> {
   const { parts, files, fileSize, folder, rounds, quick } = options;
+  const machine = describeMachine();
   const work = mkdtempSync(join(folder, 'artifactstore-bench-'));
   try {
     const { archives: all, absent } = await archives();
@@ -104,7 +105,7 @@ export async function measureIngest(options: IngestOptions): Promise<IngestRepor
       rows.push(...measured.filter(({ part }) => parts.includes(part)));
     }
     const fileSystem = describeFileSystem(work);
-    return { benchmark: 'ingest', machine: describeMachine(), fileSystem, rounds, inFlight: IN_FLIGHT, rows, absent };
+    return { benchmark: 'ingest', machine, fileSystem, rounds, inFlight: IN_FLIGHT, rows, absent };
   } finally {
     rmSync(work, { recursive: true });
   }

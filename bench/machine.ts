@@ -1,7 +1,7 @@
 /** On what a figure was measured: without it, the figure says nothing. Imports the public API. Called by benchmarks. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { resolve, sep } from 'node:path';
 import { describeNative } from '../lib/index.js';
 import { sizeName } from './sizes.js';
@@ -20,8 +20,11 @@ export interface Machine {
   cpuFeatures: string;
   /** The day of the measurement, UTC. */
   date: string;
+  /** Processes that ran or waited in the minute before: well under the cores on a machine that has nothing else to do. */
+  load: number;
 }
 
+/** Called before anything is measured, for the load. */
 export function describeMachine(): Machine {
   const { kernel, cpuFeatures } = describeNative();
   return {
@@ -35,12 +38,14 @@ export function describeMachine(): Machine {
     kernel,
     cpuFeatures,
     date: new Date().toISOString().slice(0, 10),
+    load: loadavg()[0] ?? 0,
   };
 }
 
 /** One line for people. */
-export function machineLine({ cpu, cores, memory, node, openssl, os, kernel, date }: Machine): string {
-  return `${cpu}, ${cores} cores, ${sizeName(memory)}; Node ${node}, OpenSSL ${openssl}, ${os}; kernel set ${kernel}; ${date}`;
+export function machineLine({ cpu, cores, memory, node, openssl, os, kernel, date, load }: Machine): string {
+  const hardware = `${cpu}, ${cores} cores (load ${load.toFixed(1)}), ${sizeName(memory)}`;
+  return `${hardware}; Node ${node}, OpenSSL ${openssl}, ${os}; kernel set ${kernel}; ${date}`;
 }
 
 /**

@@ -29,8 +29,7 @@ export interface KernelRow {
   ratio: number;
 }
 
-/** A round of the C benchmark takes a fiftieth of the time that one in Node takes, so it can have more. */
-const ROUNDS_FACTOR = 3;
+/** As kernels_bench has it. */
 const ROUNDS_MAX = 1001;
 
 const SOURCE = 'bench/native/kernels_bench.c';
@@ -40,7 +39,7 @@ const BUILD_FOLDER = 'out/bench';
 export async function measureKernels(rounds: number): Promise<{ rows: KernelRow[]; absent: string[] }> {
   const built = await build();
   if ('absent' in built) return { rows: [], absent: [`the kernels from C: ${built.absent}`] };
-  const count = Math.min(rounds * ROUNDS_FACTOR, ROUNDS_MAX);
+  const count = Math.min(rounds, ROUNDS_MAX);
   const { stdout } = await runProgram({ command: built.program, args: ['--json', '--rounds', String(count)] });
   return { rows: readKernelRows(stdout), absent: [] };
 }

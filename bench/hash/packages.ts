@@ -2,10 +2,11 @@
  * The best BLAKE3 and SHA-256 packages of npm as contenders: @napi-rs/blake-hash (BLAKE3 in native code, the fastest for large inputs),
  * blake3-jit (the fastest for small ones), hash-wasm (the fastest SHA-256 that is not node:crypto's) and @noble/hashes (the most used).
  *
- * Imports nothing of them but through bench/peers.ts. Called by bench/hash.ts.
+ * Imports them through bench/peers.ts, and the public API for hex. Called by bench/hash.ts.
  */
 
 import { createHash } from 'node:crypto';
+import { toHex } from '../../lib/index.js';
 import { loadPeer, PEERS_COMMAND, type Peer } from '../peers.js';
 import { type Contender, each } from './contender.js';
 
@@ -58,7 +59,7 @@ async function napi(): Promise<Packages> {
 async function blake3Jit(): Promise<Packages> {
   const peer: Peer<{ hash: HashFunction }> | undefined = await loadPeer('blake3-jit');
   if (peer === undefined) return missing('blake3-jit');
-  return present(each(peer.name, 'blake3', (input) => ({ blake3: hex(peer.module.hash(input)) })));
+  return present(each(peer.name, 'blake3', (input) => ({ blake3: toHex(peer.module.hash(input)) })));
 }
 
 async function hashWasm(): Promise<Packages> {
@@ -79,14 +80,10 @@ async function noble(): Promise<Packages> {
   const blake = await loadPeer<{ blake3: HashFunction }>('@noble/hashes', '@noble/hashes/blake3.js');
   if (sha2 === undefined || blake === undefined) return missing('@noble/hashes');
   const all = present(
-    each(sha2.name, 'sha256', (input) => ({ sha256: hex(sha2.module.sha256(input)) })),
-    each(blake.name, 'blake3', (input) => ({ blake3: hex(blake.module.blake3(input)) })),
+    each(sha2.name, 'sha256', (input) => ({ sha256: toHex(sha2.module.sha256(input)) })),
+    each(blake.name, 'blake3', (input) => ({ blake3: toHex(blake.module.blake3(input)) })),
   );
   return { ...all, contenders: all.contenders.map((contender) => ({ ...contender, sizeMax: SLOW_SIZE_MAX })) };
-}
-
-function hex({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('hex');
 }
 
 function present(...contenders: Contender[]): Packages {

@@ -13,7 +13,7 @@ const COMPUTES = { both: 'both', sha256: 'SHA-256', blake3: 'BLAKE3' } as const;
 /** The report as tables. */
 export function renderHash(report: HashReport): string {
   const { machine, rounds, reference, rows, kernels, files, absent } = report;
-  const parts = [`${machineLine(machine)}; ${rounds} interleaved rounds`];
+  const parts = [`${machineLine(machine)}; ${rounds} interleaved rounds\nCPU features: ${machine.cpuFeatures}`];
   if (rows.length > 0) {
     parts.push(
       `From Node, in MB/s: median/best, and the median ratio to ${reference}, which computes SHA-256 alone\n\n${libraryTable(rows)}`,

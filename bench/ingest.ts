@@ -6,6 +6,7 @@
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { IN_FLIGHT, MEMORY_SIZES, memoryContenders, memoryCount, putFromMemory } from './ingest/memory.js';
 import { type Archive, archives, type Durable, type Step } from './ingest/peers.js';
@@ -86,6 +87,11 @@ export async function measureIngest(options: IngestOptions): Promise<IngestRepor
   const { parts, files, fileSize, folder, rounds, quick } = options;
   const machine = describeMachine();
   const work = mkdtempSync(join(folder, 'artifactstore-bench-'));
+  const removeAndEnd = (signal: NodeJS.Signals) => {
+    rmSync(work, { recursive: true, force: true }); // it may hold gigabytes
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, removeAndEnd);
   try {
     const { archives: all, absent } = await archives();
     if (!tellsPeakMemory()) absent.push('peak memory: GNU time is not installed (Debian: apt-get install time)');
@@ -107,6 +113,7 @@ export async function measureIngest(options: IngestOptions): Promise<IngestRepor
     const fileSystem = describeFileSystem(work);
     return { benchmark: 'ingest', machine, fileSystem, rounds, inFlight: IN_FLIGHT, rows, absent };
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, removeAndEnd);
     rmSync(work, { recursive: true });
   }
 }

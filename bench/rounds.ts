@@ -22,8 +22,8 @@ export interface RoundOptions {
 
 /** Runs a second of CPU time of each, by contender and round. */
 export async function runInterleaved(timed: readonly Timed[], options: RoundOptions): Promise<number[][]> {
-  const { rounds, milliseconds, onRound, signal } = options;
-  const counts = timed.map((contender) => calibrate(contender, milliseconds));
+  const { rounds, onRound, signal } = options;
+  const counts = timed.map((contender) => calibrate(contender, options));
   const speeds: number[][] = timed.map(() => []);
   let done = 0;
   for (let round = 0; round < rounds; round++) {
@@ -40,11 +40,12 @@ export async function runInterleaved(timed: readonly Timed[], options: RoundOpti
 }
 
 /** Measurements before the first that counts: V8 compiles a function in several steps, and only the last one is fast. */
-const WARM_UP_FACTOR = 20;
+const WARM_UPS = 20;
 
-/** How many runs take about so long; warms up code and caches first. */
-function calibrate(contender: Timed, milliseconds: number): number {
-  for (let spent = 0; spent < WARM_UP_FACTOR * milliseconds; ) spent += 1000 / measure(contender, 1);
+/** How many runs take about so long; warms up code and caches first, for no longer than will be measured. */
+function calibrate(contender: Timed, { milliseconds, rounds }: RoundOptions): number {
+  const enough = milliseconds * Math.min(rounds, WARM_UPS);
+  for (let spent = 0; spent < enough; ) spent += 1000 / measure(contender, 1);
   for (let count = 1; ; count *= 2) {
     const seconds = count / measure(contender, count);
     if (seconds * 1000 >= milliseconds / 4) return Math.max(1, Math.round((count * milliseconds) / (seconds * 1000)));

@@ -1,46 +1,37 @@
 /**
- * How fast both digests are, against the SHA-256 of node:crypto alone: the digest that everyone has already.
+ * How fast both digests are, against the SHA-256 of OpenSSL alone, the digest that everyone has already: from Node, as kernels from C, and
+ * as whole programs over a file.
  *
- * Imports the public API and node:crypto. Called by bench/main.ts and by `artifactstore bench hash`. All contenders run in one process, in
- * interleaved rounds with a rotating start, because the machine's speed changes from second to second: only ratios from the
- * same round mean anything.
+ * Imports the public API. Called by bench/main.ts and by `artifactstore bench hash`. All contenders of a part run in interleaved rounds with a
+ * rotating start, because the machine's speed changes from second to second: only ratios from the same round mean anything.
  */
 
 import { createHash } from 'node:crypto';
-import { createDigester, type Digests, describeNative, digestMany, selectKernel, toHex } from '../lib/index.js';
+import { describeNative, selectKernel } from '../lib/index.js';
+import { type Computes, type Contender, ONE_SHOT, ours, REFERENCE } from './hash/contender.js';
+import { type FileRow, measureFiles } from './hash/files.js';
+import { type KernelRow, measureKernels } from './hash/kernels.js';
+import { packages } from './hash/packages.js';
 import { describeMachine, type Machine } from './machine.js';
 import { median, runInterleaved } from './rounds.js';
-import { table } from './table.js';
 
-/** Digests as text; BLAKE3 only from those who compute it. */
-interface Found {
-  sha256: string;
-  blake3?: string;
-}
-
-/** What is measured: a way to digest inputs of any size. */
-interface Contender {
-  name: string;
-  /** The kernel set it runs on; absent when it is not ours. */
-  kernel?: string;
-  /** Inputs it is given at once. */
-  count: number;
-  /** Bytes of the largest input it is meant for; absent: any. */
-  sizeMax?: number;
-  /** Digests every input once and gives what it found, which is checked before anything is timed. */
-  digest: (inputs: readonly Uint8Array[]) => Found[];
-}
+/** `library`: from Node, with packages of npm; `kernels`: from C; `files`: whole programs. */
+export const HASH_PARTS = ['library', 'kernels', 'files'] as const;
+export type HashPart = (typeof HASH_PARTS)[number];
 
 /** One size and contender. */
 export interface HashRow {
   /** Bytes of an input. */
   size: number;
   contender: string;
+  computes: Computes;
   kernel?: string;
   /** Millions of bytes a second. */
   median: number;
   best: number;
-  /** Median over rounds of this contender's speed by node:crypto's in the same round. */
+  /** Nanoseconds an input, from the median. */
+  nanoseconds: number;
+  /** Median over rounds of this contender's speed by the reference's in the same round. */
   ratio: number;
 }
 
@@ -48,34 +39,36 @@ export interface HashReport {
   benchmark: 'hash';
   machine: Machine;
   rounds: number;
+  /** What every ratio of `rows` is to. */
+  reference: string;
   rows: HashRow[];
+  kernels: KernelRow[];
+  files: FileRow[];
+  /** What was not measured, and why, in sentences. */
+  absent: string[];
 }
 
 export interface HashOptions {
-  /** Rounds; default 9. */
+  /** Rounds; default 31. What takes long, large inputs and whole programs, gets a third of them. */
   rounds?: number;
-  /** Bytes of an input, one measurement each; default 64 B to 16 MiB. */
+  /** Default: all. */
+  parts?: readonly HashPart[];
+  /** Bytes of an input, one measurement each; default 64 B to 16 MiB. Of the library only. */
   sizes?: readonly number[];
-  /** Milliseconds of one measurement; default 20. */
+  /** Milliseconds of one measurement; default 3: less than a busy machine lets another process run in between. */
   milliseconds?: number;
-  /** Told after each measurement. */
+  /** Told after each measurement of the library. */
   onProgress?: (done: number, total: number) => void;
   /** Ends the run between two measurements, with its reason. */
   signal?: AbortSignal;
 }
 
 const KIB = 1024;
+const ROUNDS = 31;
+const MILLISECONDS = 3;
+/** Bytes of an input beyond which one run takes longer than a measurement should. */
+const LARGE_SIZE = KIB * KIB;
 const SIZES = [64, KIB, 4 * KIB, 64 * KIB, KIB * KIB, 16 * KIB * KIB];
-
-/** Inputs that are digested side by side when there are many: objects of a build, files of a folder. */
-const MANY = 64;
-/** Bytes of an input up to which many are measured: beyond, the core takes two at a time anyway. */
-const MANY_SIZE_MAX = 16 * KIB;
-
-/** Bytes of one update: what a file or a socket gives at a time. */
-const STREAM_PIECE_SIZE = 64 * KIB;
-
-const REFERENCE = 'node:crypto sha256';
 
 /**
  * Measures every contender at every size.
@@ -83,90 +76,64 @@ const REFERENCE = 'node:crypto sha256';
  * @throws Error: a contender gave a wrong digest; the signal's reason
  */
 export async function measureHash(options: HashOptions = {}): Promise<HashReport> {
-  const { rounds = 9, sizes = SIZES, milliseconds = 20, onProgress, signal } = options;
+  const { rounds = ROUNDS, parts = HASH_PARTS, signal } = options;
+  const machine = describeMachine();
+  const none = { rows: [], absent: [] };
+  const library = parts.includes('library') ? await measureLibrary(rounds, options) : none;
+  signal?.throwIfAborted();
+  const kernels = parts.includes('kernels') ? await measureKernels(rounds) : none;
+  signal?.throwIfAborted();
+  const files = parts.includes('files') ? await measureFiles(fewer(rounds), signal) : none;
+  return {
+    benchmark: 'hash',
+    machine,
+    rounds,
+    reference: REFERENCE.name,
+    rows: library.rows,
+    kernels: kernels.rows,
+    files: files.rows,
+    absent: [...library.absent, ...kernels.absent, ...files.absent],
+  };
+}
+
+async function measureLibrary(
+  rounds: number,
+  { sizes = SIZES, milliseconds = MILLISECONDS, onProgress, signal }: HashOptions,
+): Promise<{ rows: HashRow[]; absent: string[] }> {
   const { kernel: chosen } = describeNative();
+  const { contenders, absent } = await packages();
+  const everyone = [REFERENCE, ONE_SHOT, ...ours(), ...contenders];
   const rows: HashRow[] = [];
   try {
-    const measured = sizes.map((size) => ({ size, all: contenders(size) }));
-    const total = measured.reduce((sum, { all }) => sum + rounds * all.length, 0);
+    const measured = sizes.map((size) => ({
+      size,
+      all: everyone.filter((one) => size <= (one.sizeMax ?? size)),
+      rounds: size > LARGE_SIZE ? fewer(rounds) : rounds,
+    }));
+    const total = measured.reduce((sum, { all, rounds }) => sum + rounds * all.length, 0);
     let before = 0;
-    for (const { size, all } of measured) {
-      const inputs = Array.from({ length: Math.max(...all.map(({ count }) => count)) }, (_, seed) =>
-        sample(size, seed),
-      );
+    for (const { size, all, rounds } of measured) {
+      const most = Math.max(...all.map(({ count }) => count));
+      const inputs = Array.from({ length: most }, (_, seed) => sample(size, seed));
       requireSame(all, inputs);
-      const speeds = await runInterleaved(
-        all.map((contender) => {
-          const own = inputs.slice(0, contender.count);
-          return { run: () => void contender.digest(own), prepare: () => select(contender) };
-        }),
-        {
-          rounds,
-          milliseconds,
-          onRound: (done) => onProgress?.(before + done, total),
-          ...(signal && { signal }),
-        },
-      );
+      const timed = all.map((contender) => {
+        const own = inputs.slice(0, contender.count);
+        return { run: () => void contender.digest(own), prepare: () => select(contender) };
+      });
+      const onRound = (done: number) => onProgress?.(before + done, total);
+      const speeds = await runInterleaved(timed, { rounds, milliseconds, onRound, ...(signal && { signal }) });
       before += rounds * all.length;
       rows.push(...rowsOf(all, size, speeds));
     }
   } finally {
     selectKernel(chosen);
   }
-  return { benchmark: 'hash', machine: describeMachine(), rounds, rows };
+  return { rows, absent };
 }
 
-/** The report as a table. */
-export function renderHash({ machine, rounds, rows }: HashReport): string {
-  const { cpu, cores, node, openssl, os, kernel } = machine;
-  const head = `${cpu}, ${cores} cores; Node ${node}, OpenSSL ${openssl}, ${os}; kernel set in use: ${kernel}`;
-  const cells = rows.map(({ size, contender, median, best, ratio }) => [
-    sizeName(size),
-    contender,
-    median.toFixed(0),
-    best.toFixed(0),
-    `${ratio.toFixed(2)}×`,
-  ]);
-  const body = table(['size', 'contender', 'median MB/s', 'best MB/s', 'vs node:crypto'], cells, 2);
-  return `${head}\n${rounds} interleaved rounds; ours give BLAKE3 and SHA-256, node:crypto SHA-256 alone\n\n${body}\n`;
-}
-
-/** Those that are meant for inputs of this size; the reference first. */
-function contenders(size: number): Contender[] {
-  const reference: Contender = {
-    name: REFERENCE,
-    count: 1,
-    digest: (inputs) => inputs.map((input) => ({ sha256: createHash('sha256').update(input).digest('hex') })),
-  };
-  const all = [reference, ...describeNative().kernels.flatMap(ours)];
-  return all.filter(({ sizeMax = Number.POSITIVE_INFINITY }) => size <= sizeMax);
-}
-
-function ours(kernel: string): Contender[] {
-  const together = (inputs: readonly Uint8Array[]) => digestMany(inputs).map(hex);
-  return [
-    { name: `${kernel}: one input`, kernel, count: 1, digest: together },
-    {
-      name: `${kernel}: one stream`,
-      kernel,
-      count: 1,
-      digest: (inputs) => inputs.map((input) => hex(streamed(input))),
-    },
-    { name: `${kernel}: two inputs`, kernel, count: 2, digest: together },
-    { name: `${kernel}: ${MANY} inputs`, kernel, count: MANY, sizeMax: MANY_SIZE_MAX, digest: together },
-  ];
-}
-
-function streamed(input: Uint8Array) {
-  const digester = createDigester();
-  for (let at = 0; at < input.byteLength; at += STREAM_PIECE_SIZE)
-    digester.update(input.subarray(at, at + STREAM_PIECE_SIZE));
-  return digester.digest();
-}
-
-/** Text like node:crypto's, so that every contender does the same work. */
-function hex(digests: Digests): Found {
-  return { sha256: toHex(digests.sha256), blake3: toHex(digests.blake3) };
+/** For what takes long. */
+function fewer(rounds: number): number {
+  return Math.ceil(rounds / 3);
 }
 
 function select({ kernel }: Contender): void {
@@ -175,30 +142,35 @@ function select({ kernel }: Contender): void {
 
 /** A fast wrong answer is worth nothing. */
 function requireSame(all: readonly Contender[], inputs: readonly Uint8Array[]): void {
-  const expected = inputs.map((input) => createHash('sha256').update(input).digest('hex'));
+  const sha256 = inputs.map((input) => createHash('sha256').update(input).digest('hex'));
   const blake3: string[] = [];
   for (const contender of all) {
     select(contender);
     for (const [index, found] of contender.digest(inputs.slice(0, contender.count)).entries()) {
       blake3[index] ??= found.blake3 as string;
-      if (found.sha256 === expected[index] && (found.blake3 ?? blake3[index]) === blake3[index]) continue;
+      const whole = contender.computes === 'both' ? found.sha256 && found.blake3 : found[contender.computes];
+      const same =
+        (found.sha256 ?? sha256[index]) === sha256[index] && (found.blake3 ?? blake3[index]) === blake3[index];
+      if (whole && same) continue;
       throw new Error(`${contender.name} gives another digest for ${inputs[index]?.byteLength} bytes than the others`);
     }
   }
 }
 
-/** @param speeds runs a second, by contender and round; a run takes `count` inputs */
+/** @param speeds runs a second, by contender and round; a run takes `count` inputs; the reference comes first */
 function rowsOf(all: readonly Contender[], size: number, speeds: readonly (readonly number[])[]): HashRow[] {
   const reference = speeds[0] ?? [];
-  return all.map(({ name, kernel, count }, index) => {
+  return all.map(({ name, computes, kernel, count }, index) => {
     const own = (speeds[index] ?? []).map((speed) => speed * count);
     const ratios = own.map((speed, round) => speed / (reference[round] ?? Number.NaN));
     return {
       size,
       contender: name,
+      computes,
       ...(kernel !== undefined && { kernel }),
       median: (median(own) * size) / 1e6,
       best: (Math.max(...own) * size) / 1e6,
+      nanoseconds: 1e9 / median(own),
       ratio: median(ratios),
     };
   });
@@ -213,9 +185,4 @@ function sample(size: number, seed: number): Uint8Array {
     bytes[at] = state >>> 24;
   }
   return bytes;
-}
-
-function sizeName(size: number): string {
-  if (size < KIB) return `${size} B`;
-  return size < KIB * KIB ? `${size / KIB} KiB` : `${size / KIB / KIB} MiB`;
 }

@@ -1,20 +1,48 @@
 /** `npm run bench -- <benchmark> …`: starts one benchmark. Imports each only when it is asked for. */
 
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { isUsageError, listOf, positiveInteger, UsageError } from './arguments.js';
 
-/** Every benchmark, by name; each takes the words after its name. */
-const BENCHMARKS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
-  hash: benchHash,
-  events: benchEvents,
-  chunk: async (args) => (await import('./chunk.js')).benchChunk(args),
+interface Benchmark {
+  usage: string;
+  /** Takes the words after its name. */
+  run: (args: string[]) => Promise<void>;
+}
+
+/** Every benchmark, by name. */
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  hash: { usage: '[--rounds <count>] [--only library,kernels,files] [--svg <file>] [--json]', run: benchHash },
+  ingest: {
+    usage:
+      '[--rounds <count>] [--only <parts>] [--files <count>] [--size <bytes>] [--folder <path>] [--quick] [--json]',
+    run: async (args) => (await import('./ingest/command.js')).benchIngest(args),
+  },
+  events: { usage: '[--rounds <count>] [--objects <count>] [--json]', run: benchEvents },
+  chunk: {
+    usage: '[--rounds <count>] [--average <bytes>] [--edits <count>] [--json] [<file or folder> …]',
+    run: async (args) => (await import('./chunk.js')).benchChunk(args),
+  },
 };
 
 async function benchHash(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { json: { type: 'boolean' }, rounds: { type: 'string' } } });
-  const rounds = values.rounds === undefined ? undefined : count(values.rounds, '--rounds');
-  const { measureHash, renderHash } = await import('./hash.js');
-  const report = await measureHash(rounds === undefined ? {} : { rounds });
-  console.log(values.json ? JSON.stringify(report) : renderHash(report).trimEnd());
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'boolean' },
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      svg: { type: 'string' },
+    },
+  });
+  const { HASH_PARTS, measureHash } = await import('./hash.js');
+  const report = await measureHash({
+    ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
+    ...(values.only !== undefined && { parts: listOf('--only', values.only, HASH_PARTS) }),
+  });
+  if (values.svg !== undefined) writeFileSync(values.svg, (await import('./hash/picture.js')).drawHash(report));
+  if (values.json) console.log(JSON.stringify(report));
+  else console.log((await import('./hash/report.js')).renderHash(report).trimEnd());
 }
 
 async function benchEvents(args: string[]): Promise<void> {
@@ -24,25 +52,19 @@ async function benchEvents(args: string[]): Promise<void> {
   });
   const { measureEvents, renderEvents } = await import('./events.js');
   const report = await measureEvents({
-    ...(values.rounds !== undefined && { rounds: count(values.rounds, '--rounds') }),
-    ...(values.objects !== undefined && { objects: count(values.objects, '--objects') }),
+    ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
+    ...(values.objects !== undefined && { objects: positiveInteger('--objects', values.objects) }),
   });
   console.log(values.json ? JSON.stringify(report) : renderEvents(report));
 }
 
-function count(text: string, name: string): number {
-  const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value > 0)) throw new TypeError(`${name} takes a count`);
-  return value;
-}
-
 const [name = '', ...args] = process.argv.slice(2);
-const usage = `usage: npm run bench -- <${Object.keys(BENCHMARKS).join('|')}> [--json] [--rounds <count>] [--objects <count>]`;
+const lines = Object.entries(BENCHMARKS).map(([name, { usage }]) => `  npm run bench -- ${name} ${usage}`);
 try {
-  if (!Object.hasOwn(BENCHMARKS, name)) throw new TypeError(`there is no benchmark "${name}"`);
-  await BENCHMARKS[name]?.(args);
+  if (!Object.hasOwn(BENCHMARKS, name)) throw new UsageError(`there is no benchmark "${name}"`);
+  await BENCHMARKS[name]?.run(args);
 } catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n${usage}`);
+  if (!isUsageError(error)) throw error;
+  console.error(`${error.message}\nusage:\n${lines.join('\n')}`);
   process.exitCode = 2;
 }

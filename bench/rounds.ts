@@ -1,4 +1,8 @@
-/** Timing in interleaved rounds, so that what disturbs the machine disturbs every contender alike. Pure but for the clock. Called by benchmarks. */
+/**
+ * Timing in interleaved rounds, so that what disturbs the machine disturbs every contender alike. Time is that of the CPU, which on a machine
+ * with nothing else to do is that of the wall: what other processes take of a core is not the contender's. For work that computes and waits
+ * for nothing. Pure but for the clock. Called by benchmarks.
+ */
 
 /** Something to time. */
 export interface Timed {
@@ -9,17 +13,17 @@ export interface Timed {
 
 export interface RoundOptions {
   rounds: number;
-  /** Milliseconds of one measurement, about. */
+  /** Milliseconds of CPU time of one measurement, about. */
   milliseconds: number;
   /** Told how many measurements are done. */
   onRound?: (done: number) => void;
   signal?: AbortSignal;
 }
 
-/** Runs a second of each, by contender and round. */
+/** Runs a second of CPU time of each, by contender and round. */
 export async function runInterleaved(timed: readonly Timed[], options: RoundOptions): Promise<number[][]> {
-  const { rounds, milliseconds, onRound, signal } = options;
-  const counts = timed.map((contender) => calibrate(contender, milliseconds));
+  const { rounds, onRound, signal } = options;
+  const counts = timed.map((contender) => calibrate(contender, options));
   const speeds: number[][] = timed.map(() => []);
   let done = 0;
   for (let round = 0; round < rounds; round++) {
@@ -35,8 +39,13 @@ export async function runInterleaved(timed: readonly Timed[], options: RoundOpti
   return speeds;
 }
 
-/** How many runs take about so long; also warms up code and caches. */
-function calibrate(contender: Timed, milliseconds: number): number {
+/** Measurements before the first that counts: V8 compiles a function in several steps, and only the last one is fast. */
+const WARM_UPS = 20;
+
+/** How many runs take about so long; warms up code and caches first, for no longer than will be measured. */
+function calibrate(contender: Timed, { milliseconds, rounds }: RoundOptions): number {
+  const enough = milliseconds * Math.min(rounds, WARM_UPS);
+  for (let spent = 0; spent < enough; ) spent += 1000 / measure(contender, 1);
   for (let count = 1; ; count *= 2) {
     const seconds = count / measure(contender, count);
     if (seconds * 1000 >= milliseconds / 4) return Math.max(1, Math.round((count * milliseconds) / (seconds * 1000)));
@@ -45,9 +54,10 @@ function calibrate(contender: Timed, milliseconds: number): number {
 
 function measure({ prepare, run }: Timed, count: number): number {
   prepare?.();
-  const began = process.hrtime.bigint();
+  const began = process.cpuUsage();
   for (let n = 0; n < count; n++) run();
-  return count / (Number(process.hrtime.bigint() - began) / 1e9);
+  const { user, system } = process.cpuUsage(began);
+  return count / (Math.max(user + system, 1) / 1e6);
 }
 
 /** The middle value; the mean of the two in the middle of an even number. */

@@ -12,7 +12,16 @@ export type {
   Sha256Digest,
   Tier,
 } from './dataplane/spi.js';
-export { createDigester, type Digester, type Digests, digest, digestMany } from './digest.js';
+export {
+  createDigester,
+  type Digester,
+  type Digests,
+  type DigestTable,
+  digest,
+  digestMany,
+  digestParts,
+  digestTable,
+} from './digest.js';
 export { formatBlake3, formatSha256, fromHex, isDigest, parseDigest, toHex } from './digest-name.js';
 export { ArtifactStoreError, ERROR_CODES, type ErrorCode, type ErrorDetails, isStoreError } from './errors.js';
 export type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';

@@ -163,8 +163,8 @@ export interface NativeFacts {
 /** One stream's digests. */
 export interface NativeDigester {
   update(bytes: Uint8Array): void;
-  /** 64 bytes: BLAKE3 then SHA-256. The digester is spent. */
-  finish(): Uint8Array;
+  /** Writes 64 bytes into `out`, which has exactly that size: BLAKE3 then SHA-256. The digester is spent. */
+  finish(out: Uint8Array): void;
 }
 
 /** One stream being cut into chunks. Offsets count from the start of the stream. */
@@ -191,8 +191,11 @@ export interface NativeAddon {
   describe(): NativeFacts;
   /** For tests and benchmarks; throws a RangeError for a kernel set this machine cannot run. */
   selectKernel(name: string): void;
-  /** 64 bytes an input: BLAKE3 then SHA-256. */
-  digestMany(inputs: readonly Uint8Array[]): Uint8Array;
+  /** Each writes 64 bytes an input into `out`, which has exactly that size: BLAKE3 then SHA-256. */
+  digestOne(input: Uint8Array, out: Uint8Array): void;
+  digestMany(inputs: readonly Uint8Array[], out: Uint8Array): void;
+  /** Part i of `input` ends at `ends[i]` and begins where the part before it ends; throws a RangeError for other ends. */
+  digestParts(input: Uint8Array, ends: Float64Array, out: Uint8Array): void;
   Digester: new () => NativeDigester;
   Chunker: NativeChunkerClass;
   /** Runs operations in order and gives their outcomes; blocks on disk and CPU. */

@@ -54,7 +54,9 @@ void SelectKernel(const Napi::CallbackInfo &info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("describe", Napi::Function::New<Describe>(env, "describe"));
   exports.Set("selectKernel", Napi::Function::New<SelectKernel>(env, "selectKernel"));
+  exports.Set("digestOne", Napi::Function::New<artifactstore::DigestOne>(env, "digestOne"));
   exports.Set("digestMany", Napi::Function::New<artifactstore::DigestMany>(env, "digestMany"));
+  exports.Set("digestParts", Napi::Function::New<artifactstore::DigestParts>(env, "digestParts"));
   exports.Set("Digester", artifactstore::Digester::Define(env));
   exports.Set("Chunker", artifactstore::Chunker::Define(env));
   exports.Set("run", Napi::Function::New<artifactstore::Run>(env, "run"));

@@ -1,24 +1,64 @@
 // Digests for JavaScript: see digester.h. Called by lib/digest.ts.
 #include "digester.h"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "convert.h"
 
 namespace artifactstore {
 
-Napi::Value DigestMany(const Napi::CallbackInfo &info) {
+namespace {
+
+constexpr uint32_t kScopeInputs = 256;  // handles that live at once: a scope for each input costs as much as reading it
+
+as_digests *out_of(const Napi::CallbackInfo &info, size_t index, size_t count) {
+  as_span out = bytes_of(info[index], "the place for the digests");
+  if (out.size != count * sizeof(as_digests)) {
+    throw Napi::RangeError::New(info.Env(), "the place for the digests must have 64 bytes an input");
+  }
+  return static_cast<as_digests *>(const_cast<void *>(out.bytes));
+}
+
+}  // namespace
+
+void DigestOne(const Napi::CallbackInfo &info) {
+  as_span input = bytes_of(info[0], "the input of digestOne");
+  as_dual_many(&input, 1, out_of(info, 1, 1));
+}
+
+void DigestMany(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsArray()) throw Napi::TypeError::New(env, "digestMany takes an array of Uint8Array");
+  if (!info[0].IsArray()) throw Napi::TypeError::New(env, "digestMany takes an array of Uint8Array");
   Napi::Array list = info[0].As<Napi::Array>();
   std::vector<as_span> inputs(list.Length());
-  for (uint32_t i = 0; i < inputs.size(); i++) {
+  for (uint32_t from = 0; from < inputs.size(); from += kScopeInputs) {
     Napi::HandleScope scope(env);
-    inputs[i] = bytes_of(list.Get(i), "every input of digestMany");
+    uint32_t end = std::min<uint32_t>(from + kScopeInputs, inputs.size());
+    for (uint32_t i = from; i < end; i++) inputs[i] = bytes_of(list.Get(i), "every input of digestMany");
   }
-  std::vector<as_digests> out(inputs.size());
-  as_dual_many(inputs.data(), inputs.size(), out.data());
-  return digests(env, out.data(), out.size());
+  as_dual_many(inputs.data(), inputs.size(), out_of(info, 1, inputs.size()));
+}
+
+void DigestParts(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  as_span whole = bytes_of(info[0], "the input of digestParts");
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    throw Napi::TypeError::New(env, "the ends of digestParts must be a Float64Array");
+  }
+  Napi::Float64Array ends = info[1].As<Napi::Float64Array>();
+  std::vector<as_span> parts(ends.ElementLength());
+  size_t start = 0;
+  for (size_t i = 0; i < parts.size(); i++) {
+    double end = ends[i];
+    if (!(end >= static_cast<double>(start) && end <= static_cast<double>(whole.size)) || end != std::floor(end)) {
+      throw Napi::RangeError::New(env, "the ends of digestParts must ascend and stay within the input");
+    }
+    parts[i] = {static_cast<const uint8_t *>(whole.bytes) + start, static_cast<size_t>(end) - start};
+    start = static_cast<size_t>(end);
+  }
+  as_dual_many(parts.data(), parts.size(), out_of(info, 2, parts.size()));
 }
 
 Napi::Function Digester::Define(Napi::Env env) {
@@ -34,12 +74,11 @@ void Digester::Update(const Napi::CallbackInfo &info) {
   as_dual_update(&dual_, span.bytes, span.size);
 }
 
-Napi::Value Digester::Finish(const Napi::CallbackInfo &info) {
+void Digester::Finish(const Napi::CallbackInfo &info) {
   if (finished_) throw Napi::Error::New(info.Env(), "this digester has finished; create another");
+  as_digests *out = out_of(info, 0, 1);
   finished_ = true;
-  as_digests out;
-  as_dual_finish(&dual_, &out);
-  return digests(info.Env(), &out, 1);
+  as_dual_finish(&dual_, out);
 }
 
 }  // namespace artifactstore

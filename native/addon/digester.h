@@ -7,10 +7,13 @@
 
 namespace artifactstore {
 
-// digestMany([Uint8Array, …]) → Uint8Array of 64 bytes an input: BLAKE3, then SHA-256.
-Napi::Value DigestMany(const Napi::CallbackInfo &info);
+// Each writes 64 bytes an input into `out`, a Uint8Array of exactly that size: BLAKE3, then SHA-256. The caller brings the
+// memory, because making an ArrayBuffer for one small input takes longer than hashing it.
+void DigestOne(const Napi::CallbackInfo &info);    // digestOne(Uint8Array, out)
+void DigestMany(const Napi::CallbackInfo &info);   // digestMany([Uint8Array, …], out)
+void DigestParts(const Napi::CallbackInfo &info);  // digestParts(Uint8Array, Float64Array of ascending ends, out): part i ends at ends[i]
 
-// One stream: update(bytes), then finish() → Uint8Array of 64 bytes. Spent after finish.
+// One stream: update(bytes), then finish(out), which writes 64 bytes. Spent after finish.
 class Digester : public Napi::ObjectWrap<Digester> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -18,7 +21,7 @@ class Digester : public Napi::ObjectWrap<Digester> {
 
  private:
   void Update(const Napi::CallbackInfo &info);
-  Napi::Value Finish(const Napi::CallbackInfo &info);
+  void Finish(const Napi::CallbackInfo &info);
 
   as_dual dual_;
   bool finished_ = false;

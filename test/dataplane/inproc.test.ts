@@ -228,7 +228,13 @@ t.test('the native boundary refuses nonsense without harm', async (t) => {
   );
   t.equal(outcomes.length, 10);
   for (const outcome of outcomes) t.match(outcome, { name: 'AS_E_INVALID' });
-  t.throws(() => addon.digestMany(['x' as unknown as Uint8Array]), TypeError);
+  t.throws(() => addon.digestMany(['x' as unknown as Uint8Array], new Uint8Array(64)), TypeError);
+  const bytes = new Uint8Array(100);
+  for (const size of [0, 63, 65, 128]) t.throws(() => addon.digestOne(bytes, new Uint8Array(size)), RangeError);
+  for (const ends of [[-1], [0.5], [2, 1], [101], [Number.NaN]]) {
+    t.throws(() => addon.digestParts(bytes, Float64Array.from(ends), new Uint8Array(64 * ends.length)), RangeError);
+  }
+  t.throws(() => addon.digestParts(bytes, new Uint8Array(8) as unknown as Float64Array, new Uint8Array(64)), TypeError);
   t.throws(() => addon.selectKernel('no-such-kernel'), RangeError);
 });
 

@@ -18,9 +18,12 @@ import type { IngestResult } from '../../lib/dataplane/spi.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import {
   type ContentAddress,
+  chunk,
   createDigester,
   digest,
   digestMany,
+  digestParts,
+  digestTable,
   type ObjectRecord,
   openStore,
   type Store,
@@ -88,6 +91,44 @@ t.test('digests alone', async (t) => {
   t.throws(() => digest('abc' as unknown as Uint8Array), { code: 'AS_ERR_INVALID_ARGUMENT', message: /string/ });
   t.throws(() => digestMany([null as unknown as Uint8Array]), { code: 'AS_ERR_INVALID_ARGUMENT', message: /input 0/ });
   t.same(digestMany([]), []);
+  const kept = digestMany(inputs.slice(0, 2));
+  digestMany(inputs.slice(2, 4));
+  t.same(kept, inputs.slice(0, 2).map(digest), 'what was given out stays as it is');
+});
+
+t.test('digests as a table', async (t) => {
+  // More than the scratch memory holds, with inputs of every path through the kernels.
+  const inputs = Array.from({ length: 150 }, (_, index) => randomBytes((index * index * 7) % 40_000));
+  const expected = digestMany(inputs);
+  const bytes = Buffer.concat(inputs);
+  let end = 0;
+  const ends = inputs.map(({ byteLength }) => (end += byteLength));
+  for (const table of [digestTable(inputs), digestParts(bytes, ends), digestParts(bytes, Float64Array.from(ends))]) {
+    t.equal(table.length, inputs.length);
+    t.equal(table.bytes.byteLength, inputs.length * 64);
+    for (const [index, { blake3, sha256 }] of expected.entries()) {
+      t.ok(equal(table.blake3(index), blake3) && equal(table.sha256(index), sha256), `bytes of ${index}`);
+      t.equal(table.blake3Hex(index), toHex(blake3));
+      t.equal(table.sha256Hex(index), toHex(sha256));
+    }
+    for (const index of [-1, 0.5, inputs.length, Number.NaN]) {
+      t.throws(() => table.sha256(index), { code: 'AS_ERR_INVALID_ARGUMENT', message: /0 to 149/ });
+    }
+  }
+  const [first = 0, second = 0] = chunk(bytes);
+  t.same(
+    digestParts(bytes, [first, second]).sha256(1),
+    digest(bytes.subarray(first, second)).sha256,
+    'parts that end early',
+  );
+  t.equal(digestTable([]).length, 0);
+  t.equal(digestParts(bytes, []).length, 0);
+  t.throws(() => digestTable([bytes, 'x' as unknown as Uint8Array]), { message: /input 1/ });
+  t.throws(() => digestParts('x' as unknown as Uint8Array, []), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  t.throws(() => digestParts(bytes, 'x' as unknown as number[]), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  for (const wrong of [[-1], [1.5], [2, 1], [bytes.length + 1], [Number.NaN]]) {
+    t.throws(() => digestParts(bytes, wrong), { code: 'AS_ERR_INVALID_ARGUMENT', message: /must be an integer from/ });
+  }
 });
 
 t.test('put, get, stat, list, verify, delete', async (t) => {

@@ -1,0 +1,92 @@
+/**
+ * The kernels without Node: builds bench/native/kernels_bench.c where that is possible, runs it, and reads what it prints. Calls from
+ * JavaScript cost more than a small object does, so sizes under 64 KiB are told here.
+ *
+ * Imports nothing of the library. Called by bench/hash.ts.
+ */
+
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, runProgram } from '../programs.js';
+import { PACKAGE_ROOT } from '../root.js';
+
+/** One kernel set, case and size. Speeds are millions of bytes a second. */
+export interface KernelRow {
+  kernel: string;
+  /** What is measured, as `one stream`. */
+  case: string;
+  /** Objects hashed side by side. */
+  objects: number;
+  /** Bytes of an object. */
+  size: number;
+  median: number;
+  best: number;
+  /** OpenSSL's SHA-256 over the same objects, one after the other, in the same rounds. */
+  opensslMedian: number;
+  opensslBest: number;
+  /** Median over rounds of this speed by OpenSSL's. */
+  ratio: number;
+}
+
+/** As kernels_bench has it. */
+const ROUNDS_MAX = 1001;
+
+const SOURCE = 'bench/native/kernels_bench.c';
+const BUILD_FOLDER = 'out/bench';
+
+/** Rows, or why there are none. */
+export async function measureKernels(rounds: number): Promise<{ rows: KernelRow[]; absent: string[] }> {
+  const built = await build();
+  if ('absent' in built) return { rows: [], absent: [`the kernels from C: ${built.absent}`] };
+  const count = Math.min(rounds, ROUNDS_MAX);
+  const { stdout } = await runProgram({ command: built.program, args: ['--json', '--rounds', String(count)] });
+  return { rows: readKernelRows(stdout), absent: [] };
+}
+
+/**
+ * Reads the output of `kernels_bench --json`.
+ *
+ * @throws TypeError: a row lacks a figure
+ */
+export function readKernelRows(json: string): KernelRow[] {
+  return (JSON.parse(json) as Record<string, unknown>[]).map((row) => {
+    const number = (name: string, factor = 1): number => {
+      const value = row[name];
+      if (typeof value !== 'number') throw new TypeError(`kernels_bench printed no ${name}: ${JSON.stringify(row)}`);
+      return value * factor;
+    };
+    return {
+      kernel: String(row.set),
+      case: String(row.case),
+      objects: number('objects'),
+      size: number('size'),
+      median: number('gbps_median', 1000),
+      best: number('gbps_best', 1000),
+      opensslMedian: number('openssl_sha256_gbps_median', 1000),
+      opensslBest: number('openssl_sha256_gbps_best', 1000),
+      ratio: number('ratio_median'),
+    };
+  });
+}
+
+async function build(): Promise<{ program: string } | { absent: string }> {
+  if (!existsSync(join(PACKAGE_ROOT, SOURCE))) return { absent: `${SOURCE} is not here; it comes with the sources` };
+  if (findProgram('cmake') === undefined) return { absent: 'CMake is not installed (Debian: apt-get install cmake)' };
+  const folder = join(PACKAGE_ROOT, BUILD_FOLDER);
+  const options = ['-DCMAKE_BUILD_TYPE=Release', '-DAS_BUILD_ADDON=OFF', '-DAS_BUILD_TESTS=OFF', '-DAS_BUILD_BENCH=ON'];
+  const jobs = ['--parallel', String(availableParallelism())];
+  const program = join(folder, 'kernels_bench');
+  try {
+    await runProgram({ command: 'cmake', args: ['-S', PACKAGE_ROOT, '-B', folder, ...options] });
+    await runProgram({ command: 'cmake', args: ['--build', folder, '--target', 'kernels_bench', ...jobs] });
+  } catch (error) {
+    const { message } = error as Error;
+    // Without libcrypto there is no such target.
+    if (/No rule to make target|unknown target/.test(message)) {
+      return { absent: "libcrypto's headers are not installed (Debian: apt-get install libssl-dev)" };
+    }
+    return { absent: `it does not build: ${message}` };
+  }
+  return { program };
+}

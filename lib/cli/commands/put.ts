@@ -20,7 +20,7 @@ interface PutFlags {
 }
 
 /** Files on their way at once: enough that small ones fill the batches that share a durable commit, while the next ones are read. */
-const IN_FLIGHT_MAX = 2048;
+const IN_FLIGHT_MAX = 1024;
 
 const STDIN = Buffer.from('-');
 

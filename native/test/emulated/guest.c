@@ -3,7 +3,7 @@
  * that the C library makes for memory, files and output, and reports what the program printed and how it ended. Nobody
  * else uses the PC, so there are no processes, no threads, no interrupts and no protection; but pages that a test
  * forbids are forbidden, so that guard pages work.
- * May include: freestanding C headers. Started by: rom.S. The run-x86_64.sh script knows the addresses and the marks.
+ * May include: freestanding C headers. Started by: rom.S; bochs.sh knows the addresses and the mark.
  */
 #include <elf.h>
 #include <stddef.h>
@@ -61,7 +61,7 @@ static void print_hex(u64 number) {
   }
 }
 
-/* The mark by which run-x86_64.sh knows how the program ended; then this word on this port ends Bochs. */
+/* The mark by which bochs.sh knows how the program ended; then this word on this port ends Bochs. */
 static void __attribute__((noreturn)) end(u64 status) {
   print("\nguest: exit ");
   print_byte((uint8_t)('0' + (status > 9 ? 9 : status)));

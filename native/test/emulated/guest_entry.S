@@ -1,7 +1,7 @@
 /*
  * The few instructions of the guest that C cannot say: its entry, the jump into the program, system calls and faults.
  * The program runs at the kernel's own privilege: it is our own test, and one that goes astray ends the emulation.
- * Built by: run-x86_64.sh. Calls: guest.c.
+ * Built by: run-avx512.sh. Calls: guest.c.
  */
   .section .text.entry, "ax"
   .globl guest_entry

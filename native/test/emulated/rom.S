@@ -3,7 +3,7 @@
  * states of AVX-512 switched on as an operating system would (Intel SDM volume 3, sections 9.8.5 and 13.2), and on to
  * the guest, which it copies to memory. These are the last 64 KiB of the PC's 2 MiB of ROM, which end at 4 GiB; at
  * reset they are also seen below 1 MiB. The first 64 KiB are the guest, and a tar file fills what is between.
- * Built by: run-x86_64.sh. Starts: guest.c.
+ * Built by: run-avx512.sh. Starts: guest.c.
  */
   .set ROM, 0xffe00000
   .set GUEST, 0x100000         /* guest.ld says the same */

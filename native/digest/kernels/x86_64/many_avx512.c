@@ -13,12 +13,12 @@
 #include "digest/bytes.h"
 #include "digest/kernels/x86_64/lanes.h"
 #include "digest/kernels/x86_64/sets.h"
+#include "digest/kernels/x86_64/trees.h"
 #include "digest/kernels/x86_64/wide.h"
 #include "digest/turns.h"
 
 enum {
   WINDOW = 64, /* objects at once: their chaining values take 32 KiB of stack */
-  CHUNKS_MAX = AS_SMALL_MAX / AS_BLAKE3_CHUNK,
   CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK,
   LENGTH_SIZE = 8, /* of the length that ends a SHA-256 message */
   /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. By estimates (the
@@ -51,7 +51,7 @@ typedef struct batch {
   size_t count, next; /* in `order` */
   size_t order[WINDOW];
   size_t chunks[WINDOW];
-  uint8_t cvs[WINDOW][CHUNKS_MAX][AS_DIGEST_SIZE];
+  as_small_tree trees[WINDOW];
 } batch;
 
 /* What idle lanes read, and those of which only SHA-256's padding is left. */
@@ -59,10 +59,6 @@ static const uint8_t zeros[CHUNK_BLOCKS * AS_BLAKE3_BLOCK];
 
 static size_t least(size_t a, size_t b) {
   return a < b ? a : b;
-}
-
-static size_t chunks_of(size_t size) {
-  return size == 0 ? 1 : (size + AS_BLAKE3_CHUNK - 1) / AS_BLAKE3_CHUNK;
 }
 
 static size_t sha256_blocks_of(size_t size) {
@@ -176,7 +172,7 @@ static void advance(batch *b, size_t lane, size_t steps) {
   size_t before = job->block;
   job->block += steps;
   if (before < job->blake3_end && ends_chunk(job, job->block)) {
-    uint8_t *cv = b->cvs[job->place][before / CHUNK_BLOCKS];
+    uint8_t *cv = b->trees[job->place][before / CHUNK_BLOCKS];
     for (int i = 0; i < 8; i++) {
       as_store32_little(cv + 4 * i, b->lanes.cv[i][lane]);
     }
@@ -211,59 +207,6 @@ static void run(batch *b) {
   }
 }
 
-/* ---- trees ---- */
-
-/* Parents of several trees wait here until they fill the lanes. The roots wait by themselves: their flag is another. */
-typedef struct parents {
-  uint8_t blocks[AS_WIDE_LANES][AS_BLAKE3_BLOCK];
-  uint8_t *cvs[AS_WIDE_LANES];
-  size_t count;
-  uint32_t flags;
-} parents;
-
-static void run_parents(parents *p) {
-  uint8_t cvs[AS_WIDE_LANES][AS_DIGEST_SIZE];
-  as_blake3_parents_avx512(p->blocks[0], p->count, as_initial_value, p->flags, cvs[0]);
-  for (size_t i = 0; i < p->count; i++) {
-    memcpy(p->cvs[i], cvs[i], AS_DIGEST_SIZE);
-  }
-  p->count = 0;
-}
-
-/* The parents of one level of one object's tree, in place. */
-static void join_level(parents *p, uint8_t (*cvs)[AS_DIGEST_SIZE], size_t pairs) {
-  for (size_t i = 0; i < pairs; i++) {
-    memcpy(p->blocks[p->count], cvs[2 * i], AS_BLAKE3_BLOCK);
-    p->cvs[p->count] = cvs[i];
-    if (++p->count == AS_WIDE_LANES) {
-      run_parents(p);
-    }
-  }
-}
-
-/* All trees rise level by level together, so that the lanes are full. A level is complete before an odd value moves: its
- * old place may still be waited for. */
-static void join_trees(batch *b) {
-  parents inner = {.flags = 0}, roots = {.flags = AS_BLAKE3_ROOT};
-  size_t open;
-  do {
-    open = 0;
-    for (size_t i = 0; i < b->count; i++) {
-      join_level(b->chunks[i] == 2 ? &roots : &inner, b->cvs[i], b->chunks[i] / 2);
-    }
-    run_parents(&inner);
-    run_parents(&roots);
-    for (size_t i = 0; i < b->count; i++) {
-      size_t pairs = b->chunks[i] / 2, odd = b->chunks[i] % 2;
-      if (pairs > 0 && odd) {
-        memcpy(b->cvs[i][pairs], b->cvs[i][b->chunks[i] - 1], AS_DIGEST_SIZE);
-      }
-      b->chunks[i] = pairs + odd;
-      open += b->chunks[i] > 1;
-    }
-  } while (open > 0);
-}
-
 /* ---- batches ---- */
 
 /* Longest first, so that the lanes end together. Equal lengths, the usual case, cost one comparison each. */
@@ -285,16 +228,13 @@ static void digest_window(batch *b, const as_span *inputs, size_t count, as_dige
   put_in_order(b);
   memset(&b->lanes, 0, sizeof b->lanes);
   for (size_t i = 0; i < count; i++) {
-    b->chunks[i] = chunks_of(inputs[i].size);
+    b->chunks[i] = as_chunks_of(inputs[i].size);
   }
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     fill_lane(b, lane);
   }
   run(b);
-  join_trees(b);
-  for (size_t i = 0; i < count; i++) {
-    memcpy(out[i].blake3, b->cvs[i][0], AS_DIGEST_SIZE);
-  }
+  as_join_trees(as_blake3_parents_avx512, b->trees, b->chunks, count, out);
 }
 
 /* Whether lanes would on average be as full as `taken_min` says. The steps are those of the longest object, or of all

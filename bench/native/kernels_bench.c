@@ -93,8 +93,8 @@ static double now_ns(void) {
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Ticks of the counter by which x86-64 processors tell time, at a rate of their own: near the clock of the core, but not
- * it where that rises and falls. Elsewhere there is none, and 0. */
+/* Ticks of the counter by which x86-64 processors tell time, at a rate of their own: near the clock of the core, but
+ * not it where that rises and falls. Elsewhere there is none, and 0. */
 static double now_ticks(void) {
 #if defined(__x86_64__)
   return (double)__builtin_ia32_rdtsc();
@@ -223,6 +223,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "this machine cannot run the set \"%s\"\n", o.set);
     return 1;
   }
-  printf(o.json ? "\n]\n" : "GB/s; OpenSSL: %s, SHA-256 alone; ticks of the time stamp counter for 64 bytes\n", OpenSSL_version(OPENSSL_VERSION));
+  printf(o.json ? "\n]\n" : "GB/s; OpenSSL: %s, SHA-256 alone; ticks of the time stamp counter for 64 bytes\n",
+         OpenSSL_version(OPENSSL_VERSION));
   return 0;
 }

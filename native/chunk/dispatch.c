@@ -1,8 +1,8 @@
 /*
  * The scans of this architecture, and the one in use (choice.h): the digests have more sets than there are scans, so a
  * name in ARTIFACTSTORE_CPU may be no scan and is then passed over.
- * May include: native/chunk/scan.h, native/digest/choice.h, the C library. Called by: native/chunk; as_chunk_kernel_… by
- * anyone.
+ * May include: native/chunk/scan.h, native/digest/choice.h, the C library. Called by: native/chunk; as_chunk_kernel_…
+ * by anyone.
  */
 #include <pthread.h>
 

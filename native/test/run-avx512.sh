@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the core and its digest tests static and runs them on a PC that Bochs emulates, so that the AVX-512 kernels are tested
-# on any x86-64 machine: with every such set forced in turn, guard pages, and the official vectors. Correctness only:
-# the time of an emulated instruction says nothing about a real one.
-# Usage: run-avx512.sh [ctest options], as `-R kernels_test`. Run by `npm run test:avx512`; by .ci/run with --quick first,
-# which leaves out what takes minutes.
+# Builds the core and its digest tests static and runs them on a PC that Bochs emulates, so that the AVX-512 kernels are
+# tested on any x86-64 machine: with every such set forced in turn, guard pages, and the official vectors. Correctness
+# only: the time of an emulated instruction says nothing about a real one.
+# Usage: run-avx512.sh [--quick] [ctest options], as `-R kernels_x86_test`. Run by `npm run test:avx512`, and with
+# --quick, which leaves out what takes minutes, by .ci/run.
 set -eu
 cd "$(dirname "$0")/../.."
 emulated=native/test/emulated
@@ -30,7 +30,8 @@ targets=$(cd native/test && ls digest_*_test.c kernels*_test.c | sed 's/\.c$//')
 cmake --build $build --target $targets
 cc -nostdlib -static -Wl,-Ttext=0xf0000,-e,0xf0000,--oformat=binary,--build-id=none -o $build/rom.bin $emulated/rom.S
 cc -O2 -Wall -Wextra -ffreestanding -fno-pie -no-pie -static -nostdlib -mgeneral-regs-only -fcf-protection=none \
-  -fno-stack-protector -fno-asynchronous-unwind-tables -Wl,--build-id=none,--no-warn-rwx-segments,-T,$emulated/guest.ld \
+  -fno-stack-protector -fno-asynchronous-unwind-tables \
+  -Wl,--build-id=none,--no-warn-rwx-segments,-T,$emulated/guest.ld \
   -o $build/guest.elf $emulated/guest_entry.S $emulated/guest.c
 objcopy -O binary $build/guest.elf $build/guest.bin
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a static x86-64 test program on a PC that Bochs emulates, one whose CPU has AVX-512 and SHA-NI, and ends with the
-# program's exit status. The PC has no operating system but guest.c. The program gets the variables ARTIFACTSTORE_… and the
-# official vectors, if these lie beside the checkout; it finds them where it would find them outside.
+# program's exit status. The PC has no operating system but guest.c. The program gets the variables ARTIFACTSTORE_… and
+# the official vectors, if these lie beside the checkout; it finds them where it would find them outside.
 # Usage: bochs.sh <folder with rom.bin and guest.bin> <program>. Called by CTest, as run-avx512.sh tells it to.
 set -eu
 parts=$1
@@ -18,7 +18,7 @@ if [ -d $vectors ]; then
   tar --format=ustar -P -rf "$work/archive.tar" $vectors/blake3/test_vectors.json $vectors/sha256/*
 fi
 
-# The ROM: the guest's 64 KiB, the archive, and the last 64 KiB with the reset vector. 2 MiB is the most that Bochs takes.
+# The ROM: the guest's 64 KiB, the archive, the last 64 KiB with the reset vector. 2 MiB is the most that Bochs takes.
 cp "$parts/guest.bin" "$work/rom"
 truncate -s 64K "$work/rom"
 room=$((2048 * 1024 - 2 * 64 * 1024))

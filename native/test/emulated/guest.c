@@ -23,7 +23,8 @@ enum {
   MAPPED_PAGES = (MAPPED_END - MAPPED) / PAGE
 };
 
-/* In the ROM, after the guest's 64 KiB, a tar file: `program`, `environment`, and the files that the program may read. */
+/* In the ROM, after the guest's 64 KiB, a tar file: `program`, `environment`, and the files that the program may read.
+ * */
 #define ARCHIVE 0xffe10000u
 
 enum { PRESENT = 1, WRITABLE = 2 };

@@ -15,11 +15,12 @@
  *
  * SHA-256 lives in xmm2 to xmm13 and only lends xmm0 and xmm1. So BLAKE3's state stays in memory, and a unit loads what
  * it mixes into four registers. It also must not care about the upper halves of its registers, since a vzeroupper ends
- * every burst of AS_BURST units: on Zen 3 a SHA instruction after wide code without it costs more than a block of SHA-256.
+ * every burst of AS_BURST units: on Zen 3 a SHA instruction after wide code without it costs more than a block of
+ * SHA-256.
  *
  * Why two times eight lanes: from memory to memory a mixing takes long, and each depends on two of the four before it.
- * With eight lanes the window of the core was full of mixings that waited, and SHA-256 waited behind them. Now four mixings
- * of the other lanes lie between.
+ * With eight lanes the window of the core was full of mixings that waited, and SHA-256 waited behind them. Now four
+ * mixings of the other lanes lie between.
  */
 #if defined(__ELF__)
 #include "function.inc"

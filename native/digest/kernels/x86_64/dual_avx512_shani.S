@@ -2,24 +2,25 @@
  * Both hashes of streams, stitched: BLAKE3 of sixteen chunks in AVX-512 and SHA-256's message schedule fill the time in
  * which sha256rnds2 waits for its own result.
  *
- * sha256rnds2 has a latency of 4 cycles and 32 of them are a chain: 128 cycles a block is the floor for one stream, and
- * OpenSSL's SHA-256 needs more, because sha256msg1 and sha256msg2 take the same unit. Here they are left out. The schedule
- * of sixteen blocks is computed in sixteen lanes and stored with the constants added, the words of two rounds side by
- * side, so that a sha256rnds2 needs one load of eight bytes and nothing else.
+ * sha256rnds2 has a latency of 4 cycles on Ice Lake, and 32 of them are a chain: 128 cycles a block is the floor for
+ * one stream, and OpenSSL's SHA-256 needs more, because sha256msg1 and sha256msg2 take the same unit. Here they are
+ * left out. The schedule of sixteen blocks is computed in sixteen lanes and stored with the constants added, the words
+ * of two rounds side by side, so that a sha256rnds2 needs one load of eight bytes and nothing else.
  *
- * A step takes one block of each of the sixteen chunks for BLAKE3, sixteen blocks of SHA-256 whose schedule is ready, and
- * schedules the sixteen blocks after them into the other of two buffers. Its vector work is 64 units of about equal size:
+ * A step takes one block of each of the sixteen chunks for BLAKE3, sixteen blocks of SHA-256 whose schedule is ready,
+ * and schedules the sixteen blocks after them into the other of two buffers. Its vector work is 64 units of about equal
+ * size:
  *
  *   4 transposes of BLAKE3's message, 7 times 4 half mixings;
  *   8 transposes of SHA-256's next blocks, 24 times two words of their schedule.
  *
  * Eight units are a segment; repeated segments are loops, so that all of a step fits into the cache of decoded
- * instructions. In front of each unit stand its rounds: eight sha256rnds2 of one stream, so that four units are a block;
- * or four of each of two streams, whose chains fill each other's gaps: eight units are a block of each, and a step does the
- * vector work of one stream after that of the other.
+ * instructions. In front of each unit stand its rounds: eight sha256rnds2 of one stream, so that four units are a
+ * block; or four of each of two streams, whose chains fill each other's gaps: eight units are a block of each, and a
+ * step does the vector work of one stream after that of the other.
  *
- * The vector work has zmm16-31 to itself; the SHA instructions are legacy encoded and know xmm0-15 only. A SHA instruction
- * that follows wide code is slower until a vzeroupper, which leaves zmm16-31 alone: one ends every unit.
+ * The vector work has zmm16-31 to itself; the SHA instructions are legacy encoded and know xmm0-15 only. A SHA
+ * instruction that follows wide code is slower until a vzeroupper, which leaves zmm16-31 alone: one ends every unit.
  */
 #if defined(__ELF__)
 #include "function.inc"
@@ -127,7 +128,8 @@ order_end:
 /* ---- BLAKE3 ---- */
 
 /* Four words of chunks first, first + 4, first + 8 and first + 12. Sixteen chunks are more places than the core
- * prefetches by itself, so each line fetches the one that the next group will need; beyond the input this does nothing. */
+ * prefetches by itself, so each line fetches the one that the next group will need; beyond the input this does nothing.
+ * */
 .macro LOAD_CHUNKS quarter, first, to
   vmovdqu32 1024 * \first + 16 * \quarter(%rsi), %xmm\to
   vinserti32x4 $1, 1024 * (\first + 4) + 16 * \quarter(%rsi), %zmm\to, %zmm\to
@@ -190,8 +192,8 @@ order_end:
   vpaddd %zmm\from3, %zmm\to3, %zmm\to3
 .endm
 
-/* Half of four independent mixings (BLAKE3 paper, section 2.2), whose message words are numbers `entry`, `entry` + 2, + 4
- * and + 6 of the round's order. */
+/* Half of four independent mixings (BLAKE3 paper, section 2.2), whose message words are numbers `entry`, `entry` + 2, +
+ * 4 and + 6 of the round's order. */
 .macro HALF_MIX right1, right2, entry, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3
   .irp a, 6, 7, 8, 9
   movzwl 2 * (\entry + 2 * (\a - 6))(%r11), %r9d
@@ -222,8 +224,8 @@ order_end:
 
 /* ---- the schedule of SHA-256 ---- */
 
-/* Four words of four blocks. Lane 4k + i is part k of row i; rows 0 and 1 are given the even and the odd ones of blocks 0
- * to 7, rows 2 and 3 those of 8 to 15: so a pair of words, interleaved, comes out in the order of the blocks. */
+/* Four words of four blocks. Lane 4k + i is part k of row i; rows 0 and 1 are given the even and the odd ones of blocks
+ * 0 to 7, rows 2 and 3 those of 8 to 15: so a pair of words, interleaved, comes out in the order of the blocks. */
 .macro LOAD_BLOCKS quarter, first, to
   vmovdqu32 64 * \first + 16 * \quarter(%rdx), %xmm\to
   vinserti32x4 $1, 64 * (\first + 2) + 16 * \quarter(%rdx), %zmm\to, %zmm\to
@@ -263,9 +265,9 @@ order_end:
   STORE_PAIR (128 * (2 * \quarter + 1)), 18, 19, 22, 23
 .endm
 
-/* The next two words (FIPS 180-4, section 6.2.2, step 1), which replace those of sixteen rounds before in places `at` and
- * `at` + 1 of the ring. zmm30 and zmm31 are the two before them and become these. The two are independent of each other
- * but for the memory they share. */
+/* The next two words (FIPS 180-4, section 6.2.2, step 1), which replace those of sixteen rounds before in places `at`
+ * and `at` + 1 of the ring. zmm30 and zmm31 are the two before them and become these. The two are independent of each
+ * other but for the memory they share. */
 .macro GROW at
   vmovdqa64 RING + 64 * ((\at + 1) % 16)(%rsp), %zmm16
   vmovdqa64 RING + 64 * ((\at + 2) % 16)(%rsp), %zmm17

@@ -1,10 +1,10 @@
 /*
- * Both digests of many small objects: one object in each of sixteen lanes, which gives every block to both hashes. A lane
- * whose object ends takes the next one.
+ * Both digests of many small objects: one object in each of sixteen lanes, which gives every block to both hashes. A
+ * lane whose object ends takes the next one.
  *
  * BLAKE3 and SHA-256 see the same blocks up to the last, where BLAKE3 has zeros after the end and SHA-256 its padding
- * (FIPS 180-4, section 5.1.1). The kernel adds that difference to SHA-256's words, so a lane needs no step of its own for
- * it; but where the padding takes one block more, BLAKE3's result of that step means nothing.
+ * (FIPS 180-4, section 5.1.1). The kernel adds that difference to SHA-256's words, so a lane needs no step of its own
+ * for it; but where the padding takes one block more, BLAKE3's result of that step means nothing.
  * May include: native/digest headers, the C library. Called through the kernel tables.
  */
 #if defined(__ELF__)
@@ -21,9 +21,9 @@ enum {
   WINDOW = 64, /* objects at once: their chaining values take 32 KiB of stack */
   CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK,
   LENGTH_SIZE = 8, /* of the length that ends a SHA-256 message */
-  /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. By estimates (the
-   * README of this folder), not by measurement: a step of sixteen lanes takes as long as eight to thirteen blocks in the
-   * stitched kernel, or as three in the set without SHA instructions. */
+  /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. To be measured:
+   * by the estimates in the README of this folder a step takes as long as 8 to 16 blocks in the stitched kernels; that
+   * rounds in general registers, without SHA instructions, are three times slower or more is a guess. */
   TAKEN_MIN_SHANI = 10,
   TAKEN_MIN = 3
 };
@@ -67,7 +67,8 @@ static size_t sha256_blocks_of(size_t size) {
 
 /* ---- lanes ---- */
 
-/* The padding in the lane's next block, or its removal after the block: the one bit, and in the last block the length. */
+/* The padding in the lane's next block, or its removal after the block: the one bit, and in the last block the length.
+ * */
 static void set_endings(batch *b, size_t lane, int clear) {
   const lane_job *job = &b->jobs[lane];
   as_wide_row *endings = b->lanes.endings;
@@ -249,8 +250,8 @@ static int lanes_pay(const as_span *inputs, size_t count, size_t taken_min) {
   return total >= taken_min * longest;
 }
 
-/* The small objects at the beginning of `inputs`, at most a window of them. Objects beyond AS_SMALL_MAX, which only tests
- * send here, are not for lanes. */
+/* The small objects at the beginning of `inputs`, at most a window of them. Objects beyond AS_SMALL_MAX, which only
+ * tests send here, are not for lanes. */
 static size_t small_ones(const as_span *inputs, size_t count) {
   size_t small = 0;
   while (small < least(count, WINDOW) && inputs[small].size <= AS_SMALL_MAX) {

@@ -12,18 +12,18 @@ enum { AS_WIDE_LANES = 16, AS_SHA256_WORDS = 16 };
 /* A word of every lane: one register. */
 typedef uint32_t as_wide_row[AS_WIDE_LANES];
 
-/* Sixteen messages, each in a lane of its own, which BLAKE3 takes alone or together with SHA-256. The assembly knows this
- * layout: wide.inc. */
+/* Sixteen messages, each in a lane of its own, which BLAKE3 takes alone or together with SHA-256. The assembly knows
+ * this layout: wide.inc. */
 typedef struct as_wide_lanes {
   as_wide_row cv[8]; /* BLAKE3's chaining values, in and out */
   as_wide_row counter_low, counter_high, block_size;
-  const uint8_t *at[AS_WIDE_LANES]; /* the next block of each lane; moves on with every step. An idle lane reads here too. */
+  const uint8_t *at[AS_WIDE_LANES]; /* the next block of each lane; moves on with every step. Idle lanes read too. */
   as_wide_row sha256[8];            /* SHA-256's states, in and out */
-  as_wide_row endings[AS_SHA256_WORDS]; /* what SHA-256's padding adds to the words of a block; 0 where it adds nothing */
+  as_wide_row endings[AS_SHA256_WORDS]; /* the bits of SHA-256's padding in the words of a block */
 } __attribute__((aligned(64))) as_wide_lanes;
 
-/* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. The first leaves `sha256` and `endings`
- * alone. The second gives each block to both hashes, to SHA-256 with the endings added. */
+/* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. The first leaves `sha256` and
+ * `endings` alone. The second gives each block to both hashes, to SHA-256 with the endings added. */
 void as_blake3_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
 void as_dual_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
 
@@ -35,7 +35,8 @@ void as_wide_values_avx512(const as_wide_row cv[8], uint8_t cvs[AS_WIDE_LANES * 
 
 /* One stream on its way through the stitched kernels. The assembly knows this layout: wide.inc. */
 typedef struct as_wide_stream {
-  uint64_t schedule[2][32][16]; /* SHA-256's words + constants for two rounds, of 16 blocks; of this KiB and the next in turns */
+  uint64_t schedule[2][32][16]; /* SHA-256's words + constants: this KiB's and the next one's in turns, for each two
+                                   rounds those of 16 blocks */
   as_wide_row cv[8];            /* the chaining values of the group's chunks, out */
   as_wide_row counter_low, counter_high;
   const uint8_t *group;         /* 16 KiB: sixteen chunks for BLAKE3, and as many bytes for SHA-256 */

@@ -2,11 +2,11 @@
  * Sixteen messages side by side in AVX-512, block after block: BLAKE3, or BLAKE3 and SHA-256 of the same blocks.
  *
  * Thirty-two registers hold BLAKE3's state and the whole message, so its rounds touch no memory, and rotations need no
- * temporary. BLAKE3 leaves the message as it was: for SHA-256 its bytes are swapped where they lie, so that one transpose
- * feeds both. Where a message ends, SHA-256 sees padding and BLAKE3 zeros; lanes->endings is the difference.
+ * temporary. BLAKE3 leaves the message as it was: for SHA-256 its bytes are swapped where they lie, so that one
+ * transpose feeds both. Where a message ends, SHA-256 sees padding and BLAKE3 zeros; lanes->endings is the difference.
  *
- * One SHA-256 in sixteen lanes beats SHA instructions for many messages: these do one chain in 128 cycles a block or two
- * in little less each, lanes need about 830 for sixteen (llvm-mca's estimate for Ice Lake, not measured).
+ * SHA-256 in sixteen lanes should beat the SHA instructions where there are enough messages: with these a block takes
+ * 128 cycles in a chain, and in lanes about 880 for all sixteen (bench/native/estimate.mjs: an estimate, not measured).
  */
 #if defined(__ELF__)
 #include "function.inc"

@@ -31,7 +31,7 @@ cmake --build $build --target $targets
 cc -nostdlib -static -Wl,-Ttext=0xf0000,-e,0xf0000,--oformat=binary,--build-id=none -o $build/rom.bin $emulated/rom.S
 cc -O2 -Wall -Wextra -ffreestanding -fno-pie -no-pie -static -nostdlib -mgeneral-regs-only -fcf-protection=none \
   -fno-stack-protector -fno-asynchronous-unwind-tables \
-  -Wl,--build-id=none,--no-warn-rwx-segments,-T,$emulated/guest.ld \
+  -Wl,--build-id=none,-T,$emulated/guest.ld \
   -o $build/guest.elf $emulated/guest_entry.S $emulated/guest.c
 objcopy -O binary $build/guest.elf $build/guest.bin
 

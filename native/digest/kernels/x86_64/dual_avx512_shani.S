@@ -3,7 +3,7 @@
  * which sha256rnds2 waits for its own result.
  *
  * sha256rnds2 has a latency of 4 cycles on Ice Lake, and 32 of them are a chain: 128 cycles a block is the floor for
- * one stream, and OpenSSL's SHA-256 needs more, because sha256msg1 and sha256msg2 take the same unit. Here they are
+ * one stream. The instructions that help with the schedule, sha256msg1 and sha256msg2, are dear there. Here they are
  * left out. The schedule of sixteen blocks is computed in sixteen lanes and stored with the constants added, the words
  * of two rounds side by side, so that a sha256rnds2 needs one load of eight bytes and nothing else.
  *
@@ -33,7 +33,6 @@
   .set FRAME, 2048
 
   .set STEPS, 16
-  .set BUFFER, 4096            /* one of the two buffers of a schedule: 32 pairs of rounds, 16 blocks, 8 bytes */
 
 /*
  * rdi streams            r12 the stream of the present vector work
@@ -359,7 +358,8 @@ order_end:
   LOAD_WORDS 0
 .endm
 
-/* The places and flags of this step for the vector work of stream r12. */
+/* The places and flags of this step for the vector work of stream r12. A schedule is 4 KiB (32 pairs of rounds, 16
+ * blocks, 8 bytes); step s reads buffer s % 2 and writes the other. */
 .macro AIM
   mov STREAM_GROUP(%r12), %rsi
   lea 1(%r13), %rax

@@ -3,8 +3,8 @@
  * lane whose object ends takes the next one.
  *
  * BLAKE3 and SHA-256 see the same blocks up to the last, where BLAKE3 has zeros after the end and SHA-256 its padding
- * (FIPS 180-4, section 5.1.1). The kernel adds that difference to SHA-256's words, so a lane needs no step of its own
- * for it; but where the padding takes one block more, BLAKE3's result of that step means nothing.
+ * (FIPS 180-4, section 5.1.1). The kernel is given that difference and xors it into SHA-256's words, so a lane needs no
+ * step of its own for it; but where the padding takes one block more, BLAKE3's result of that step means nothing.
  * May include: native/digest headers, the C library. Called through the kernel tables.
  */
 #if defined(__ELF__)
@@ -67,8 +67,8 @@ static size_t sha256_blocks_of(size_t size) {
 
 /* ---- lanes ---- */
 
-/* The padding in the lane's next block, or its removal after the block: the one bit, and in the last block the length.
- * */
+/* SHA-256's padding in the lane's next block, or with `clear` its removal after the block: a single bit after the last
+ * byte, and in the last block the length. */
 static void set_endings(batch *b, size_t lane, int clear) {
   const lane_job *job = &b->jobs[lane];
   as_wide_row *endings = b->lanes.endings;

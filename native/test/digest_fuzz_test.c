@@ -320,7 +320,7 @@ static void run_case(void) {
   } else if (kind < 7) {
     begin_single(&single);
   }
-  for (const char *const *name = as_kernel_names(); *name; name++) {
+  for (const char *const *name = tested_kernels(); *name; name++) {
     CHECK_INT(as_kernel_select(*name), 0);
     if (kind < 3) {
       run_pair(pair);

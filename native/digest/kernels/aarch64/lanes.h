@@ -75,12 +75,4 @@ static inline as_quad as_quad_of_chunks(const uint8_t *chunks, size_t count, uin
   return quad;
 }
 
-/* The chaining values of groups from those of their chunks, level by level: `cvs` holds those of the chunks of `count`
- * groups and then, at its beginning, those of the groups. */
-static inline void as_reduce_groups(uint8_t *cvs, size_t count, const uint32_t key[8], uint32_t flags) {
-  for (size_t parents = AS_GROUP_CHUNKS / 2; parents > 0; parents /= 2) {
-    as_blake3_parents_neon(cvs, count * parents, key, flags, cvs);
-  }
-}
-
 #endif

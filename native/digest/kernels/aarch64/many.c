@@ -8,6 +8,7 @@
 
 #include "digest/bytes.h"
 #include "digest/kernels/aarch64/lanes.h"
+#include "digest/turns.h"
 
 enum { CHUNKS_MAX = AS_SMALL_MAX / AS_BLAKE3_CHUNK, SHA256_LENGTH_SIZE = 8 };
 
@@ -166,7 +167,5 @@ void as_dual_many_neon_sha2(const as_span *inputs, size_t count, as_digests *out
 
 /* Without lanes for SHA-256 nothing is gained by hashing several at once. */
 void as_dual_many_neon(const as_span *inputs, size_t count, as_digests *out) {
-  for (size_t i = 0; i < count; i++) {
-    as_dual_whole(&as_kernels_neon, inputs[i].bytes, inputs[i].size, &out[i]);
-  }
+  as_many_in_turns(&as_kernels_neon, inputs, count, out);
 }

@@ -30,9 +30,9 @@ CONSTANT as_x86_sha256_k
   .long 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
 END_CONSTANT as_x86_sha256_k
 
-/* Byte shuffles, each twice for 32-byte vectors. Words to the other byte order. */
+/* Byte shuffles, each twice for 32-byte vectors. Words to the other byte order: four times, for 64-byte vectors. */
 CONSTANT as_x86_swap_words
-  .rept 2
+  .rept 4
   .byte 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12
   .endr
 END_CONSTANT as_x86_swap_words

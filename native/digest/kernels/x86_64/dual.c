@@ -4,6 +4,8 @@
  */
 #if defined(__ELF__)
 #include "digest/kernels/x86_64/lanes.h"
+#include "digest/kernels/x86_64/sets.h"
+#include "digest/turns.h"
 
 /* Chunks of several groups wait here for their parents, which then fill the lanes on all levels but the last. */
 enum { GROUPS_AT_ONCE = 8, HALF_CHUNKS = AS_LANES, HALF_SIZE = HALF_CHUNKS * AS_BLAKE3_CHUNK };
@@ -12,13 +14,8 @@ typedef struct group_cvs {
   uint8_t bytes[2 * GROUPS_AT_ONCE][HALF_CHUNKS * AS_DIGEST_SIZE];
 } group_cvs;
 
-/* From sixteen chunks in each of `count` groups up to one chaining value a group. */
 static void join(group_cvs *chunks, size_t count, const uint32_t key[8], uint32_t flags, uint8_t *cvs) {
-  uint8_t *chunk_cvs = chunks->bytes[0];
-  for (size_t parents = AS_GROUP_CHUNKS / 2; parents > 1; parents /= 2) {
-    as_lanes_parents(as_blake3_steps_avx2, chunk_cvs, count * parents, key, flags, chunk_cvs);
-  }
-  as_lanes_parents(as_blake3_steps_avx2, chunk_cvs, count, key, flags, cvs);
+  as_join_groups(as_kernels_avx2_shani.blake3_parents, chunks->bytes[0], count, key, flags, cvs);
 }
 
 static size_t groups_at_once(size_t left) {

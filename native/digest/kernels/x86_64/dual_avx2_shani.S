@@ -11,23 +11,23 @@
  * eight of the second. Before each unit stands its share of SHA-256: eight rounds of one message, or four rounds of
  * each of two, so that a turn is two blocks.
  *
- * Measured on Zen 3, in cycles for 64 bytes of both hashes: one message 130 (SHA-256 alone: 129), two messages 104 (two
- * of SHA-256 side by side 66 and BLAKE3 45, together 111).
+ * What that comes to is in the README of this folder, and `kernels_bench` prints it.
  *
  * SHA-256 lives in xmm2 to xmm13 and only lends xmm0 and xmm1. So BLAKE3's state stays in memory, and a unit loads what
  * it mixes into four registers. It also must not care about the upper halves of its registers, since a vzeroupper ends
- * every burst of AS_BURST units: a SHA instruction after wide code without it costs 340 cycles on Zen 3.
+ * every burst of AS_BURST units: on Zen 3 a SHA instruction after wide code without it costs more than a block of
+ * SHA-256.
  *
- * Why two times eight lanes: from memory to memory a mixing takes about 45 cycles, and each depends on two of the four
- * before it. With eight lanes the window of the core was full of mixings that waited, and SHA-256 waited behind them:
- * two messages took 119 cycles, one 137. Now four mixings of the other lanes lie between.
+ * Why two times eight lanes: from memory to memory a mixing takes long, and each depends on two of the four before it.
+ * With eight lanes the window of the core was full of mixings that waited, and SHA-256 waited behind them. Now four
+ * mixings of the other lanes lie between.
  */
 #if defined(__ELF__)
 #include "function.inc"
 #include "lanes.inc"
 #include "sha256_shani.inc"
 
-/* Units between two vzeroupper: a power of two up to 16. On Zen 3 1 and 2 are equal, 8 is a quarter slower. */
+/* Units between two vzeroupper: a power of two up to 16. On Zen 3 few are best; build with another and compare. */
 #ifndef AS_BURST
 #define AS_BURST 1
 #endif

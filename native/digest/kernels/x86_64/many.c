@@ -10,10 +10,10 @@
 #include "digest/bytes.h"
 #include "digest/kernels/x86_64/lanes.h"
 #include "digest/kernels/x86_64/sets.h"
+#include "digest/kernels/x86_64/trees.h"
 
 enum {
   WINDOW = 64,         /* objects at once: their chaining values take 32 KiB of stack */
-  CHUNKS_MAX = AS_SMALL_MAX / AS_BLAKE3_CHUNK,
   SETS = 2,            /* of eight lanes */
   SHA_BLOCKS = 8,      /* that each chain takes in one stitched step */
   LENGTH_SIZE = 8      /* of the length that ends a SHA-256 message */
@@ -51,7 +51,7 @@ typedef struct batch {
   size_t next_object, next_chunk; /* the chunk that the next free lane takes */
   size_t next_sha;                /* the object that the next free chain takes */
   size_t chunks[WINDOW];
-  uint8_t cvs[WINDOW][CHUNKS_MAX][AS_DIGEST_SIZE];
+  as_small_tree trees[WINDOW];
 } batch;
 
 /* What idle lanes read. */
@@ -147,10 +147,6 @@ static void run_last_chain(batch *b) {
 
 /* ---- BLAKE3 ---- */
 
-static size_t chunks_of(size_t size) {
-  return size == 0 ? 1 : (size + AS_BLAKE3_CHUNK - 1) / AS_BLAKE3_CHUNK;
-}
-
 static void point_lane(batch *b, size_t place, const uint8_t *at, uint32_t block_size) {
   as_blake3_lanes *lanes = &b->lanes[place / AS_LANES];
   lanes->at[place % AS_LANES] = at;
@@ -176,7 +172,7 @@ static int fill_lane(batch *b, size_t place) {
   size_t chunk = b->next_chunk, start = chunk * AS_BLAKE3_CHUNK;
   size_t size = least(input->size - start, AS_BLAKE3_CHUNK), rest = size % AS_BLAKE3_BLOCK;
   int only = b->chunks[b->next_object] == 1;
-  job->cv = b->cvs[b->next_object][chunk];
+  job->cv = b->trees[b->next_object][chunk];
   job->whole = size / AS_BLAKE3_BLOCK;
   job->partial = rest > 0 || size == 0;
   job->first = AS_BLAKE3_CHUNK_START;
@@ -280,72 +276,6 @@ static void run_both(batch *b, size_t steps) {
   account_chains(b, &pair, steps * SHA_BLOCKS);
 }
 
-/* Up to eight parents, whose blocks and results lie anywhere. */
-typedef struct parents {
-  as_blake3_lanes lanes;
-  uint32_t flags[1][AS_LANES];
-  uint8_t *cvs[AS_LANES];
-  size_t count;
-} parents;
-
-static void run_parents(parents *p) {
-  for (size_t lane = p->count; lane < AS_LANES; lane++) {
-    p->lanes.at[lane] = idle;
-  }
-  for (int i = 0; i < 8; i++) {
-    for (size_t lane = 0; lane < AS_LANES; lane++) {
-      p->lanes.state[i][lane] = as_initial_value[i];
-    }
-  }
-  as_blake3_steps_avx2(&p->lanes, 1, p->flags);
-  for (size_t lane = 0; lane < p->count; lane++) {
-    for (int i = 0; i < 8; i++) {
-      as_store32_little(p->cvs[lane] + 4 * i, p->lanes.state[i][lane]);
-    }
-  }
-  p->count = 0;
-}
-
-/* The parents of one level of one object's tree, in place. */
-static void join_level(parents *p, uint8_t (*cvs)[AS_DIGEST_SIZE], size_t pairs, uint32_t root) {
-  for (size_t i = 0; i < pairs; i++) {
-    p->lanes.at[p->count] = cvs[2 * i];
-    p->flags[0][p->count] = AS_BLAKE3_PARENT | root;
-    p->cvs[p->count] = cvs[i];
-    if (++p->count == AS_LANES) {
-      run_parents(p);
-    }
-  }
-}
-
-/* All trees rise level by level together, so that the lanes are full. A level is complete before an odd value moves:
- * its old place may still be waiting in a lane. */
-static void join_trees(batch *b) {
-  parents p = {.count = 0};
-  size_t open;
-  for (size_t lane = 0; lane < AS_LANES; lane++) {
-    p.lanes.block_size[lane] = AS_BLAKE3_BLOCK;
-    p.lanes.counter_low[lane] = p.lanes.counter_high[lane] = 0;
-  }
-  do {
-    open = 0;
-    for (size_t i = 0; i < b->count; i++) {
-      join_level(&p, b->cvs[i], b->chunks[i] / 2, b->chunks[i] == 2 ? AS_BLAKE3_ROOT : 0);
-    }
-    if (p.count > 0) {
-      run_parents(&p);
-    }
-    for (size_t i = 0; i < b->count; i++) {
-      size_t pairs = b->chunks[i] / 2, odd = b->chunks[i] % 2;
-      if (pairs > 0 && odd) {
-        memcpy(b->cvs[i][pairs], b->cvs[i][b->chunks[i] - 1], AS_DIGEST_SIZE);
-      }
-      b->chunks[i] = pairs + odd;
-      open += b->chunks[i] > 1;
-    }
-  } while (open > 0);
-}
-
 /* ---- both ---- */
 
 static void start(batch *b, const as_span *inputs, size_t count, as_digests *out) {
@@ -354,7 +284,7 @@ static void start(batch *b, const as_span *inputs, size_t count, as_digests *out
   b->count = count;
   b->next_object = b->next_chunk = b->next_sha = 0;
   for (size_t i = 0; i < count; i++) {
-    b->chunks[i] = chunks_of(inputs[i].size);
+    b->chunks[i] = as_chunks_of(inputs[i].size);
   }
   for (int s = 0; s < SETS; s++) {
     b->lanes[s].used = AS_LANES;
@@ -390,10 +320,7 @@ static void run(batch *b) {
 static void digest_window(batch *b, const as_span *inputs, size_t count, as_digests *out) {
   start(b, inputs, count, out);
   run(b);
-  join_trees(b);
-  for (size_t i = 0; i < count; i++) {
-    memcpy(out[i].blake3, b->cvs[i][0], AS_DIGEST_SIZE);
-  }
+  as_join_trees(as_kernels_avx2_shani.blake3_parents, b->trees, b->chunks, count, out);
 }
 
 /* Objects beyond AS_SMALL_MAX, which only tests send here, and a single one by itself gain nothing from lanes. */

@@ -1,11 +1,13 @@
 /*
- * The x86-64 kernel sets without AVX-512, and the functions of theirs that only choose a width.
+ * The x86-64 kernel sets, and the functions of theirs that only choose a width or a set.
  * May include: native/digest headers. Used by: native/digest/dispatch.c.
  */
 #if defined(__ELF__)
 #include "digest/cpu.h"
 #include "digest/kernels/x86_64/lanes.h"
 #include "digest/kernels/x86_64/sets.h"
+#include "digest/kernels/x86_64/wide.h"
+#include "digest/turns.h"
 
 static void blake3_chunks_avx2(const uint8_t *chunks, size_t count, const uint32_t key[8], uint64_t counter,
                                uint32_t flags, uint8_t *cvs) {
@@ -27,65 +29,75 @@ static void blake3_parents_sse41(const uint8_t *blocks, size_t count, const uint
   as_lanes_parents(as_blake3_steps_sse41, blocks, count, key, flags, cvs);
 }
 
-/* Without SHA-NI the two hashes share no latency worth filling: one after the other, group by group in the first-level
- * cache. */
-static void groups_in_turns(const as_kernels *kernels, uint32_t sha256_state[8], const uint8_t *groups, size_t count,
-                            const uint32_t key[8], uint64_t first_group, uint32_t flags, uint8_t *cvs) {
-  uint8_t tree[AS_GROUP_CHUNKS * AS_DIGEST_SIZE];
-  for (size_t i = 0; i < count; i++) {
-    const uint8_t *group = groups + i * AS_GROUP_SIZE;
-    kernels->sha256_blocks(sha256_state, group, AS_GROUP_SIZE / AS_SHA256_BLOCK);
-    kernels->blake3_chunks(group, AS_GROUP_CHUNKS, key, (first_group + i) * AS_GROUP_CHUNKS, flags, tree);
-    for (size_t parents = AS_GROUP_CHUNKS / 2; parents > 1; parents /= 2) {
-      kernels->blake3_parents(tree, parents, key, flags, tree);
-    }
-    kernels->blake3_parents(tree, 1, key, flags, cvs + i * AS_DIGEST_SIZE);
-  }
+static void dual_groups_avx512(uint32_t sha256_state[8], const uint8_t *groups, size_t count, const uint32_t key[8],
+                               uint64_t first_group, uint32_t flags, uint8_t *cvs) {
+  as_groups_in_turns(&as_kernels_avx512, sha256_state, groups, count, key, first_group, flags, cvs);
 }
 
-static void two_in_turns(const as_kernels *kernels, const as_dual_stream streams[2], size_t count,
-                         const uint32_t key[8], uint32_t flags) {
-  for (int s = 0; s < 2; s++) {
-    kernels->dual_groups(streams[s].sha256_state, streams[s].groups, count, key, streams[s].first_group, flags,
-                         streams[s].cvs);
-  }
-}
-
-static void many_in_turns(const as_kernels *kernels, const as_span *inputs, size_t count, as_digests *out) {
-  for (size_t i = 0; i < count; i++) {
-    as_dual_whole(kernels, inputs[i].bytes, inputs[i].size, &out[i]);
-  }
+static void dual2_groups_avx512(const as_dual_stream streams[2], size_t count, const uint32_t key[8], uint32_t flags) {
+  as_two_in_turns(&as_kernels_avx512, streams, count, key, flags);
 }
 
 static void dual_groups_avx2(uint32_t sha256_state[8], const uint8_t *groups, size_t count, const uint32_t key[8],
                              uint64_t first_group, uint32_t flags, uint8_t *cvs) {
-  groups_in_turns(&as_kernels_avx2, sha256_state, groups, count, key, first_group, flags, cvs);
+  as_groups_in_turns(&as_kernels_avx2, sha256_state, groups, count, key, first_group, flags, cvs);
 }
 
 static void dual2_groups_avx2(const as_dual_stream streams[2], size_t count, const uint32_t key[8], uint32_t flags) {
-  two_in_turns(&as_kernels_avx2, streams, count, key, flags);
+  as_two_in_turns(&as_kernels_avx2, streams, count, key, flags);
 }
 
 static void dual_many_avx2(const as_span *inputs, size_t count, as_digests *out) {
-  many_in_turns(&as_kernels_avx2, inputs, count, out);
+  as_many_in_turns(&as_kernels_avx2, inputs, count, out);
 }
 
 static void dual_groups_sse41(uint32_t sha256_state[8], const uint8_t *groups, size_t count, const uint32_t key[8],
                               uint64_t first_group, uint32_t flags, uint8_t *cvs) {
-  groups_in_turns(&as_kernels_sse41, sha256_state, groups, count, key, first_group, flags, cvs);
+  as_groups_in_turns(&as_kernels_sse41, sha256_state, groups, count, key, first_group, flags, cvs);
 }
 
 static void dual2_groups_sse41(const as_dual_stream streams[2], size_t count, const uint32_t key[8], uint32_t flags) {
-  two_in_turns(&as_kernels_sse41, streams, count, key, flags);
+  as_two_in_turns(&as_kernels_sse41, streams, count, key, flags);
 }
 
 static void dual_many_sse41(const as_span *inputs, size_t count, as_digests *out) {
-  many_in_turns(&as_kernels_sse41, inputs, count, out);
+  as_many_in_turns(&as_kernels_sse41, inputs, count, out);
 }
+
+enum {
+  NEEDS_AVX2 = AS_CPU_SSSE3 | AS_CPU_SSE41 | AS_CPU_AVX2,
+  NEEDS_AVX512 = NEEDS_AVX2 | AS_CPU_AVX512F | AS_CPU_AVX512BW | AS_CPU_AVX512VL
+};
+
+const as_kernels as_kernels_avx512_shani = {
+    .name = "avx512_shani",
+    .features = NEEDS_AVX512 | AS_CPU_SHA,
+    .sha256_blocks = as_sha256_blocks_shani,
+    .blake3_compress = as_blake3_compress_sse41,
+    .blake3_chunks = as_blake3_chunks_avx512,
+    .blake3_parents = as_blake3_parents_avx512,
+    .dual_groups = as_dual_groups_avx512_shani,
+    .dual2_groups = as_dual2_groups_avx512_shani,
+    .dual_many = as_dual_many_avx512_shani,
+    .blake3_compress_xof = as_blake3_compress_xof_sse41,
+};
+
+const as_kernels as_kernels_avx512 = {
+    .name = "avx512",
+    .features = NEEDS_AVX512 | AS_CPU_BMI2,
+    .sha256_blocks = as_sha256_blocks_avx2,
+    .blake3_compress = as_blake3_compress_sse41,
+    .blake3_chunks = as_blake3_chunks_avx512,
+    .blake3_parents = as_blake3_parents_avx512,
+    .dual_groups = dual_groups_avx512,
+    .dual2_groups = dual2_groups_avx512,
+    .dual_many = as_dual_many_avx512,
+    .blake3_compress_xof = as_blake3_compress_xof_sse41,
+};
 
 const as_kernels as_kernels_avx2_shani = {
     .name = "avx2_shani",
-    .features = AS_CPU_SSSE3 | AS_CPU_SSE41 | AS_CPU_AVX2 | AS_CPU_SHA,
+    .features = NEEDS_AVX2 | AS_CPU_SHA,
     .sha256_blocks = as_sha256_blocks_shani,
     .blake3_compress = as_blake3_compress_sse41,
     .blake3_chunks = blake3_chunks_avx2,
@@ -98,7 +110,7 @@ const as_kernels as_kernels_avx2_shani = {
 
 const as_kernels as_kernels_avx2 = {
     .name = "avx2",
-    .features = AS_CPU_SSSE3 | AS_CPU_SSE41 | AS_CPU_AVX2 | AS_CPU_BMI2,
+    .features = NEEDS_AVX2 | AS_CPU_BMI2,
     .sha256_blocks = as_sha256_blocks_avx2,
     .blake3_compress = as_blake3_compress_sse41,
     .blake3_chunks = blake3_chunks_avx2,

@@ -1,7 +1,8 @@
 /*
  * SHA-256 blocks with the SHA extensions: one message, and two messages side by side.
  *
- * One message is bound by the latency of sha256rnds2 (4 cycles on Zen 3, 32 in a row per block: 128 cycles). Two chains
+ * One message is bound by the latency of sha256rnds2 (4 cycles on Zen 3 and on Ice Lake, 32 in a row per
+ * block: 128 cycles at least). Two chains
  * hide it from each other: the unit itself takes a new one every cycle.
  */
 #if defined(__ELF__)

@@ -1,0 +1,61 @@
+/*
+ * Sixteen lanes in AVX-512: what its assembly and its C share.
+ * May include: native/digest headers. Included by: the AVX-512 files of native/digest/kernels/x86_64.
+ */
+#ifndef AS_DIGEST_KERNELS_X86_64_WIDE_H
+#define AS_DIGEST_KERNELS_X86_64_WIDE_H
+
+#include "digest/kernels.h"
+
+enum { AS_WIDE_LANES = 16, AS_SHA256_WORDS = 16 };
+
+/* A word of every lane: one register. */
+typedef uint32_t as_wide_row[AS_WIDE_LANES];
+
+/* Sixteen messages, each in a lane of its own, which BLAKE3 takes alone or together with SHA-256. The assembly knows
+ * this layout: wide.inc. */
+typedef struct as_wide_lanes {
+  as_wide_row cv[8]; /* BLAKE3's chaining values, in and out */
+  as_wide_row counter_low, counter_high, block_size;
+  const uint8_t *at[AS_WIDE_LANES]; /* the next block of each lane; moves on with every step. Idle lanes read too. */
+  as_wide_row sha256[8];            /* SHA-256's states, in and out */
+  as_wide_row endings[AS_SHA256_WORDS]; /* the bits of SHA-256's padding in the words of a block */
+} __attribute__((aligned(64))) as_wide_lanes;
+
+/* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. The first leaves `sha256` and
+ * `endings` alone. The second gives each block to both hashes, to SHA-256 with the endings added. */
+void as_blake3_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
+void as_dual_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
+
+/* SHA-256 absorbs one block that consists of its ending alone. */
+void as_sha256_endings_avx512(as_wide_lanes *lanes);
+
+/* The chaining values of all lanes, 32 bytes each, lane by lane. */
+void as_wide_values_avx512(const as_wide_row cv[8], uint8_t cvs[AS_WIDE_LANES * AS_DIGEST_SIZE]);
+
+/* One stream on its way through the stitched kernels. The assembly knows this layout: wide.inc. */
+typedef struct as_wide_stream {
+  uint64_t schedule[2][32][16]; /* SHA-256's words + constants: this KiB's and the next one's in turns, for each two
+                                   rounds those of 16 blocks */
+  as_wide_row cv[8];            /* the chaining values of the group's chunks, out */
+  as_wide_row counter_low, counter_high;
+  const uint8_t *group;         /* 16 KiB: sixteen chunks for BLAKE3, and as many bytes for SHA-256 */
+  const uint8_t *next;          /* the KiB after the group, or any that can be read when there is none: it is scheduled
+                                   in the shadow of the group's last KiB */
+  uint32_t *sha256_state;
+} __attribute__((aligned(64))) as_wide_stream;
+
+/* Schedules the first KiB of a stream, at stream->next. Must come before its first group. */
+void as_sha256_schedule_avx512(as_wide_stream *stream);
+
+/* Both hashes over one group of one stream, and of two. */
+void as_dual_group_avx512_shani(as_wide_stream *stream, const uint32_t key[8], uint32_t flags);
+void as_dual2_group_avx512_shani(as_wide_stream streams[2], const uint32_t key[8], uint32_t flags);
+
+as_blake3_chunks_fn as_blake3_chunks_avx512;
+as_blake3_parents_fn as_blake3_parents_avx512;
+as_dual_groups_fn as_dual_groups_avx512_shani;
+as_dual2_groups_fn as_dual2_groups_avx512_shani;
+as_dual_many_fn as_dual_many_avx512_shani, as_dual_many_avx512;
+
+#endif

@@ -5,7 +5,8 @@
  *
  * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
  *
- * Usage: power-cut.js <folder> ext4|xfs <cuts> honest|lying. Sends its parent {cuts, acknowledged, lost, differs}.
+ * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about>]. With the last argument, syncs of files
+ * whose path contains it are not done. Sends its parent {cuts, acknowledged, lost, differs}.
  */
 
 import { type ChildProcess, execFileSync } from 'node:child_process';
@@ -29,7 +30,7 @@ export interface PowerCuts {
 }
 
 const CUTS_PER_DISK = 5;
-const [folder = '', kind = '', cuts = '', honesty = ''] = process.argv.slice(2);
+const [folder = '', kind = '', cuts = '', lieAbout = ''] = process.argv.slice(2);
 const outer = join(folder, 'outer');
 const disk = join(outer, 'disk.img');
 const copy = join(outer, 'copy.img');
@@ -63,7 +64,7 @@ function lyingSyncs(): string {
 
 function startPutting(): ChildProcess {
   const module = fileURLToPath(new URL('./put-forever.js', import.meta.url));
-  const env = honesty === 'lying' ? { ...process.env, LD_PRELOAD: lyingSyncs() } : process.env;
+  const env = lieAbout ? { ...process.env, LD_PRELOAD: lyingSyncs(), LIE_ABOUT: lieAbout } : process.env;
   return spawnUnhooked(process.execPath, [module, join(live, 'store')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env,
@@ -83,7 +84,7 @@ async function examine(acknowledged: readonly string[], result: PowerCuts): Prom
   try {
     store = await openStore({ path: join(cut, 'store'), create: false });
   } catch (error) {
-    if (honesty === 'honest') throw error;
+    if (lieAbout === '') throw error;
     result.lost.push(...acknowledged); // nothing can be read at all
     return;
   }
@@ -111,7 +112,7 @@ async function cutPower(acknowledged: string[], result: PowerCuts): Promise<void
   try {
     mountImage(copy, cut, ...(kind === 'xfs' ? ['nouuid'] : []));
   } catch (error) {
-    if (honesty === 'honest') throw error;
+    if (lieAbout === '') throw error;
     result.lost.push(...acknowledged);
     return;
   }

@@ -56,8 +56,10 @@ export async function prepareFolder(path: string, create: boolean): Promise<Stor
   return folder;
 }
 
+/** Large objects have files in objects/, small ones share those in packs/. */
 async function holdsObjects(data: string): Promise<boolean> {
-  return ((await list(join(data, 'objects'))) ?? []).length > 0;
+  const [objects, packs] = await Promise.all([list(join(data, 'objects')), list(join(data, 'packs'))]);
+  return [...(objects ?? []), ...(packs ?? [])].length > 0;
 }
 
 /** The names in a folder; undefined when it does not exist. */

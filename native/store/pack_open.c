@@ -24,6 +24,7 @@ typedef struct collection {
   as_table latest;
   as_table replaced;
   uint64_t latest_sequence;
+  uint64_t file_size;
 } collection;
 
 static void forget_latest(collection *into) {
@@ -104,6 +105,7 @@ static int identify(const as_io *io, int fd, uint64_t number, as_segment_id *out
 static int scan(as_store *store, const as_segment *segment, as_scan *out, collection *into) {
   struct stat status;
   int error = store->io->stat(store->io, segment->fd, &status);
+  into->file_size = error ? 0 : (uint64_t)status.st_size;
   error = error ? error : as_segment_scan(store->io, segment->fd, &segment->id, (uint64_t)status.st_size, out, collect, into);
   if (error) {
     as_store_fail(store, error, "scan", "packs");
@@ -343,36 +345,43 @@ static int index_segment(as_store *store, uint64_t number, as_run *out) {
   return error;
 }
 
-/* Goes on in a segment whose records have been read. */
-static int resume_with(as_store *store, const as_segment_id *id, collection *found, const as_scan *seen) {
-  as_packs *packs = store->packs;
-  as_record *marks = NULL;
-  size_t count = 0;
-  int error = check_latest(store, found, &marks, &count);
-  packs->table = *found->table;
-  packs->table_first = id->number;
-  packs->writer.sequence = seen->last_sequence > packs->writer.sequence ? seen->last_sequence : packs->writer.sequence;
-  if (!error && !store->read_only) {
-    error = as_pack_writer_resume(store, id, seen->end);
-    error = error ? error : write_marks(store, marks, count);
+/* Reads the segment in which commits go on, and makes it ready for them. When its last commit is cut off by the end of the
+ * file, it gets its length first: later commits go behind it, and what of it is not there must be found missing now. */
+static int read_active(as_store *store, const as_segment_id *id, collection *found, as_scan *seen) {
+  int error = read_records(store, id->number, found, seen);
+  if (error || store->read_only) {
+    return error;
   }
-  free(marks);
+  error = as_pack_writer_resume(store, id, seen->end);
+  while (!error && seen->end > found->file_size) { /* a longer file may show more of it */
+    forget_latest(found);
+    as_table_free(found->table);
+    *found = (collection){.table = found->table};
+    error = read_records(store, id->number, found, seen);
+    error = error ? error : as_pack_writer_resume(store, id, seen->end);
+  }
   return error;
 }
 
 /* The last segment, when it has no index: commits go on there. */
 static int resume(as_store *store, const as_segment_id *id) {
+  as_packs *packs = store->packs;
   as_table table;
   as_scan seen;
+  as_record *marks = NULL;
+  size_t count = 0;
   as_table_init(&table);
   collection found = {.table = &table};
-  int error = read_records(store, id->number, &found, &seen);
-  if (error) {
-    as_table_free(&table);
-  } else {
-    error = resume_with(store, id, &found, &seen);
-  }
+  int error = read_active(store, id, &found, &seen);
+  error = error ? error : check_latest(store, &found, &marks, &count);
   forget_latest(&found);
+  packs->table = table;
+  packs->table_first = id->number;
+  if (!error) {
+    packs->writer.sequence = seen.last_sequence > packs->writer.sequence ? seen.last_sequence : packs->writer.sequence;
+    error = store->read_only ? 0 : write_marks(store, marks, count);
+  }
+  free(marks);
   return error;
 }
 

@@ -117,9 +117,10 @@ static int take_commit(scanner *scan, uint64_t *at, const as_commit_head *head) 
 
 /* Takes a record found at `at` without its commit's head. */
 static int take_stray(scanner *scan, uint64_t at, uint64_t sequence, const as_record *record) {
-  uint64_t end = at + AS_PACK_SLOT;
+  uint64_t end = record->kind == AS_RECORD_OBJECT ? payload_end(record) : at + AS_PACK_SLOT;
+  uint64_t rounded = (end + AS_PACK_BLOCK - 1) / AS_PACK_BLOCK * AS_PACK_BLOCK;
+  note(scan, sequence, at / AS_PACK_BLOCK * AS_PACK_BLOCK, rounded); /* also when its payload is cut off: no commit may go there */
   if (record->kind == AS_RECORD_OBJECT) {
-    end = payload_end(record);
     if (end > scan->size) {
       scan->out->damaged += AS_PACK_SLOT;
       return 0;
@@ -129,8 +130,6 @@ static int take_stray(scanner *scan, uint64_t at, uint64_t sequence, const as_re
     scan->stray_from = first || record->at.offset < scan->stray_from ? record->at.offset : scan->stray_from;
     scan->stray_to = first || end > scan->stray_to ? end : scan->stray_to;
   }
-  uint64_t rounded = (end + AS_PACK_BLOCK - 1) / AS_PACK_BLOCK * AS_PACK_BLOCK;
-  note(scan, sequence, at / AS_PACK_BLOCK * AS_PACK_BLOCK, rounded);
   return scan->visit(scan->context, sequence, record);
 }
 

@@ -117,7 +117,7 @@ void as_pack_writer_free(as_store *store) {
 int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end) {
   as_pack_writer *writer = &store->packs->writer;
   struct stat status;
-  int error = open_files(store, id);
+  int error = writer->id.number == id->number ? 0 : open_files(store, id);
   if (error) {
     return error;
   }

@@ -120,7 +120,7 @@ void as_pack_write(as_store *store, as_pack_group *groups);
 int as_pack_writer_init(as_store *store);
 void as_pack_writer_free(as_store *store);
 
-/* Goes on with an existing segment whose commits end at `end`. */
+/* Goes on with an existing segment whose commits end at `end`: gives the file that length. May be called again. */
 int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end);
 
 /* The index of the segments first to last, whose entries `table` has, as a file: written durably and opened. */

@@ -1,7 +1,9 @@
-/** A child that stores objects and tells its parent of each one that was acknowledged, until it is killed. Used by store.test.ts. */
+/** A child that stores objects and tells its parent of each one that was acknowledged, until it is killed. Used by store.test.ts and power-cut.ts. */
 
 import { randomBytes } from 'node:crypto';
 import { openStore } from '../../lib/index.js';
+
+process.on('disconnect', () => process.exit(1)); // nobody listens any more
 
 const store = await openStore({ path: process.argv[2] as string });
 

@@ -1,0 +1,74 @@
+/**
+ * What a power cut leaves of a store: everything acknowledged. And that the test notices: with syncs that do nothing, something is
+ * lost. ARTIFACTSTORE_POWER_CUTS says how many cuts on each file system. Needs root, loop devices and mkfs; says so where they are not.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { spawnUnhooked } from '../support/unhooked.js';
+import type { PowerCuts } from './power-cut.js';
+
+const CUTS = Number(process.env.ARTIFACTSTORE_POWER_CUTS ?? 3);
+const LYING_CUTS = 2;
+
+/** Why there can be no power cuts here; undefined when there can be. */
+function hindrance(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux may mount';
+  for (const program of ['unshare', 'losetup', 'mkfs.xfs', 'mkfs.ext4', 'cc']) {
+    try {
+      execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
+    } catch {
+      return `${program} is not installed`;
+    }
+  }
+  try {
+    execFileSync('unshare', ['--mount', 'losetup', '--find'], { stdio: 'ignore' });
+  } catch {
+    return 'no loop device, or no mount namespace, may be used here';
+  }
+  return undefined;
+}
+
+async function powerCuts(t: Test, kind: string, cuts: number, lieAbout = ''): Promise<PowerCuts> {
+  const folder = await mkdtemp(join(tmpdir(), 'artifactstore-power-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const module = fileURLToPath(new URL('./power-cut.js', import.meta.url));
+  const child = spawnUnhooked(
+    'unshare',
+    ['--mount', '--propagation', 'private', process.execPath, module, folder, kind, String(cuts), lieAbout],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
+  t.teardown(() => child.kill('SIGKILL'));
+  let result: PowerCuts | undefined;
+  child.on('message', (message) => {
+    result = message as PowerCuts;
+  });
+  const [code] = await once(child, 'close');
+  if (result === undefined) throw new Error(`power-cut.js ended with ${code} and said nothing`);
+  return result;
+}
+
+t.setTimeout(120_000 + CUTS * 60_000);
+const skip = hindrance() ?? false;
+
+for (const kind of ['ext4', 'xfs']) {
+  t.test(`${kind}: what was acknowledged survives a power cut`, { skip }, async (t) => {
+    const { cuts, acknowledged, lost, differs } = await powerCuts(t, kind, CUTS);
+    t.equal(cuts, CUTS);
+    t.ok(acknowledged > cuts, `${acknowledged} acknowledged objects in ${cuts} cuts`);
+    t.same(lost, [], 'none is lost');
+    t.equal(differs, 0, 'the views are what the log says');
+  });
+}
+
+for (const part of ['/packs/', '/data/', 'events.sqlite']) {
+  t.test(`without syncs of ${part} something is lost`, { skip }, async (t) => {
+    const { acknowledged, lost } = await powerCuts(t, 'xfs', LYING_CUTS, part);
+    t.ok(lost.length > 0, `${lost.length} of ${acknowledged} acknowledged objects are lost`);
+  });
+}

@@ -1,0 +1,142 @@
+/**
+ * Power cuts, one after the other: a store on a file system of its own, whose disk is copied at a random instant while objects are put
+ * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry. Run by power-cut.test.ts in a mount
+ * namespace of its own, so that nothing stays mounted however this ends.
+ *
+ * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
+ *
+ * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about>]. With the last argument, syncs of files
+ * whose path contains it are not done. Sends its parent {cuts, acknowledged, lost, differs}.
+ */
+
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { openStore, type Store } from '../../lib/index.js';
+import { allObjects } from '../support/all-objects.js';
+import { spawnUnhooked } from '../support/unhooked.js';
+
+/** What became of the acknowledged objects. */
+export interface PowerCuts {
+  cuts: number;
+  acknowledged: number;
+  lost: string[];
+  /** Cuts after which the views were not what the log says. */
+  differs: number;
+}
+
+const CUTS_PER_DISK = 5;
+const [folder = '', kind = '', cuts = '', lieAbout = ''] = process.argv.slice(2);
+const outer = join(folder, 'outer');
+const disk = join(outer, 'disk.img');
+const copy = join(outer, 'copy.img');
+const live = join(folder, 'live');
+const cut = join(folder, 'cut');
+
+function run(program: string, ...args: string[]): string {
+  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+}
+
+function makeImage(path: string, size: string, type: string): void {
+  rmSync(path, { force: true });
+  run('truncate', '-s', size, path);
+  if (type === 'xfs') run('mkfs.xfs', '-q', '-m', 'reflink=1', path);
+  else run('mkfs.ext4', '-q', '-F', path);
+}
+
+/** Mounts an image; its loop device goes when it is unmounted. */
+function mountImage(path: string, at: string, ...options: string[]): void {
+  mkdirSync(at, { recursive: true });
+  run('mount', '-o', ['loop', ...options].join(','), path, at);
+}
+
+/** The library that makes all syncs lies. */
+function lyingSyncs(): string {
+  const library = join(folder, 'lying-syncs.so');
+  const source = fileURLToPath(new URL('../../../test/store/lying-syncs.c', import.meta.url));
+  run('cc', '-shared', '-fPIC', '-o', library, source, '-ldl');
+  return library;
+}
+
+function startPutting(): ChildProcess {
+  const module = fileURLToPath(new URL('./put-forever.js', import.meta.url));
+  const env = lieAbout ? { ...process.env, LD_PRELOAD: lyingSyncs(), LIE_ABOUT: lieAbout } : process.env;
+  return spawnUnhooked(process.execPath, [module, join(live, 'store')], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env,
+  });
+}
+
+/** Whether dropping the views and computing them again gives what they were. */
+async function viewsDiffer(store: Store): Promise<boolean> {
+  const before = await allObjects(store);
+  await store.rebuild();
+  return !isDeepStrictEqual(await allObjects(store), before);
+}
+
+/** Opens what the power cut left and looks for each acknowledged object. */
+async function examine(acknowledged: readonly string[], result: PowerCuts): Promise<void> {
+  let store: Store;
+  try {
+    store = await openStore({ path: join(cut, 'store'), create: false });
+  } catch (error) {
+    if (lieAbout === '') throw error;
+    result.lost.push(...acknowledged); // nothing can be read at all
+    return;
+  }
+  for (const address of acknowledged) {
+    const status = await store.verify(address).then(
+      (found) => found.status,
+      (error: Error) => error.message,
+    );
+    if (status !== 'intact') result.lost.push(`${address} is ${status}`);
+  }
+  if (await viewsDiffer(store)) result.differs++;
+  await store.close();
+}
+
+/** One power cut. `acknowledged` has what the disk should hold already, and grows. */
+async function cutPower(acknowledged: string[], result: PowerCuts): Promise<void> {
+  const child = startPutting();
+  child.on('message', (address) => acknowledged.push(address as string));
+  await once(child, 'message');
+  await sleep(Math.random() * 800);
+  const before = acknowledged.length;
+  run('cp', '--reflink=always', disk, copy);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  try {
+    mountImage(copy, cut, ...(kind === 'xfs' ? ['nouuid'] : []));
+  } catch (error) {
+    if (lieAbout === '') throw error;
+    result.lost.push(...acknowledged);
+    return;
+  }
+  await examine(acknowledged.slice(0, before), result);
+  result.cuts++;
+  result.acknowledged += before;
+  run('umount', cut);
+}
+
+async function main(): Promise<PowerCuts> {
+  const result: PowerCuts = { cuts: 0, acknowledged: 0, lost: [], differs: 0 };
+  makeImage(join(folder, 'outer.img'), '12G', 'xfs');
+  mountImage(join(folder, 'outer.img'), outer);
+  for (let left = Number(cuts); left > 0; left -= CUTS_PER_DISK) {
+    const acknowledged: string[] = [];
+    makeImage(disk, '2G', kind);
+    mountImage(disk, live);
+    for (let i = 0; i < Math.min(left, CUTS_PER_DISK); i++) await cutPower(acknowledged, result);
+    run('umount', live);
+  }
+  run('umount', outer);
+  return result;
+}
+
+process.on('disconnect', () => process.exit(1));
+process.send?.(await main());
+process.disconnect?.();

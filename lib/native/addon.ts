@@ -25,6 +25,11 @@ export const Op = {
   verifyFinish: 16,
   verifyAbort: 17,
   remove: 18,
+  sessionBegin: 19,
+  sessionCheckpoint: 20,
+  sessionLook: 21,
+  sessionRemove: 22,
+  sessionList: 23,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -54,7 +59,11 @@ export type Operation =
   | [typeof Op.verifyBegin, store: Handle, address: Uint8Array]
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
-  | [typeof Op.remove, store: Handle, address: Uint8Array];
+  | [typeof Op.remove, store: Handle, address: Uint8Array]
+  | [typeof Op.sessionBegin, store: Handle, id: string, offset: number]
+  | [typeof Op.sessionCheckpoint, ingest: Handle]
+  | [typeof Op.sessionLook | typeof Op.sessionRemove, store: Handle, id: string]
+  | [typeof Op.sessionList, store: Handle];
 
 /** What failed, in the core's terms. */
 export interface NativeFailure {
@@ -70,6 +79,8 @@ export interface NativeFailure {
   /** What came instead, when an expectation did not hold: BLAKE3 then SHA-256, and the size. */
   digests?: Uint8Array;
   size?: number;
+  /** Where an upload session stands, when it is not at the offset given. */
+  durable?: number;
 }
 
 export interface NativeIngested {
@@ -104,6 +115,22 @@ export interface NativeVerified {
   damaged: [start: number, end: number][];
 }
 
+/** How far an upload session has come, durably. */
+export interface NativeSession {
+  offset: number;
+  /** Of the bytes up to there: BLAKE3 then SHA-256. */
+  digests: Uint8Array;
+}
+
+/** What the store holds of one upload session. */
+export interface NativeSessionEntry {
+  id: string;
+  /** When its files last changed: milliseconds since 1970. */
+  changed: number;
+  /** Bytes they take on disk. */
+  storedSize: number;
+}
+
 export interface NativeHealth {
   freeSize: number;
   totalSize: number;
@@ -119,6 +146,8 @@ export type Outcome =
   | NativeColumns
   | NativeVerified
   | NativeHealth
+  | NativeSession
+  | NativeSessionEntry[]
   | number
   | number[]
   | null;

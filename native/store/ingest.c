@@ -80,7 +80,7 @@ static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
 }
 
 uint8_t *as_ingest_keep(as_ingest *ingest, size_t size) {
-  if (reserve(ingest, size)) {
+  if (reserve(ingest, size ? size : 1)) {
     return NULL;
   }
   ingest->pending_size = size;

@@ -1,7 +1,8 @@
 /** The in-process data plane on the local backend: the conformance kit, and what is its own: locks, formats, closing, arenas. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once as eventOf } from 'node:events';
 import { chmod, mkdtemp, open, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
 import { conformance } from './conformance.js';
+
+const SESSION_CHILD = new URL('./session-child.js', import.meta.url).pathname;
 
 async function folder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'artifactstore-inproc-'));
@@ -39,11 +42,17 @@ async function* once(bytes: Uint8Array) {
 
 async function openSubject(options: Partial<InprocOptions> = {}) {
   const path = await folder();
-  const plane = await openInproc({ path, ...options });
+  let current = await openInproc({ path, ...options });
+  const reopen = async () => {
+    await current.close();
+    current = await openInproc({ path, ...options });
+    return current;
+  };
   return {
-    plane,
+    plane: current,
+    sessions: { reopen },
     close: async () => {
-      await plane.close();
+      await current.close();
       await rm(path, { recursive: true });
     },
     damage: (address: ContentAddress, offset: number) => flip(objectPath(path, address), offset),
@@ -129,6 +138,58 @@ t.test('damage in helper files', async (t) => {
   await truncate(objectPath(path, address), 100_000);
   t.match(await plane.verifyObject(address), { status: 'corrupt' }, 'a truncated file is noticed');
   t.match(await plane.ingestStream(once(bytes), {}), { healed: true });
+});
+
+t.test('upload sessions are listed, and refused when their files are damaged', async (t) => {
+  const path = await folder();
+  const plane = await openInproc({ path });
+  t.teardown(async () => {
+    await plane.close();
+    await rm(path, { recursive: true });
+  });
+  t.same(await plane.uploadSessions(), []);
+  const before = Date.now();
+  await plane.ingestStream(once(randomBytes(400_000)), { session: { id: 'a', offset: 0, final: false } });
+  await plane.ingestStream(once(randomBytes(10)), { session: { id: 'b', offset: 0, final: false } });
+  const sessions = await plane.uploadSessions();
+  t.same(sessions.map(({ id }) => id).sort(), ['a', 'b']);
+  for (const { changed, storedSize } of sessions) {
+    t.ok(changed >= before - 2_000 && changed <= Date.now() + 2_000, 'when it last changed');
+    t.ok(storedSize > 0);
+  }
+  await truncate(join(path, 'uploads', 'a.part'), 399_999);
+  const append = () => plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', offset: 400_000, final: true } });
+  await t.rejects(append(), { code: 'AS_ERR_CORRUPT' });
+  await t.rejects(plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', query: true } }), {
+    code: 'AS_ERR_CORRUPT',
+  });
+  await plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', abort: true } });
+  t.same(
+    (await plane.uploadSessions()).map(({ id }) => id),
+    ['b'],
+  );
+});
+
+t.test('an upload session outlives kill -9', async (t) => {
+  const path = await folder();
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  const bytes = randomBytes(40_000_000);
+  await writeFile(join(path, 'bytes'), bytes);
+  const child = spawn(process.execPath, [SESSION_CHILD, join(path, 'data'), join(path, 'bytes')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await eventOf(child.stdout, 'data'); // it has acknowledged the first 20 MB and is taking the rest
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGKILL');
+  await eventOf(child, 'exit');
+  const plane = await openInproc({ path: join(path, 'data') });
+  t.teardown(() => plane.close());
+  const { session } = await plane.ingestStream(once(bytes), { session: { id: 'killed', query: true } });
+  t.ok(session.offset >= 20_000_000, `${session.offset} bytes are there`);
+  const { offset } = session;
+  const rest = once(bytes.subarray(offset));
+  const result = await plane.ingestStream(rest, { session: { id: 'killed', offset, final: true } });
+  t.same(Buffer.from(result.sha256), createHash('sha256').update(bytes).digest());
 });
 
 t.test('files that are not what they seem', async (t) => {

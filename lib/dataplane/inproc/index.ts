@@ -12,12 +12,13 @@ import {
   DIGEST_SIZE,
   FILE_STEP_SIZE,
   READ_SLAB_COUNT,
+  SESSIONS_WRITTEN_MAX,
   SLAB_COUNT,
   SLAB_SIZE,
   WORKERS_MAX,
   WORKERS_MIN,
 } from '../../limits.js';
-import type { NativeIngested } from '../../native/addon.js';
+import type { NativeIngested, NativeSession } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
 import { LocalBackend } from '../backend/local.js';
@@ -29,13 +30,19 @@ import type {
   DataPlane,
   DeletionResult,
   IngestHints,
+  IngestOutcome,
   IngestResult,
+  ObjectHints,
+  SessionAppend,
+  SessionHints,
+  SessionResult,
   VerifyResult,
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { ingestBytes, ingestFile } from './ingest.js';
 import { serveBytes } from './serve.js';
+import { appendSession } from './session.js';
 
 export interface InprocOptions {
   /** Folder of the data plane's own. */
@@ -48,8 +55,19 @@ export interface InprocOptions {
   threads?: number;
 }
 
+/** What is kept of an upload session that has not ended. */
+export interface UploadSession {
+  id: string;
+  /** When it last changed: milliseconds since 1970. */
+  changed: number;
+  /** Bytes it takes on disk. */
+  storedSize: number;
+}
+
 /** The contract's five operations, and an end. */
 export interface ClosableDataPlane extends DataPlane {
+  /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
+  uploadSessions(): Promise<UploadSession[]>;
   /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
   close(): Promise<void>;
 }
@@ -90,23 +108,26 @@ class InprocDataPlane implements ClosableDataPlane {
   #running = 0;
   #idle: (() => void) | undefined;
   #closed = false;
+  /** Upload sessions being written to. */
+  #sessions = 0;
 
   constructor(
     private readonly backend: LocalBackend,
     private readonly scheduler: Scheduler,
   ) {}
 
-  async ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
+  async ingestStream<H extends IngestHints | SessionHints>(source: ByteSource, hints: H): Promise<IngestOutcome<H>> {
     this.#enter();
     try {
-      return ingestResult(
-        await (isFileSource(source)
-          ? ingestFile(this.backend, source, hints)
-          : ingestBytes(this.backend, this.#writeArena, source, hints)),
-      );
+      const outcome = hints.session ? this.#ingestSession(source, hints) : this.#ingestWhole(source, hints);
+      return (await outcome) as IngestOutcome<H>;
     } finally {
       this.#leave();
     }
+  }
+
+  uploadSessions(): Promise<UploadSession[]> {
+    return this.#track(() => this.backend.sessionList());
   }
 
   async *serveObject(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
@@ -163,6 +184,45 @@ class InprocDataPlane implements ClosableDataPlane {
       });
     }
     await this.scheduler.close(() => this.backend.closing());
+  }
+
+  async #ingestWhole(source: ByteSource, hints: ObjectHints): Promise<IngestResult> {
+    return ingestResult(
+      await (isFileSource(source)
+        ? ingestFile(this.backend, source, hints)
+        : ingestBytes(this.backend, this.#writeArena, source, hints)),
+    );
+  }
+
+  async #ingestSession(source: ByteSource, hints: SessionHints): Promise<IngestResult | SessionResult> {
+    const { session } = hints;
+    if ('query' in session) return sessionResult(session.id, await this.backend.sessionLook(session.id));
+    if ('abort' in session) {
+      await this.backend.sessionRemove(session.id);
+      return sessionResult(session.id, { offset: 0, digests: loadAddon().digestMany([new Uint8Array(0)]) });
+    }
+    return this.#appendSession(source, session, hints);
+  }
+
+  async #appendSession(
+    source: ByteSource,
+    step: SessionAppend,
+    hints: ObjectHints,
+  ): Promise<IngestResult | SessionResult> {
+    if (this.#sessions >= SESSIONS_WRITTEN_MAX) {
+      throw new ArtifactStoreError(
+        'AS_ERR_LIMIT',
+        `${SESSIONS_WRITTEN_MAX} upload sessions are being written to, as many as may be at once. Repeat when one has ended.`,
+        { limit: SESSIONS_WRITTEN_MAX },
+      );
+    }
+    this.#sessions++;
+    try {
+      const native = await appendSession(this.backend, this.#writeArena, source, step, hints);
+      return 'offset' in native ? sessionResult(step.id, native) : ingestResult(native);
+    } finally {
+      this.#sessions--;
+    }
   }
 
   async #verify(address: ContentAddress): Promise<VerifyResult> {
@@ -227,6 +287,15 @@ function ingestResult(native: NativeIngested): IngestResult {
         durability: 'synced',
       },
     ],
+  };
+}
+
+function sessionResult(id: string, { offset, digests }: NativeSession): SessionResult {
+  return {
+    session: { id, offset },
+    blake3: digests.subarray(0, DIGEST_SIZE),
+    sha256: digests.subarray(DIGEST_SIZE),
+    size: offset,
   };
 }
 

@@ -449,6 +449,7 @@ int as_session_checkpoint(as_ingest *ingest, as_session_status *out) {
 
 void as_session_end(as_session *session) {
   session->ended = 1;
+  note_removal(session->store); /* a part that has become an object's file went by itself */
   drop_both(session->store, session->id, NULL); /* what stays is seen, and removed, as a session that nobody goes on with */
 }
 

@@ -440,6 +440,30 @@ static void test_leftovers(void) {
   free(bytes);
 }
 
+/* The example of docs/format.md, byte for byte. */
+static void test_example(void) {
+  static const uint8_t slot[] = {
+      0x41, 0x53, 0x55, 0x50, 0x4c, 0x4f, 0x41, 0x44, 0x9d, 0x07, 0x93, 0x98, 0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00,
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x53, 0x00, 0x00, 0x00, 0x00, 0x00,
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x41, 0x53, 0x44, 0x55, 0x41, 0x4c, 0x01, 0x00, 0x03, 0x00, 0x00, 0x00,
+      0x00, 0x00, 0x00, 0x00, 0x6a, 0x09, 0xe6, 0x67, 0xbb, 0x67, 0xae, 0x85, 0x3c, 0x6e, 0xf3, 0x72, 0xa5, 0x4f, 0xf5,
+      0x3a, 0x51, 0x0e, 0x52, 0x7f, 0x9b, 0x05, 0x68, 0x8c, 0x1f, 0x83, 0xd9, 0xab, 0x5b, 0xe0, 0xcd, 0x19, 0x61, 0x62,
+      0x63, 0x05, 0xef, 0xce, 0x10, 0x09, 0x8a, 0x26, 0x87, 0xce, 0x93, 0xd7, 0xaf, 0x7d, 0x6d, 0x2c, 0x68, 0xfd, 0xcc,
+      0xe5, 0xe6, 0x1f, 0xbe, 0x0d, 0xe3, 0x29, 0x5d, 0x7d, 0x63, 0xa7, 0x85, 0x0a, 0x65};
+  static const uint8_t zeros[AS_CHECKPOINT_SLOT];
+  size_t size;
+  as_store *store = open_store(0);
+  append_durably(store, "abc", (const uint8_t *)"abc", 0, 3);
+  uint8_t *state = file_bytes(state_file("abc"), &size);
+  CHECK_INT(size, AS_CHECKPOINT_SLOT + sizeof slot);
+  CHECK_BYTES(state, zeros, sizeof zeros, "the slot of checkpoint 2");
+  CHECK_BYTES(state + AS_CHECKPOINT_SLOT, slot, sizeof slot, "the slot of checkpoint 1");
+  CHECK_INT(as_session_remove(store, "abc", &(int){0}), 0);
+  as_store_close(store);
+  free(state);
+}
+
 /* ---- kill -9 ---- */
 
 enum { KILL_SIZE = 5 * 1024 * 1024 + 77 };
@@ -638,7 +662,17 @@ static int strike(void) {
     return error ? error : (call); \
   } while (0)
 
+static void uploads_changed(const char *path) {
+  struct stat status;
+  if (strstr(path, "uploads/") && stat(fixture_file("uploads"), &status) == 0) {
+    set_unsynced(status.st_ino, 1);
+  }
+}
+
 static int f_open(const as_io *io, int directory, const char *path, int flags, mode_t mode) {
+  if ((flags & O_CREAT) && strstr(path, ".part")) {
+    CHECK(!is_unsynced(fixture_file("uploads")), "call %d: an id is used again before its old files are durably gone", fault_calls);
+  }
   ELSE_REAL(REAL->open(REAL, directory, path, flags, mode));
 }
 static ssize_t f_read(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
@@ -671,9 +705,19 @@ static int f_rename(const as_io *io, int from_directory, const char *from, int t
   if (strstr(from, "uploads/")) {
     CHECK(!is_unsynced(part_file(ID)), "call %d: the part becomes an object before its bytes are synced", fault_calls);
   }
+  uploads_changed(from);
+  uploads_changed(to);
   ELSE_REAL(REAL->rename(REAL, from_directory, from, to_directory, to));
 }
-static int f_unlink(const as_io *io, int directory, const char *path) { ELSE_REAL(REAL->unlink(REAL, directory, path)); }
+static int f_unlink(const as_io *io, int directory, const char *path) {
+  (void)io;
+  int error = strike();
+  error = error ? error : REAL->unlink(REAL, directory, path);
+  if (!error) {
+    uploads_changed(path);
+  }
+  return error;
+}
 static int f_make_directory(const as_io *io, int directory, const char *path, mode_t mode) {
   ELSE_REAL(REAL->make_directory(REAL, directory, path, mode));
 }
@@ -698,8 +742,8 @@ static as_io faulty_io(void) {
   return io;
 }
 
-/* Three calls of a session, the last of which stores the object. Returns what was acknowledged, UINT64_MAX for the object. */
-static uint64_t run_session(as_store *store, const uint8_t *bytes, uint64_t size) {
+/* Two calls of a session that begins at its first byte or goes on. Returns the last offset acknowledged. */
+static uint64_t run_calls(as_store *store, const uint8_t *bytes, uint64_t size) {
   uint64_t told = 0, durable;
   for (int call = 0; call < 2; call++) {
     as_session_status status;
@@ -714,10 +758,21 @@ static uint64_t run_session(as_store *store, const uint8_t *bytes, uint64_t size
       return told;
     }
     told = status.offset;
-    CHECK(!is_unsynced(part_file(ID)) && !is_unsynced(state_file(ID)), "acknowledged before it is synced");
+    CHECK(!is_unsynced(part_file(ID)) && !is_unsynced(state_file(ID)) && !is_unsynced(fixture_file("uploads")),
+          "call %d: acknowledged before it is synced", fault_calls);
   }
+  return told;
+}
+
+/* A whole session, and the beginning of another with its id. Returns what was acknowledged of the first, UINT64_MAX for the object. */
+static uint64_t run_session(as_store *store, const uint8_t *bytes, uint64_t size) {
   as_ingested out;
-  return try_finish(store, ID, bytes, told, size, NULL, &out) ? told : UINT64_MAX;
+  uint64_t told = run_calls(store, bytes, size);
+  if (try_finish(store, ID, bytes, told, size, NULL, &out)) {
+    return told;
+  }
+  run_calls(store, bytes, size);
+  return UINT64_MAX;
 }
 
 /* After the fault: what was acknowledged holds, and the session can be brought to its end. */
@@ -780,6 +835,7 @@ int main(void) {
   test_flipped_bits();
   test_torn_checkpoint_stays_dead();
   test_leftovers();
+  test_example();
   test_kills();
   test_threads();
   for (int dead = 0; dead < 2; dead++) {

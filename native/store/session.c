@@ -423,9 +423,6 @@ static int checkpoint_now(as_ingest *ingest, as_session_status *out) {
   }
   if (!error) {
     session->sequence++;
-    if (ingest->length > AS_PACK_OBJECT_MAX) {
-      ingest->pending_size = 0;
-    }
     digest_so_far(&ingest->stream->dual, out);
     loaded(session, out);
   }

@@ -61,10 +61,10 @@ export const SESSION_ID_LENGTH_MAX = 64;
 export const SESSIONS_WRITTEN_MAX = 1024;
 
 /**
- * Bytes, and milliseconds, after which what an upload session has taken is made durable while more comes: what a crash or a cut costs at
- * most. Three syncs a second, or for some hundredth of a second of hashing, are little beside the bytes.
+ * Bytes, and milliseconds, after which what an upload session has taken is made durable while more comes: what a crash costs at most. Three
+ * syncs a second are nothing to a slow client; a fast one would wait for its disk again and again with fewer bytes between them.
  */
-export const SESSION_CHECKPOINT_SIZE = 16 * 1024 * 1024;
+export const SESSION_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 export const SESSION_CHECKPOINT_INTERVAL_MS = 1_000;
 
 /** Worker threads: below two a slow disk read would stall hashing; beyond eight the memory bus is the limit. */

@@ -230,7 +230,7 @@ export interface DataPlane {
    * durably under their content address. Storing bytes that are there already succeeds (`existed`), and replaces a copy known to be damaged (`healed`).
    * Nothing is visible before everything holds.
    *
-   * With `hints.session` it is one call of an upload session; see `SessionStep`. The session's offset moves on at least every 16 MiB and every
+   * With `hints.session` it is one call of an upload session; see `SessionStep`. The session's offset moves on at least every 64 MiB and every
    * second while bytes come, and over all bytes taken when the source throws: so a cut connection costs next to nothing. One call at a time
    * may write to a session; queries may come at any time.
    *

@@ -11,6 +11,7 @@ import { Arena } from '../../lib/dataplane/inproc/arena.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
+import { SESSION_CHECKPOINT_SIZE } from '../../lib/limits.js';
 import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
@@ -168,6 +169,18 @@ t.test('upload sessions are listed, and refused when their files are damaged', a
     (await plane.uploadSessions()).map(({ id }) => id),
     ['b'],
   );
+});
+
+t.test('a fast upload session becomes durable as it goes', async (t) => {
+  const { plane, close } = await openSubject();
+  t.teardown(close);
+  const query = () => plane.ingestStream(once(new Uint8Array(1)), { session: { id: 'fast', query: true } });
+  async function* fast() {
+    yield new Uint8Array(SESSION_CHECKPOINT_SIZE + 10);
+    t.ok((await query()).session.offset >= SESSION_CHECKPOINT_SIZE, 'before more is asked for');
+  }
+  const result = await plane.ingestStream(fast(), { session: { id: 'fast', offset: 0, final: true } });
+  t.equal(result.size, SESSION_CHECKPOINT_SIZE + 10);
 });
 
 t.test('an upload session outlives kill -9', async (t) => {

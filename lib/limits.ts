@@ -60,6 +60,19 @@ export const FILES_GATHERED_MAX = 512;
 /** Bytes of a stream kept until it ends or grows further: a small object needs no slab, and 4,096 slow clients hold 64 MiB. */
 export const STREAM_HELD_MAX = 16 * 1024;
 
+/** Characters of the id of an upload session, which becomes part of a file name: room for a UUID and a prefix. */
+export const SESSION_ID_LENGTH_MAX = 64;
+
+/** Upload sessions written to at once: each holds two files, and up to 300 KiB of memory beside the arena's. */
+export const SESSIONS_WRITTEN_MAX = 1024;
+
+/**
+ * Bytes, and milliseconds, after which what an upload session has taken is made durable while more comes: what a crash costs at most. Three
+ * syncs a second are nothing to a slow client; a fast one would wait for its disk again and again with fewer bytes between them.
+ */
+export const SESSION_CHECKPOINT_SIZE = 64 * 1024 * 1024;
+export const SESSION_CHECKPOINT_INTERVAL_MS = 1_000;
+
 /** Worker threads: below two a slow disk read would stall hashing; beyond eight the memory bus is the limit. */
 export const WORKERS_MIN = 2;
 export const WORKERS_MAX = 8;

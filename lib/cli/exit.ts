@@ -49,6 +49,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_NATIVE: EXIT.unexpected,
   AS_ERR_NO_SPACE: EXIT.storage,
   AS_ERR_NOT_FOUND: EXIT.notFound,
+  AS_ERR_OFFSET: EXIT.conflict,
   AS_ERR_RANGE: EXIT.usage,
   AS_ERR_READ_ONLY: EXIT.storage,
   AS_ERR_SIZE_MISMATCH: EXIT.mismatch,

@@ -65,7 +65,7 @@ export function isBytesSource(source: ByteSource): source is BytesSource {
 }
 
 /** What the caller knows about the bytes before they come. What is given is checked before anything becomes visible. */
-export interface IngestHints {
+export interface ObjectHints {
   /** The bytes must have this BLAKE3 digest, else AS_ERR_DIGEST_MISMATCH. */
   blake3?: ContentAddress;
   /** The bytes must have this SHA-256 digest, else AS_ERR_DIGEST_MISMATCH. */
@@ -73,6 +73,76 @@ export interface IngestHints {
   /** The stream must be this many bytes, else AS_ERR_SIZE_MISMATCH: how a truncated upload is noticed. */
   size?: number;
 }
+
+/** The hints of an ingest that takes a whole object in one call. */
+export interface IngestHints extends ObjectHints {
+  session?: never;
+}
+
+/**
+ * One call of an upload session: an ingest that goes on over several calls, and over crashes and restarts between them.
+ *
+ * A session is known by an id, 1 to 64 of A to Z, a to z, 0 to 9, _ and -, which the caller chooses; whoever knows it can go on with it. It
+ * holds the first bytes of an object, and how many of them are durable, its offset. Nothing else of it is promised: an object is visible
+ * only when the session has ended. The data plane keeps a session until it ends or is aborted; when to give up on one is for the
+ * control plane.
+ */
+export type SessionStep<Final extends boolean = boolean> = SessionAppend<Final> | SessionQuery | SessionAbort;
+
+/** Appends the bytes of the source. */
+export interface SessionAppend<Final extends boolean = boolean> {
+  id: string;
+  /**
+   * Where these bytes begin in the object: the session's offset. Any other is refused with AS_ERR_OFFSET, whose `details.expected` is the
+   * right one, and changes nothing. Offset 0 makes a session that is not there.
+   */
+  offset: number;
+  /**
+   * Whether the object ends with these bytes. If not, the answer comes when all of them are durable, and is how far the session has come.
+   * If so, what the hints expect of the object is checked, the object is stored, and the answer is that of any ingest; the session is gone,
+   * and a repetition of the call finds nothing (AS_ERR_NOT_FOUND, unless at offset 0, where it is a new session with the same object). When
+   * the expectations do not hold, or storing fails, the session stays at the last offset that became durable.
+   */
+  final: Final;
+}
+
+/** Asks how far the session has come. The source is not read. */
+export interface SessionQuery {
+  id: string;
+  query: true;
+}
+
+/** Ends the session without an object and frees its space. Idempotent. The source is not read, and the answer is that nothing is there: offset 0. */
+export interface SessionAbort {
+  id: string;
+  abort: true;
+}
+
+/** The hints of one call of an upload session. What they expect is expected of the whole object, and checked in the call that ends it. */
+export interface SessionHints<Step extends SessionStep = SessionStep> extends ObjectHints {
+  session: Step;
+}
+
+/** How far an upload session has come. All of it survives a crash and a power cut, and is never read or hashed again to go on. */
+export interface SessionResult {
+  /** `offset`: bytes that are durable, where the next call goes on. */
+  session: { id: string; offset: number };
+  /** Of the bytes up to there: 32 bytes. */
+  blake3: Uint8Array;
+  /** Of the bytes up to there: 32 bytes. */
+  sha256: Uint8Array;
+  /** The same as `session.offset`. */
+  size: number;
+}
+
+/** What an ingest with the hints `H` resolves to. */
+export type IngestOutcome<H extends IngestHints | SessionHints> = H extends { session: infer Step }
+  ? Step extends SessionAppend<infer Final>
+    ? (Final extends true ? IngestResult : never) | (Final extends false ? SessionResult : never)
+    : Step extends SessionQuery | SessionAbort
+      ? SessionResult
+      : IngestResult
+  : IngestResult;
 
 /** How quickly an object comes back. */
 export type Tier = 'hot' | 'warm' | 'cold';
@@ -160,12 +230,22 @@ export interface DataPlane {
    * durably under their content address. Storing bytes that are there already succeeds (`existed`), and replaces a copy known to be damaged (`healed`).
    * Nothing is visible before everything holds.
    *
+   * With `hints.session` it is one call of an upload session; see `SessionStep`. The session's offset moves on at least every 64 MiB and every
+   * second while bytes come, and over all bytes taken when the source throws: so a cut connection costs next to nothing. One call at a time
+   * may write to a session; queries may come at any time.
+   *
    * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: the hints do not hold
+   * @throws AS_ERR_OFFSET: the session stands elsewhere, at `details.expected`
+   * @throws AS_ERR_NOT_FOUND: there is no such session, or it has ended
+   * @throws AS_ERR_CONFLICT: another call is writing to the session
+   * @throws AS_ERR_CORRUPT: the session's own files are damaged: it can only be aborted
+   * @throws AS_ERR_LIMIT: too many sessions are being written to at once
+   * @throws AS_ERR_INVALID_ARGUMENT: the id, or an offset that no object can have
    * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the file, for a FileSource
    * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO: the backend
    * @throws whatever the source throws, unchanged
    */
-  ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult>;
+  ingestStream<H extends IngestHints | SessionHints>(source: ByteSource, hints: H): Promise<IngestOutcome<H>>;
 
   /**
    * Gives an object's bytes, or one range of them, each verified against the address before it is yielded. A yielded chunk is the

@@ -26,6 +26,11 @@ export const Op = {
   verifyAbort: 17,
   remove: 18,
   compact: 19,
+  sessionBegin: 20,
+  sessionCheckpoint: 21,
+  sessionLook: 22,
+  sessionRemove: 23,
+  sessionList: 24,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -56,7 +61,11 @@ export type Operation =
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
   | [typeof Op.remove, store: Handle, address: Uint8Array]
-  | [typeof Op.compact, store: Handle, from: number, percent: number];
+  | [typeof Op.compact, store: Handle, from: number, percent: number]
+  | [typeof Op.sessionBegin, store: Handle, id: string, offset: number]
+  | [typeof Op.sessionCheckpoint, ingest: Handle]
+  | [typeof Op.sessionLook | typeof Op.sessionRemove, store: Handle, id: string]
+  | [typeof Op.sessionList, store: Handle];
 
 /** What failed, in the core's terms. */
 export interface NativeFailure {
@@ -72,6 +81,8 @@ export interface NativeFailure {
   /** What came instead, when an expectation did not hold: BLAKE3 then SHA-256, and the size. */
   digests?: Uint8Array;
   size?: number;
+  /** Where an upload session stands, when it is not at the offset given. */
+  durable?: number;
 }
 
 export interface NativeIngested {
@@ -109,6 +120,22 @@ export interface NativeVerified {
   damaged: [start: number, end: number][];
 }
 
+/** How far an upload session has come, durably. */
+export interface NativeSession {
+  offset: number;
+  /** Of the bytes up to there: BLAKE3 then SHA-256. */
+  digests: Uint8Array;
+}
+
+/** What the store holds of one upload session. */
+export interface NativeSessionEntry {
+  id: string;
+  /** When its files last changed: milliseconds since 1970. */
+  changed: number;
+  /** Bytes they take on disk. */
+  storedSize: number;
+}
+
 export interface NativeHealth {
   freeSize: number;
   totalSize: number;
@@ -124,6 +151,8 @@ export type Outcome =
   | NativeColumns
   | NativeVerified
   | NativeHealth
+  | NativeSession
+  | NativeSessionEntry[]
   | number
   | number[]
   | null;

@@ -30,6 +30,10 @@ const SYNCING: ReadonlySet<number> = new Set([
   Op.filesMany,
   Op.verifyFinish,
   Op.remove,
+  Op.sessionBegin,
+  Op.sessionCheckpoint,
+  Op.sessionLook,
+  Op.sessionRemove,
 ]);
 
 /** An outcome that was an error; the caller knows what it asked for and words the message. */

@@ -146,6 +146,31 @@ Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result) 
   return object;
 }
 
+Napi::Value offset_failure(Napi::Env env, uint64_t durable) {
+  Napi::Object object = failure(env, AS_E_OFFSET).As<Napi::Object>();
+  object.Set("durable", static_cast<double>(durable));
+  return object;
+}
+
+Napi::Value session_status(Napi::Env env, const as_session_status &result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("offset", static_cast<double>(result.offset));
+  object.Set("digests", digests(env, &result.digests, 1));
+  return object;
+}
+
+Napi::Value sessions(Napi::Env env, const std::vector<as_session_entry> &entries) {
+  Napi::Array array = Napi::Array::New(env, entries.size());
+  for (uint32_t i = 0; i < entries.size(); i++) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("id", entries[i].id);
+    object.Set("changed", static_cast<double>(entries[i].changed_ms));
+    object.Set("storedSize", static_cast<double>(entries[i].stored_size));
+    array.Set(i, object);
+  }
+  return array;
+}
+
 Napi::Value ingested(Napi::Env env, const as_ingested &result) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("digests", digests(env, &result.digests, 1));

@@ -48,6 +48,11 @@ Napi::Value failure(Napi::Env env, int error, const as_range &bad);
 // Why a commit refused an ingest; for bytes that are not the expected ones also what came instead: { …, digests, size }.
 Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result);
 
+// AS_E_OFFSET, with the offset at which the session stands: { …, durable }.
+Napi::Value offset_failure(Napi::Env env, uint64_t durable);
+
+Napi::Value session_status(Napi::Env env, const as_session_status &result);
+Napi::Value sessions(Napi::Env env, const std::vector<as_session_entry> &entries);
 Napi::Value ingested(Napi::Env env, const as_ingested &result);
 Napi::Value verified(Napi::Env env, const as_verified &result, const as_range *bad);
 Napi::Value health(Napi::Env env, const as_health &result);

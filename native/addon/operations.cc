@@ -38,6 +38,11 @@ enum Code : uint32_t {
   kVerifyAbort,
   kRemove,
   kCompact,
+  kSessionBegin,
+  kSessionCheckpoint,
+  kSessionLook,
+  kSessionRemove,
+  kSessionList,
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -268,6 +273,57 @@ Napi::Value store_compact(Napi::Env env, const Arguments &in) {
                        static_cast<double>(result.freed_bytes), static_cast<double>(result.removed)});
 }
 
+// A handle for ingestAppend, sessionCheckpoint, ingestCommit and ingestAbort.
+Napi::Value session_begin(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_ingest *session = nullptr;
+  uint64_t durable = 0;
+  int error = as_session_begin(store.get(), in.text(2).c_str(), in.integer(3), &session, &durable);
+  if (error == AS_E_OFFSET) return offset_failure(env, durable);
+  if (error) return failure(env, error);
+  return Napi::Number::New(env, handles().add(Kind::ingest, session, in.handle(1)));
+}
+
+Napi::Value session_checkpoint(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> session(in.handle(1), Kind::ingest);
+  if (!session) return stale(env);
+  as_session_status result;
+  int error = as_session_checkpoint(session.get(), &result);
+  return error ? failure(env, error) : session_status(env, result);
+}
+
+Napi::Value session_look(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_session_status result;
+  int error = as_session_look(store.get(), in.text(2).c_str(), &result);
+  return error ? failure(env, error) : session_status(env, result);
+}
+
+// 1 if there was one.
+Napi::Value session_remove(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  int removed = 0;
+  int error = as_session_remove(store.get(), in.text(2).c_str(), &removed);
+  return error ? failure(env, error) : Napi::Number::New(env, removed);
+}
+
+Napi::Value session_list(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  std::vector<as_session_entry> entries;
+  int error = as_session_list(
+      store.get(),
+      [](void *context, const as_session_entry *entry) {
+        static_cast<std::vector<as_session_entry> *>(context)->push_back(*entry);
+        return 0;
+      },
+      &entries);
+  return error ? failure(env, error) : sessions(env, entries);
+}
+
 // An empty value means: the outcome is set by what the batch gathers.
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
@@ -295,6 +351,11 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
     case kRemove: return store_remove(env, Arguments(operation, "remove"));
     case kCompact: return store_compact(env, Arguments(operation, "compact"));
+    case kSessionBegin: return session_begin(env, Arguments(operation, "sessionBegin"));
+    case kSessionCheckpoint: return session_checkpoint(env, Arguments(operation, "sessionCheckpoint"));
+    case kSessionLook: return session_look(env, Arguments(operation, "sessionLook"));
+    case kSessionRemove: return session_remove(env, Arguments(operation, "sessionRemove"));
+    case kSessionList: return session_list(env, Arguments(operation, "sessionList"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

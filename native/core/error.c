@@ -44,6 +44,8 @@ static const struct known_error known_errors[] = {
     OWN(AS_E_NOT_FILE, "the source is not a regular file"),
     OWN(AS_E_SOURCE, "the source file cannot be opened or read"),
     OWN(AS_E_RANGE, "the offset is beyond the end of the object"),
+    OWN(AS_E_BUSY, "somebody else is using it"),
+    OWN(AS_E_OFFSET, "the offset is not where the upload session stands"),
     SYSTEM(EPERM, "operation not permitted"),
     SYSTEM(ENOENT, "no such file or directory"),
     SYSTEM(EINTR, "interrupted by a signal"),

@@ -36,7 +36,9 @@ enum {
   AS_E_SIZE = -10009,      /* the bytes are fewer or more than the caller announced */
   AS_E_NOT_FILE = -10010,  /* the source is not a regular file */
   AS_E_SOURCE = -10011,    /* the source file cannot be opened or read; errno in as_error_detail */
-  AS_E_RANGE = -10012      /* an offset beyond the end of the object */
+  AS_E_RANGE = -10012,     /* an offset beyond the end of the object */
+  AS_E_BUSY = -10013,      /* somebody else is using the upload session */
+  AS_E_OFFSET = -10014     /* an offset that is not where the upload session stands */
 };
 
 /* A stable name for an error: "AS_E_CORRUPT", "ENOSPC", … Never NULL. */
@@ -345,6 +347,48 @@ void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expec
 
 /* Gives up an ingest and leaves nothing behind. */
 void as_ingest_abort(as_ingest *ingest);
+
+/* ---- upload sessions: an ingest over several calls, over restarts too --------------------------------------- */
+
+enum { AS_SESSION_ID_MAX = 64 /* characters of A to Z, a to z, 0 to 9, _ and -; at least one */ };
+
+/* How far a session has come: what survives a crash or a power cut now. */
+typedef struct as_session_status {
+  uint64_t offset;    /* bytes */
+  as_digests digests; /* of these bytes */
+} as_session_status;
+
+/* Goes on with the session `id` from its durable offset, which must be `offset`; offset 0 makes a session that is not there. What comes out
+ * takes as_ingest_append, as_ingest_append_pair and as_ingest_length, and ends with
+ *   - as_ingest_commit: the object is stored, and the session is gone. If that fails, or the bytes are not those expected, the session
+ *     stays as of its last checkpoint;
+ *   - as_ingest_abort: the session stays as of its last checkpoint. One that never had one leaves nothing behind.
+ * Errors: AS_E_OFFSET (*durable is the right one, and nothing has changed), AS_E_MISSING (offset is not 0 and there is no such session),
+ * AS_E_BUSY (somebody else is writing to it), AS_E_CORRUPT (its files are damaged: only as_session_remove is left), AS_E_INVALID (the
+ * id), AS_E_READ_ONLY, errno. */
+int as_session_begin(as_store *store, const char *id, uint64_t offset, as_ingest **out, uint64_t *durable);
+
+/* Makes all bytes appended so far durable, and the hash state with them: a session that goes on from here reads and hashes none of them
+ * again. Costs three syncs, none when nothing has come since the last. After an error only as_ingest_abort is left. */
+int as_session_checkpoint(as_ingest *session, as_session_status *out);
+
+/* How far a session has come; while somebody writes to it, as of the last checkpoint. Errors: AS_E_MISSING, AS_E_CORRUPT, AS_E_BUSY (somebody
+ * is just beginning with it or looking at it), AS_E_INVALID, errno. */
+int as_session_look(as_store *store, const char *id, as_session_status *out);
+
+/* Ends a session and removes what has come. *removed says whether there was one. Errors: AS_E_BUSY, AS_E_INVALID, AS_E_READ_ONLY, errno. */
+int as_session_remove(as_store *store, const char *id, int *removed);
+
+/* What is in the store of one session. */
+typedef struct as_session_entry {
+  char id[AS_SESSION_ID_MAX + 1];
+  uint64_t changed_ms;  /* when its files last changed: milliseconds since 1970 */
+  uint64_t stored_size; /* bytes they take on disk */
+} as_session_entry;
+
+/* Calls `visit` with each session, in no order; a result other than 0 ends the listing and becomes its result. For whoever removes those
+ * that nobody goes on with: what a crash has left is among them. */
+int as_session_list(as_store *store, int (*visit)(void *context, const as_session_entry *entry), void *context);
 
 typedef struct as_range {
   uint64_t start; /* first byte */

@@ -78,6 +78,7 @@ struct as_io {
   int (*rename)(const as_io *io, int from_directory, const char *from, int to_directory, const char *to);
   int (*unlink)(const as_io *io, int directory, const char *path);
   int (*make_directory)(const as_io *io, int directory, const char *path, mode_t mode);
+  int (*change_mode)(const as_io *io, int fd, mode_t mode);
   int (*stat)(const as_io *io, int fd, struct stat *out);
   int (*stat_at)(const as_io *io, int directory, const char *path, struct stat *out); /* of a link itself */
   int (*stat_file_system)(const as_io *io, int fd, struct statfs *out);

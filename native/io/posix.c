@@ -99,6 +99,11 @@ static int posix_make_directory(const as_io *io, int directory, const char *path
   return outcome(mkdirat(directory, path, mode));
 }
 
+static int posix_change_mode(const as_io *io, int fd, mode_t mode) {
+  (void)io;
+  return outcome(fchmod(fd, mode));
+}
+
 static int posix_stat(const as_io *io, int fd, struct stat *out) {
   (void)io;
   return outcome(fstat(fd, out));
@@ -199,6 +204,7 @@ const as_io *as_io_posix(void) {
       .rename = posix_rename,
       .unlink = posix_unlink,
       .make_directory = posix_make_directory,
+      .change_mode = posix_change_mode,
       .stat = posix_stat,
       .stat_at = posix_stat_at,
       .stat_file_system = posix_stat_file_system,

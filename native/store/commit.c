@@ -2,7 +2,7 @@
  * Committing a batch of ingests. All are digested; then the small ones go into a pack with one write and sync, and the
  * large ones are staged, their bytes synced, their names published, their names synced: each stage for the whole batch, so
  * that the syncs, which cost most, are shared. Nothing is acknowledged before they are done.
- * May include: ingest.h, objects.h, packs.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
+ * May include: ingest.h, session.h, objects.h, packs.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "store/ingest.h"
 #include "store/objects.h"
 #include "store/outboard.h"
+#include "store/session.h"
 
 enum {
   SLICE = 256,     /* ingests finished together: bounds open files, and memory to 64 MiB, whatever the caller's batch */
@@ -279,6 +280,9 @@ static void end_all(batch *work) {
     as_staging_discard(work->store, &at->object);
     as_staging_discard(work->store, &at->outboard);
     free(at->outboard_bytes);
+    if (at->ingest->session && !*at->status) {
+      as_session_end(at->ingest->session);
+    }
     as_ingest_abort(at->ingest);
   }
 }

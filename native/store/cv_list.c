@@ -1,6 +1,6 @@
 /*
  * Chaining values in memory, then in a scratch file; see cv_list.h.
- * May include: cv_list.h, io/io.h. Called by: as declared there.
+ * May include: cv_list.h, core/crc32c.h, io/io.h. Called by: as declared there.
  */
 #include "store/cv_list.h"
 
@@ -8,16 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crc32c.h"
+
 enum { FIRST_CAPACITY = 64 }; /* values: most objects with a tree are small */
 
 void as_cv_list_init(as_cv_list *list, const as_io *io, int (*open_scratch)(void *context), void *context) {
   *list = (as_cv_list){.io = io, .open_scratch = open_scratch, .context = context, .scratch = -1};
 }
 
+void as_cv_list_resume(as_cv_list *list, int scratch, uint64_t spooled, uint32_t crc) {
+  list->scratch = scratch;
+  list->spooled = spooled;
+  list->crc = crc;
+}
+
 uint64_t as_cv_list_count(const as_cv_list *list) { return list->spooled + list->held; }
 
-/* Moves everything held in memory to the scratch file. */
-static int spool(as_cv_list *list) {
+int as_cv_list_spool(as_cv_list *list) {
   if (list->scratch < 0) {
     int fd = list->open_scratch(list->context);
     if (fd < 0) {
@@ -26,10 +33,11 @@ static int spool(as_cv_list *list) {
     list->scratch = fd;
   }
   int error = as_io_write(list->io, list->scratch, list->memory, list->held * AS_DIGEST_SIZE,
-                          list->spooled * AS_DIGEST_SIZE);
+                          list->base + list->spooled * AS_DIGEST_SIZE);
   if (error) {
     return error;
   }
+  list->crc = as_crc32c(list->crc, list->memory, list->held * AS_DIGEST_SIZE);
   list->spooled += list->held;
   list->held = 0;
   return 0;
@@ -41,7 +49,7 @@ static int make_room(as_cv_list *list) {
     return 0;
   }
   if (list->capacity == AS_CV_LIST_MEMORY) {
-    return spool(list);
+    return as_cv_list_spool(list);
   }
   size_t capacity = list->capacity ? list->capacity * 2 : FIRST_CAPACITY;
   uint8_t *memory = realloc(list->memory, capacity * AS_DIGEST_SIZE);
@@ -76,7 +84,7 @@ int as_cv_list_get(const as_cv_list *list, uint64_t first, size_t count, uint8_t
     uint64_t left = list->spooled - first;
     from_scratch = left < count ? (size_t)left : count;
     size_t size = from_scratch * AS_DIGEST_SIZE;
-    ssize_t got = as_io_read(list->io, list->scratch, out, size, first * AS_DIGEST_SIZE);
+    ssize_t got = as_io_read(list->io, list->scratch, out, size, list->base + first * AS_DIGEST_SIZE);
     if (got != (ssize_t)size) {
       return got < 0 ? (int)got : -EIO;
     }

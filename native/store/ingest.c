@@ -1,6 +1,6 @@
 /*
  * Taking in bytes, from the caller or from a file; see ingest.h. Nothing here makes anything visible.
- * May include: ingest.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_flush by commit.c.
+ * May include: ingest.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
  */
 #include "store/ingest.h"
 
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "store/session.h"
 
 enum {
   FIRST_PENDING = 4096,
@@ -50,13 +51,20 @@ static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
 
 int as_ingest_is_packed(const as_ingest *ingest) { return ingest->length <= AS_PACK_OBJECT_MAX; }
 
+/* Where the pending bytes begin. Call it before what comes is counted in `length`. */
+static uint64_t pending_start(const as_ingest *ingest) { return ingest->length - ingest->pending_size; }
+
+int as_ingest_write_pending(as_ingest *ingest) {
+  size_t written = (size_t)(ingest->stream->written - pending_start(ingest));
+  return write_out(ingest, ingest->pending + written, ingest->pending_size - written);
+}
+
 int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
-  as_store *store = ingest->store;
+  int error = as_ingest_write_pending(ingest);
   as_io_queue_end(&ingest->stream->queue); /* before the descriptor is somebody else's */
   *staged = ingest->stream->staged;
   ingest->stream->staged = AS_STAGED_NONE;
-  int error = as_io_write(store->io, staged->fd, ingest->pending, ingest->pending_size, ingest->stream->written);
-  return error ? as_store_fail(store, error, "write", "staging") : 0;
+  return error;
 }
 
 /* Makes room for `size` pending bytes. */
@@ -86,14 +94,26 @@ static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
   return error;
 }
 
-/* Turns a small ingest into a streaming one: what is pending is hashed, and stays pending. */
-static int start_stream(as_ingest *ingest) {
+uint8_t *as_ingest_keep(as_ingest *ingest, size_t size) {
+  if (reserve(ingest, size ? size : 1)) {
+    return NULL;
+  }
+  ingest->pending_size = size;
+  return ingest->pending;
+}
+
+int as_ingest_start_stream(as_ingest *ingest) {
   as_stream *stream = calloc(1, sizeof *stream);
   if (!stream) {
     return as_fail(-ENOMEM, "append", NULL);
   }
   stream->staged = AS_STAGED_NONE;
-  as_cv_list_init(&stream->values, ingest->store->io, as_staging_open_scratch, ingest->store);
+  if (ingest->session) {
+    as_cv_list_init(&stream->values, ingest->store->io, as_session_open_state, ingest->session);
+    stream->values.base = AS_CHECKPOINT_VALUES;
+  } else {
+    as_cv_list_init(&stream->values, ingest->store->io, as_staging_open_scratch, ingest->store);
+  }
   as_dual_init(&stream->dual, as_cv_list_add, &stream->values);
   ingest->stream = stream;
   ingest->error = as_dual_update(&stream->dual, ingest->pending, ingest->pending_size);
@@ -105,18 +125,19 @@ static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int e
   if (error) {
     return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
   }
-  int staged = ingest->stream->staged.fd >= 0;
-  if (ingest->pending_size + size <= (staged ? AS_COALESCE_SIZE : AS_PACK_OBJECT_MAX)) {
+  int may_be_packed = pending_start(ingest) == 0;
+  if (ingest->pending_size + size <= (may_be_packed ? AS_PACK_OBJECT_MAX : AS_COALESCE_SIZE)) {
     return keep_pending(ingest, bytes, size);
   }
-  if (!staged) { /* too large for a pack */
-    error = as_staging_create(ingest->store, &ingest->stream->staged);
+  if (ingest->stream->staged.fd < 0) { /* too large for a pack */
+    error = ingest->session ? as_session_open_part(ingest->session, &ingest->stream->staged)
+                            : as_staging_create(ingest->store, &ingest->stream->staged);
     if (error) {
       return error;
     }
   }
   if (ingest->pending_size) {
-    error = write_out(ingest, ingest->pending, ingest->pending_size);
+    error = as_ingest_write_pending(ingest);
     ingest->pending_size = 0;
   }
   return error ? error : write_out(ingest, bytes, size);
@@ -136,7 +157,7 @@ static int append(as_ingest *ingest, const void *bytes, size_t size) {
   if (stays_small(ingest, size)) {
     return note_appended(ingest, size, keep_pending(ingest, bytes, size));
   }
-  int error = ingest->stream ? 0 : start_stream(ingest);
+  int error = ingest->stream ? 0 : as_ingest_start_stream(ingest);
   if (!error) {
     error = write_hashed(ingest, bytes, size, as_dual_update(&ingest->stream->dual, bytes, size));
   }
@@ -173,7 +194,7 @@ int as_ingest_begin_whole(as_store *store, const void *bytes, size_t size, as_in
     ingest->pending = (uint8_t *)(uintptr_t)bytes; /* only read */
     ingest->pending_size = size;
     ingest->length = size;
-    error = size > AS_SMALL_SIZE ? start_stream(ingest) : 0;
+    error = size > AS_SMALL_SIZE ? as_ingest_start_stream(ingest) : 0;
   }
   if (error) {
     as_ingest_abort(ingest);
@@ -191,7 +212,7 @@ int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size) {
 
 /* Whether the ingest takes these bytes as a stream, which it begins to be if need be. */
 static int is_ready_stream(as_ingest *ingest, size_t size) {
-  return !ingest->error && !ingest->source && !ingest->borrowed && !stays_small(ingest, size) && (ingest->stream || !start_stream(ingest));
+  return !ingest->error && !ingest->source && !ingest->borrowed && !stays_small(ingest, size) && (ingest->stream || !as_ingest_start_stream(ingest));
 }
 
 void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2], int errors[2]) {
@@ -228,6 +249,9 @@ void as_ingest_abort(as_ingest *ingest) {
   }
   if (!ingest->borrowed) {
     free(ingest->pending);
+  }
+  if (ingest->session) {
+    as_session_leave(ingest->session);
   }
   free(ingest);
 }

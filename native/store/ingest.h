@@ -1,10 +1,11 @@
 /*
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
- * May include: store.h, packs.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c.
+ * May include: store.h, packs.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
  *
  * An object of at most one chunk group stays in memory and is not hashed before its commit, so that a batch of small ones
  * shares the multi-lane digest. A larger one is hashed as it comes; up to AS_PACK_OBJECT_MAX it stays in memory too, and
- * goes into a pack when it is committed; beyond, it goes to a staged file.
+ * goes into a pack when it is committed; beyond, it goes to a staged file. That of an upload session is its part, which the
+ * session's checkpoints write to even while the object may still be packed.
  */
 #ifndef AS_STORE_INGEST_H
 #define AS_STORE_INGEST_H
@@ -23,7 +24,7 @@ enum {
 typedef struct as_stream {
   as_dual dual;
   as_cv_list values;
-  as_staged staged;            /* none while the object may still be packed */
+  as_staged staged;            /* none while the object may still be packed, unless a session's checkpoint needed it */
   uint64_t written;            /* bytes in the staged file */
   uint64_t write_back_started; /* of those, handed to the disk already */
   as_io_queue queue;           /* zeros until then */
@@ -42,16 +43,27 @@ struct as_ingest {
   as_store *store;
   int error;         /* the first failure: from then on there is nothing to commit */
   uint64_t length;   /* bytes taken in */
-  uint8_t *pending;  /* bytes not written yet; all bytes while nothing is staged */
+  uint8_t *pending;  /* the last bytes: all while the object may be packed, those not written yet when it cannot be */
   size_t pending_size;
   int borrowed;      /* `pending` belongs to the caller */
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
   as_source *source; /* NULL unless a file is read */
+  struct as_session *session; /* NULL unless it is one call of an upload session */
 };
 
 /* Whether the object, now that all of it has come, belongs in a pack. */
 int as_ingest_is_packed(const as_ingest *ingest);
+
+/* Begins to hash: what is pending is hashed, and stays pending. Returns 0 or a negative error. */
+int as_ingest_start_stream(as_ingest *ingest);
+
+/* Keeps bytes that have been read from the staged file pending: `size` of them, into the buffer that is returned; NULL without
+ * memory. */
+uint8_t *as_ingest_keep(as_ingest *ingest, size_t size);
+
+/* Writes to the staged file, which there must be, what of the pending bytes is not there yet. Returns 0 or a negative errno. */
+int as_ingest_write_pending(as_ingest *ingest);
 
 /* Writes what is pending to the staged file and hands that over. Returns 0 or a negative errno. */
 int as_ingest_flush(as_ingest *ingest, as_staged *staged);

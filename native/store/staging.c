@@ -22,12 +22,14 @@ static void unique_name(as_store *store, as_staged *out) {
 }
 
 static int create_named(as_store *store, as_staged *out) {
+  out->kept = 0;
   unique_name(store, out);
   out->fd = as_io_open(store->io, store->staging, out->name, O_RDWR | O_CREAT | O_EXCL, OBJECT_MODE);
   return out->fd < 0 ? out->fd : 0;
 }
 
 static int create_nameless(as_store *store, as_staged *out) {
+  out->kept = 0;
   out->name[0] = '\0';
   out->fd = as_io_open(store->io, store->staging, ".", O_RDWR | O_TMPFILE, OBJECT_MODE);
   return out->fd < 0 ? out->fd : 0;
@@ -65,8 +67,26 @@ int as_staging_create(as_store *store, as_staged *out) {
   return 0;
 }
 
+/* Gives a session's part its final name in place of its own, never both: what is a part may still change. Afterwards it is as
+ * unwritable as other objects; if that fails it is stored all the same. */
+static int move_kept(as_store *store, as_staged *staged, int directory, const char *path) {
+  const as_io *io = store->io;
+  struct stat status;
+  int error = io->rename(io, store->root, staged->name, directory, path);
+  if (!error) {
+    staged->name[0] = '\0';
+    if (io->stat(io, staged->fd, &status) == 0) {
+      io->change_mode(io, staged->fd, status.st_mode & OBJECT_MODE);
+    }
+  }
+  return error;
+}
+
 int as_staging_link(as_store *store, as_staged *staged, int directory, const char *path) {
   const as_io *io = store->io;
+  if (staged->kept) {
+    return move_kept(store, staged, directory, path);
+  }
   if (staged->name[0] == '\0') {
     return io->link_open(io, staged->fd, directory, path);
   }
@@ -79,6 +99,9 @@ int as_staging_link(as_store *store, as_staged *staged, int directory, const cha
 
 int as_staging_replace(as_store *store, as_staged *staged, int directory, const char *path) {
   const as_io *io = store->io;
+  if (staged->kept) {
+    return move_kept(store, staged, directory, path);
+  }
   if (staged->name[0] == '\0') { /* only a name can be renamed over another */
     as_staged named = AS_STAGED_NONE;
     unique_name(store, &named);
@@ -98,7 +121,7 @@ int as_staging_replace(as_store *store, as_staged *staged, int directory, const 
 
 void as_staging_discard(as_store *store, as_staged *staged) {
   if (staged->fd >= 0) {
-    if (staged->name[0] != '\0') {
+    if (staged->name[0] != '\0' && !staged->kept) {
       store->io->unlink(store->io, store->staging, staged->name);
     }
     as_io_close(store->io, &staged->fd);

@@ -13,7 +13,8 @@
 
 typedef struct as_staged {
   int fd;        /* -1: nothing staged */
-  char name[48]; /* in staging/; "" when the file has none */
+  int kept;      /* an upload session's part: its name is relative to the store's folder, and it moves from there or stays */
+  char name[96]; /* in staging/; "" when the file has none */
 } as_staged;
 
 #define AS_STAGED_NONE ((as_staged){.fd = -1})
@@ -34,7 +35,7 @@ int as_staging_link(as_store *store, as_staged *staged, int directory, const cha
 /* As as_staging_link, in place of whatever has the name. */
 int as_staging_replace(as_store *store, as_staged *staged, int directory, const char *path);
 
-/* Closes the file, and removes it unless it has been linked. Does nothing when nothing is staged. */
+/* Closes the file, and removes it unless it has been linked or is kept. Does nothing when nothing is staged. */
 void as_staging_discard(as_store *store, as_staged *staged);
 
 /* Opens a nameless file for passing data, also where the store is read-only; `store` is an as_store. Returns a

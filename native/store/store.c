@@ -41,12 +41,13 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
   store->io = io;
   store->path = copy;
   store->read_only = read_only;
-  store->root = store->objects = store->staging = store->packs_folder = store->lock = -1;
+  store->root = store->objects = store->staging = store->packs_folder = store->lock = store->uploads = -1;
   atomic_init(&store->staging_counter, 0);
   for (int i = 0; i < AS_NAME_LOCKS; i++) {
     pthread_mutex_init(&store->names[i], NULL);
   }
   pthread_mutex_init(&store->mutex, NULL);
+  pthread_cond_init(&store->sessions_changed, NULL);
   for (int i = 0; i < AS_FAN_OUT; i++) {
     store->folders[i].changed = 1;
   }
@@ -57,6 +58,7 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
 static void dispose(as_store *store) {
   as_packs_close(store);
   as_io_close(store->io, &store->packs_folder);
+  as_io_close(store->io, &store->uploads);
   as_io_close(store->io, &store->objects);
   as_io_close(store->io, &store->staging);
   as_io_close(store->io, &store->lock); /* gives the lock back */
@@ -67,6 +69,7 @@ static void dispose(as_store *store) {
   for (int i = 0; i < AS_NAME_LOCKS; i++) {
     pthread_mutex_destroy(&store->names[i]);
   }
+  pthread_cond_destroy(&store->sessions_changed);
   pthread_mutex_destroy(&store->mutex);
   free(store->path);
   free(store);

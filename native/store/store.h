@@ -4,7 +4,8 @@
  *
  * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), pack….c and segments.c (small
  * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
- * are known to survive a power cut), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), reader.c and
+ * are known to survive a power cut), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes
+ * in over several calls), reader.c and
  * verifier.c (bytes out).
  */
 #ifndef AS_STORE_STORE_H
@@ -34,6 +35,7 @@ typedef struct as_durable {
 
 struct as_packs;
 struct as_segments;
+struct as_session;
 
 struct as_store {
   const as_io *io;
@@ -53,6 +55,10 @@ struct as_store {
   as_durable fan_out;                   /* objects/ itself */
   uint8_t *buffers[AS_SPARE_BUFFERS];   /* page-aligned, AS_STEP_SIZE bytes each */
   unsigned buffer_count;
+  struct as_session *sessions;          /* those somebody is writing to or looking at */
+  pthread_cond_t sessions_changed;
+  int uploads;                          /* descriptor of uploads/, -1 until it is needed */
+  int uploads_changed;                  /* names have gone from there that are not durably gone */
 };
 
 /* as_store_open on a given I/O engine. */

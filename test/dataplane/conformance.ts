@@ -14,7 +14,14 @@ import type { Test } from 'tap';
 import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import { fileSource } from '../../lib/dataplane/file-source.js';
-import type { ByteRange, ByteSource, ContentAddress, DataPlane, IngestResult } from '../../lib/dataplane/spi.js';
+import type {
+  ByteRange,
+  ByteSource,
+  ContentAddress,
+  DataPlane,
+  IngestResult,
+  SessionResult,
+} from '../../lib/dataplane/spi.js';
 import { formatBlake3, formatSha256, toHex } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
 import { GROUP_SIZE } from '../../lib/limits.js';
@@ -28,6 +35,8 @@ export interface Subject {
     close(): Promise<void>;
     /** Flips one bit of the stored byte at `offset`; absent when the backend cannot be reached behind its back. */
     damage?(address: ContentAddress, offset: number): Promise<void>;
+    /** Upload sessions are offered. `reopen` ends the data plane and opens it again with what it kept; absent when it keeps nothing. */
+    sessions?: { reopen?(): Promise<DataPlane> };
   }>;
 }
 
@@ -56,6 +65,14 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
     await t.test('verify finds whole objects intact and absent ones missing', (t) => verifyIntact(t, opened));
     await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
+    if (opened.sessions === undefined) t.comment('no upload sessions here: their tests left out');
+    else {
+      await t.test('upload sessions give what a plain ingest gives', (t) => sessionSplits(t, opened));
+      await t.test('upload sessions go on only from where they stand', (t) => sessionOffsets(t, opened));
+      await t.test('upload sessions check what is expected when they end', (t) => sessionHints(t, opened));
+      await t.test('upload sessions have one writer', (t) => sessionWriters(t, opened));
+      await t.test('upload sessions keep what came before a cut', (t) => sessionCuts(t, opened));
+    }
     await t.test('everything at once', (t) => everythingAtOnce(t, opened));
     await t.test('health says what stands behind', (t) => health(t, opened));
     if (opened.damage === undefined) t.comment('this backend cannot be damaged behind its back: damage tests left out');
@@ -274,6 +291,174 @@ async function everythingAtOnce(t: Test, { plane }: Opened): Promise<void> {
       if (i % 3 === 0) t.equal((await plane.deleteObject(address)).deleted, true);
     }),
   );
+}
+
+/** Sizes below, at and beyond what an implementation may treat differently. */
+async function sessionSplits(t: Test, opened: Opened): Promise<void> {
+  let { plane } = opened;
+  for (const size of [0, 1, GROUP_SIZE, GROUP_SIZE + 1, 200_000, 300_000, 3_500_017]) {
+    const bytes = randomBytes(size);
+    const id = `split-${size}`;
+    let offset = 0;
+    for (const end of [0, random(size + 1), random(size + 1), random(size + 1)].sort((a, b) => a - b)) {
+      const part = bytes.subarray(offset, end);
+      const result = await plane.ingestStream(stream(pieces(part, 70_000)), { session: { id, offset, final: false } });
+      checkPrefix(t, result, id, bytes.subarray(0, end));
+      t.same(decodeCanonical(encodeCanonical(plain(result))), result, 'a session result survives canonical CBOR');
+      offset = end;
+      if (random(2) === 0 && opened.sessions?.reopen) plane = opened.plane = await opened.sessions.reopen();
+      t.same(await plane.ingestStream(stream([]), { session: { id, query: true } }), result, 'a query says the same');
+    }
+    const rest = stream([bytes.subarray(offset)]);
+    const result = await plane.ingestStream(rest, { size, session: { id, offset, final: true } });
+    t.match(result, { size, existed: size < 2 ? Boolean : false, healed: false }); // tests before may have stored such small ones
+    t.ok(result.receipts.length >= 1, 'there is a receipt');
+    t.equal(formatSha256(result.sha256), sha256(bytes));
+    const address = formatBlake3(result.blake3);
+    t.ok(equal(await read(plane, address), bytes), 'the same bytes come back');
+    t.equal((await plane.verifyObject(address)).status, 'intact');
+    t.equal((await ingest(plane, bytes)).existed, true, 'a plain ingest finds them');
+    await rejects(t, plane.ingestStream(stream([]), { session: { id, query: true } }), 'AS_ERR_NOT_FOUND');
+    await plane.deleteObject(address);
+  }
+}
+
+async function sessionOffsets(t: Test, { plane }: Opened): Promise<void> {
+  const bytes = randomBytes(400_000);
+  const id = 'offsets';
+  const append = (offset: number, final = false) =>
+    plane.ingestStream(stream([bytes.subarray(offset)]), { session: { id, offset, final } });
+  await rejects(t, append(1_000), 'AS_ERR_NOT_FOUND');
+  const first = await plane.ingestStream(stream([bytes.subarray(0, 300_000)]), {
+    session: { id, offset: 0, final: false },
+  });
+  for (const wrong of [0, 299_999, 300_001]) {
+    for (const final of [false, true]) {
+      await t.rejects(append(wrong, final), { code: 'AS_ERR_OFFSET', details: { expected: 300_000 } });
+    }
+  }
+  t.same(await plane.ingestStream(stream([]), { session: { id, query: true } }), first, 'nothing has changed');
+  const nothing = await plane.ingestStream(stream([]), { session: { id, offset: 300_000, final: false } });
+  t.same(nothing, first, 'no bytes are no progress');
+  const done = (await append(300_000, true)) as IngestResult;
+  t.equal(formatSha256(done.sha256), sha256(bytes));
+  await rejects(t, append(300_000, true), 'AS_ERR_NOT_FOUND');
+  t.match(await append(0, true), { existed: true }, 'from its beginning it is a new session');
+  for (let i = 0; i < 2; i++) {
+    const gone = await plane.ingestStream(stream([]), { session: { id, abort: true } });
+    checkPrefix(t, gone, id, new Uint8Array(0));
+  }
+  await append(0);
+  await plane.ingestStream(stream([]), { session: { id, abort: true } });
+  await rejects(t, append(400_000, true), 'AS_ERR_NOT_FOUND');
+  for (const bad of ['', '../x', 'a/b', 'ü', 'a.part', 'x'.repeat(65)]) {
+    await rejects(
+      t,
+      plane.ingestStream(stream([]), { session: { id: bad, offset: 0, final: false } }),
+      'AS_ERR_INVALID_ARGUMENT',
+    );
+  }
+  for (const offset of [-1, 1.5, Number.NaN, 2 ** 60]) {
+    await rejects(
+      t,
+      plane.ingestStream(stream([]), { session: { id, offset, final: false } }),
+      'AS_ERR_INVALID_ARGUMENT',
+    );
+  }
+}
+
+async function sessionHints(t: Test, { plane }: Opened): Promise<void> {
+  for (const size of [1_000, 800_000]) {
+    const bytes = randomBytes(size);
+    const id = `hints-${size}`;
+    const offset = Math.floor(size / 2);
+    const wrong = sha256('other');
+    const rest = () => stream([bytes.subarray(offset)]);
+    const session = { id, offset, final: true } as const;
+    const hints = { sha256: wrong, size: 7, session: { id, offset: 0, final: false } } as const;
+    await plane.ingestStream(stream([bytes.subarray(0, offset)]), hints);
+    await rejects(t, plane.ingestStream(rest(), { session, sha256: wrong }), 'AS_ERR_DIGEST_MISMATCH');
+    await rejects(t, plane.ingestStream(rest(), { session, size: size + 1 }), 'AS_ERR_SIZE_MISMATCH');
+    const stands = await plane.ingestStream(stream([]), { session: { id, query: true } });
+    checkPrefix(t, stands, id, bytes.subarray(0, offset));
+    const result = await plane.ingestStream(rest(), { session, sha256: sha256(bytes), size });
+    t.equal(result.size, size, 'the session has stayed, and ends well');
+  }
+}
+
+async function sessionWriters(t: Test, { plane }: Opened): Promise<void> {
+  const id = 'writers';
+  const bytes = randomBytes(500_000);
+  let go: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let begun: () => void = () => undefined;
+  const started = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  async function* slow(): AsyncGenerator<Uint8Array> {
+    begun();
+    yield bytes.subarray(0, 300_000);
+    await gate;
+    yield bytes.subarray(300_000);
+  }
+  const writing = plane.ingestStream(slow(), { session: { id, offset: 0, final: true } });
+  await started;
+  const second = plane.ingestStream(stream([bytes]), { session: { id, offset: 0, final: false } });
+  await rejects(t, second, 'AS_ERR_CONFLICT');
+  await rejects(t, plane.ingestStream(stream([]), { session: { id, abort: true } }), 'AS_ERR_CONFLICT');
+  const many = Array.from({ length: 20 }, (_, i) =>
+    plane.ingestStream(stream(pieces(bytes, 90_001)), { session: { id: `writer-${i}`, offset: 0, final: true } }),
+  );
+  t.equal((await Promise.all(many)).filter(({ existed }) => !existed).length, 1, 'others go on meanwhile');
+  go();
+  t.equal(formatSha256((await writing).sha256), sha256(bytes));
+}
+
+/** A source that throws, or pauses for long: what came before it is there. */
+async function sessionCuts(t: Test, { plane }: Opened): Promise<void> {
+  const bytes = randomBytes(2_500_000);
+  const id = 'cuts';
+  const failure = new Error('the connection was cut');
+  let offset = 0;
+  for (const final of [false, true, false]) {
+    const next = offset + 700_000;
+    async function* cut(): AsyncGenerator<Uint8Array> {
+      yield* pieces(bytes.subarray(offset, next), 65_536);
+      throw failure;
+    }
+    await t.rejects(plane.ingestStream(cut(), { session: { id, offset, final } }), failure);
+    const stands = await plane.ingestStream(stream([]), { session: { id, query: true } });
+    checkPrefix(t, stands, id, bytes.subarray(0, next));
+    offset = next;
+  }
+  let go: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  async function* pausing(): AsyncGenerator<Uint8Array> {
+    yield bytes.subarray(offset, offset + 10);
+    await gate;
+    yield bytes.subarray(offset + 10);
+  }
+  const result = plane.ingestStream(pausing(), { session: { id, offset, final: true } });
+  for (let tries = 0; ; tries++) {
+    const stands = await plane.ingestStream(stream([]), { session: { id, query: true } });
+    if (stands.session.offset === offset + 10) break;
+    if (tries === 100) t.fail('ten bytes are not durable after ten seconds');
+    if (tries === 100) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  go();
+  t.equal(formatSha256((await result).sha256), sha256(bytes));
+}
+
+function checkPrefix(t: Test, result: SessionResult, id: string, prefix: Uint8Array): void {
+  t.same(result.session, { id, offset: prefix.byteLength });
+  t.equal(result.size, prefix.byteLength);
+  t.equal(formatSha256(result.sha256), sha256(prefix));
+  t.equal(result.blake3.byteLength, 32);
 }
 
 async function health(t: Test, { plane }: Opened): Promise<void> {

@@ -1,7 +1,8 @@
 /** The in-process data plane on the local backend: the conformance kit, and what is its own: locks, formats, closing, arenas. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once as eventOf } from 'node:events';
 import { chmod, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +11,14 @@ import { Arena } from '../../lib/dataplane/inproc/arena.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
+import { SESSION_CHECKPOINT_SIZE } from '../../lib/limits.js';
 import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
 import { damageStored, flip } from '../support/stored.js';
 import { conformance } from './conformance.js';
+
+const SESSION_CHILD = new URL('./session-child.js', import.meta.url).pathname;
 
 async function folder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'artifactstore-inproc-'));
@@ -31,11 +35,17 @@ async function* once(bytes: Uint8Array) {
 
 async function openSubject(options: Partial<InprocOptions> = {}) {
   const path = await folder();
-  const plane = await openInproc({ path, ...options });
+  let current = await openInproc({ path, ...options });
+  const reopen = async () => {
+    await current.close();
+    current = await openInproc({ path, ...options });
+    return current;
+  };
   return {
-    plane,
+    plane: current,
+    sessions: { reopen },
     close: async () => {
-      await plane.close();
+      await current.close();
       await rm(path, { recursive: true });
     },
     damage: (address: ContentAddress, offset: number) => damageStored(path, address, offset),
@@ -121,6 +131,70 @@ t.test('damage in helper files', async (t) => {
   await truncate(objectPath(path, address), 100_000);
   t.match(await plane.verifyObject(address), { status: 'corrupt' }, 'a truncated file is noticed');
   t.match(await plane.ingestStream(once(bytes), {}), { healed: true });
+});
+
+t.test('upload sessions are listed, and refused when their files are damaged', async (t) => {
+  const path = await folder();
+  const plane = await openInproc({ path });
+  t.teardown(async () => {
+    await plane.close();
+    await rm(path, { recursive: true });
+  });
+  t.same(await plane.uploadSessions(), []);
+  const before = Date.now();
+  await plane.ingestStream(once(randomBytes(400_000)), { session: { id: 'a', offset: 0, final: false } });
+  await plane.ingestStream(once(randomBytes(10)), { session: { id: 'b', offset: 0, final: false } });
+  const sessions = await plane.uploadSessions();
+  t.same(sessions.map(({ id }) => id).sort(), ['a', 'b']);
+  for (const { changed, storedSize } of sessions) {
+    t.ok(changed >= before - 2_000 && changed <= Date.now() + 2_000, 'when it last changed');
+    t.ok(storedSize > 0);
+  }
+  await truncate(join(path, 'uploads', 'a.part'), 399_999);
+  const append = () => plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', offset: 400_000, final: true } });
+  await t.rejects(append(), { code: 'AS_ERR_CORRUPT' });
+  await t.rejects(plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', query: true } }), {
+    code: 'AS_ERR_CORRUPT',
+  });
+  await plane.ingestStream(once(randomBytes(1)), { session: { id: 'a', abort: true } });
+  t.same(
+    (await plane.uploadSessions()).map(({ id }) => id),
+    ['b'],
+  );
+});
+
+t.test('a fast upload session becomes durable as it goes', async (t) => {
+  const { plane, close } = await openSubject();
+  t.teardown(close);
+  const query = () => plane.ingestStream(once(new Uint8Array(1)), { session: { id: 'fast', query: true } });
+  async function* fast() {
+    yield new Uint8Array(SESSION_CHECKPOINT_SIZE + 10);
+    t.ok((await query()).session.offset >= SESSION_CHECKPOINT_SIZE, 'before more is asked for');
+  }
+  const result = await plane.ingestStream(fast(), { session: { id: 'fast', offset: 0, final: true } });
+  t.equal(result.size, SESSION_CHECKPOINT_SIZE + 10);
+});
+
+t.test('an upload session outlives kill -9', async (t) => {
+  const path = await folder();
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  const bytes = randomBytes(40_000_000);
+  await writeFile(join(path, 'bytes'), bytes);
+  const child = spawn(process.execPath, [SESSION_CHILD, join(path, 'data'), join(path, 'bytes')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await eventOf(child.stdout, 'data'); // it has acknowledged the first 20 MB and is taking the rest
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGKILL');
+  await eventOf(child, 'exit');
+  const plane = await openInproc({ path: join(path, 'data') });
+  t.teardown(() => plane.close());
+  const { session } = await plane.ingestStream(once(bytes), { session: { id: 'killed', query: true } });
+  t.ok(session.offset >= 20_000_000, `${session.offset} bytes are there`);
+  const { offset } = session;
+  const rest = once(bytes.subarray(offset));
+  const result = await plane.ingestStream(rest, { session: { id: 'killed', offset, final: true } });
+  t.same(Buffer.from(result.sha256), createHash('sha256').update(bytes).digest());
 });
 
 t.test('files that are not what they seem', async (t) => {

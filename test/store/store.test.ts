@@ -62,6 +62,7 @@ async function opened(t: Test, options: Partial<StoreOptions> = {}): Promise<Sto
 function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>): ClosableDataPlane {
   return {
     ingestStream: (source, hints) => plane.ingestStream(source, hints),
+    uploadSessions: () => plane.uploadSessions(),
     serveObject: (address, range) => plane.serveObject(address, range),
     verifyObject: (address) => plane.verifyObject(address),
     deleteObject: (address) => plane.deleteObject(address),
@@ -226,7 +227,7 @@ t.test('one encoding: the data plane’s result, the event’s payload and the a
   const watched = altered(plane, {
     ingestStream: async (source, hints) => {
       const result = await plane.ingestStream(source, hints);
-      results.push(result);
+      results.push(result as IngestResult);
       return result;
     },
   });

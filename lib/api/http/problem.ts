@@ -40,6 +40,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_NATIVE: { status: 500, private: true },
   AS_ERR_NO_SPACE: { status: 507, private: true },
   AS_ERR_NOT_FOUND: { status: 404 },
+  AS_ERR_OFFSET: { status: 409 },
   AS_ERR_RANGE: { status: 416 },
   AS_ERR_READ_ONLY: { status: 403, private: true },
   AS_ERR_SIZE_MISMATCH: { status: 400 },

@@ -15,6 +15,7 @@ import {
   GATHER_ALONE_SIZE,
   GATHERED_MAX,
   GATHERED_SIZE_MAX,
+  SESSION_ID_LENGTH_MAX,
 } from '../../limits.js';
 import {
   type Expectation,
@@ -24,15 +25,17 @@ import {
   type NativeCompacted,
   type NativeHealth,
   type NativeIngested,
+  type NativeSession,
+  type NativeSessionEntry,
   type NativeVerified,
   Op,
   OpenFlag,
   type Operation,
 } from '../../native/addon.js';
 import type { Scheduler } from '../../native/scheduler.js';
-import type { ContentAddress, IngestHints } from '../spi.js';
+import type { ContentAddress, ObjectHints } from '../spi.js';
 import { Gather } from './gather.js';
-import { openError, readError, sourceError, storeError } from './native-errors.js';
+import { openError, readError, sessionError, sourceError, storeError } from './native-errors.js';
 
 export interface LocalOptions {
   /** Folder of the data plane's own. */
@@ -52,12 +55,12 @@ export interface ReadStart {
 
 interface Whole {
   bytes: Uint8Array;
-  hints: IngestHints;
+  hints: ObjectHints;
 }
 
 interface File {
   path: string | Uint8Array;
-  hints: IngestHints;
+  hints: ObjectHints;
 }
 
 export class LocalBackend {
@@ -104,7 +107,7 @@ export class LocalBackend {
   }
 
   /** A whole object in memory, which must not change until the answer; shares operation and commit with others that wait. */
-  ingestWhole(bytes: Uint8Array, hints: IngestHints): Promise<NativeIngested> {
+  ingestWhole(bytes: Uint8Array, hints: ObjectHints): Promise<NativeIngested> {
     checkSize(hints);
     // A larger one is copied no more than it must be: alone, it goes down as it is.
     const weight = bytes.byteLength < GATHER_ALONE_SIZE ? bytes.byteLength : Number.POSITIVE_INFINITY;
@@ -144,7 +147,7 @@ export class LocalBackend {
     await this.#store(this.scheduler.run<null>([Op.ingestAppend, ingest, bytes], bytes.byteLength));
   }
 
-  ingestCommit(ingest: Handle, hints: IngestHints): Promise<NativeIngested> {
+  ingestCommit(ingest: Handle, hints: ObjectHints): Promise<NativeIngested> {
     return this.#store(this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints)]), hints);
   }
 
@@ -152,8 +155,37 @@ export class LocalBackend {
     await this.scheduler.run<null>([Op.ingestAbort, ingest]);
   }
 
+  /** An ingest that goes on with an upload session: for `ingestAppend`, `sessionCheckpoint`, and `sessionCommit` or `ingestAbort`. */
+  sessionBegin(id: string, offset: number): Promise<Handle> {
+    checkSession(id, offset);
+    return this.#session(this.scheduler.run<Handle>([Op.sessionBegin, this.store, id, offset]), id, {}, offset);
+  }
+
+  sessionCheckpoint(ingest: Handle, id: string): Promise<NativeSession> {
+    return this.#session(this.scheduler.run<NativeSession>([Op.sessionCheckpoint, ingest]), id);
+  }
+
+  sessionCommit(ingest: Handle, id: string, hints: ObjectHints): Promise<NativeIngested> {
+    const commit = this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints)]);
+    return this.#session(commit, id, hints);
+  }
+
+  sessionLook(id: string): Promise<NativeSession> {
+    checkSession(id);
+    return this.#session(this.scheduler.run<NativeSession>([Op.sessionLook, this.store, id]), id);
+  }
+
+  async sessionRemove(id: string): Promise<void> {
+    checkSession(id);
+    await this.#session(this.scheduler.run<number>([Op.sessionRemove, this.store, id]), id);
+  }
+
+  sessionList(): Promise<NativeSessionEntry[]> {
+    return this.#store(this.scheduler.run<NativeSessionEntry[]>([Op.sessionList, this.store]));
+  }
+
   /** The first FILE_FIRST_STEP_SIZE bytes of a file: the finished ingest if that was all of it, else a handle for `filePump`. */
-  fileBegin(path: string | Uint8Array, hints: IngestHints): Promise<NativeIngested | Handle> {
+  fileBegin(path: string | Uint8Array, hints: ObjectHints): Promise<NativeIngested | Handle> {
     checkSize(hints);
     return this.#files.add({ path, hints }, 0);
   }
@@ -234,18 +266,37 @@ export class LocalBackend {
     ) as Promise<NativeCompacted>;
   }
 
-  #store<T>(outcome: Promise<T>, hints: IngestHints = {}): Promise<T> {
+  #session<T>(outcome: Promise<T>, id: string, hints: ObjectHints = {}, offset?: number): Promise<T> {
+    return outcome.catch((error) => Promise.reject(sessionError(error, this.path, id, hints, offset)));
+  }
+
+  #store<T>(outcome: Promise<T>, hints: ObjectHints = {}): Promise<T> {
     return outcome.catch((error) => Promise.reject(storeError(error, this.path, hints)));
   }
 }
 
 /** Null when nothing is expected of any of them, which is what most batches are. */
-function expectations(items: { hints: IngestHints }[]): Expectations {
+function expectations(items: { hints: ObjectHints }[]): Expectations {
   const some = items.some(({ hints: { blake3, sha256, size } }) => (blake3 ?? sha256 ?? size) !== undefined);
   return some ? items.map(({ hints }) => expectation(hints)) : null;
 }
 
-function checkSize(hints: IngestHints): void {
+function checkSession(id: string, offset = 0): void {
+  if (typeof id !== 'string' || id.length > SESSION_ID_LENGTH_MAX || !/^[A-Za-z0-9_-]+$/.test(id)) {
+    throw new ArtifactStoreError(
+      'AS_ERR_INVALID_ARGUMENT',
+      `"${id}" cannot be the id of an upload session; give 1 to ${SESSION_ID_LENGTH_MAX} of A to Z, a to z, 0 to 9, _ and -.`,
+    );
+  }
+  if (!(Number.isSafeInteger(offset) && offset >= 0)) {
+    throw new ArtifactStoreError(
+      'AS_ERR_INVALID_ARGUMENT',
+      `offset ${offset} is not a number of bytes; give an integer from 0 to 2^53-1.`,
+    );
+  }
+}
+
+function checkSize(hints: ObjectHints): void {
   if (hints.size !== undefined && !(Number.isSafeInteger(hints.size) && hints.size >= 0)) {
     throw new ArtifactStoreError(
       'AS_ERR_INVALID_ARGUMENT',
@@ -254,7 +305,7 @@ function checkSize(hints: IngestHints): void {
   }
 }
 
-function expectation(hints: IngestHints): Expectation {
+function expectation(hints: ObjectHints): Expectation {
   checkSize(hints);
   return [
     hints.blake3 === undefined ? null : digestBytes(hints.blake3),

@@ -9,7 +9,7 @@ import { ArtifactStoreError } from '../../errors.js';
 import { DIGEST_SIZE } from '../../limits.js';
 import type { NativeFailure } from '../../native/addon.js';
 import { NativeError } from '../../native/scheduler.js';
-import type { ContentAddress, IngestHints } from '../spi.js';
+import type { ContentAddress, ObjectHints } from '../spi.js';
 
 /** Opening the store in folder `path` failed. */
 export function openError(error: unknown, path: string): unknown {
@@ -51,7 +51,7 @@ export function openError(error: unknown, path: string): unknown {
 }
 
 /** Something failed on the side of the store in folder `path`, or what was expected of the bytes did not hold. */
-export function storeError(error: unknown, path: string, hints: IngestHints): unknown {
+export function storeError(error: unknown, path: string, hints: ObjectHints): unknown {
   if (!(error instanceof NativeError)) return error;
   const { failure } = error;
   const at = { path, detail: failure.detail };
@@ -84,7 +84,7 @@ export function storeError(error: unknown, path: string, hints: IngestHints): un
 }
 
 /** Taking in the local file `source` failed: on its side or on the store's. */
-export function sourceError(error: unknown, source: string | Uint8Array, hints: IngestHints): unknown {
+export function sourceError(error: unknown, source: string | Uint8Array, hints: ObjectHints): unknown {
   if (!(error instanceof NativeError)) return error;
   const path = typeof source === 'string' ? source : Buffer.from(source).toString();
   const { name, detail } = error.failure;
@@ -106,6 +106,46 @@ export function sourceError(error: unknown, source: string | Uint8Array, hints: 
         'AS_ERR_SOURCE_UNREADABLE',
         `${path} cannot be read (${detail}). Check that it exists and that you may read it.`,
         { path, detail },
+      );
+    default:
+      return storeError(error, path, hints);
+  }
+}
+
+/** A call of the upload session `id` failed, at `offset` if it appends. */
+export function sessionError(error: unknown, path: string, id: string, hints: ObjectHints, offset?: number): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const { name, detail, durable, size } = error.failure;
+  switch (name) {
+    case 'AS_E_OFFSET':
+      return new ArtifactStoreError(
+        'AS_ERR_OFFSET',
+        `Upload session ${id} stands at byte ${durable}, not ${offset}. Go on from there.`,
+        { id, offset, expected: durable },
+      );
+    case 'AS_E_MISSING':
+      return new ArtifactStoreError(
+        'AS_ERR_NOT_FOUND',
+        `There is no upload session ${id}, or it has ended. Begin one at offset 0.`,
+        { id },
+      );
+    case 'AS_E_BUSY':
+      return new ArtifactStoreError(
+        'AS_ERR_CONFLICT',
+        `Somebody else is writing to upload session ${id}. Repeat when that call has ended.`,
+        { id },
+      );
+    case 'AS_E_CORRUPT':
+      return new ArtifactStoreError(
+        'AS_ERR_CORRUPT',
+        `The files of upload session ${id} are damaged (${detail}). Abort it and send the object again.`,
+        { id, detail },
+      );
+    case 'AS_E_SIZE':
+      return new ArtifactStoreError(
+        'AS_ERR_SIZE_MISMATCH',
+        `${hints.size} bytes were announced and ${size} came. Nothing was stored; ask where upload session ${id} stands and go on, or abort it.`,
+        { id, expected: hints.size, actual: size },
       );
     default:
       return storeError(error, path, hints);
@@ -142,7 +182,7 @@ export function readError(error: unknown, address: ContentAddress): unknown {
   }
 }
 
-function mismatch(failure: NativeFailure, hints: IngestHints): ArtifactStoreError {
+function mismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreError {
   const came = failure.digests ?? new Uint8Array(2 * DIGEST_SIZE);
   const blake3 = formatBlake3(came.subarray(0, DIGEST_SIZE));
   const sha256 = formatSha256(came.subarray(DIGEST_SIZE));
@@ -155,7 +195,7 @@ function mismatch(failure: NativeFailure, hints: IngestHints): ArtifactStoreErro
   );
 }
 
-function sizeMismatch(failure: NativeFailure, hints: IngestHints): ArtifactStoreError {
+function sizeMismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreError {
   const actual = failure.size ?? 0;
   const expected = hints.size ?? 0;
   return new ArtifactStoreError(

@@ -12,12 +12,13 @@ import {
   DIGEST_SIZE,
   FILE_STEP_SIZE,
   READ_SLAB_COUNT,
+  SESSIONS_WRITTEN_MAX,
   SLAB_COUNT,
   SLAB_SIZE,
   WORKERS_MAX,
   WORKERS_MIN,
 } from '../../limits.js';
-import type { NativeIngested } from '../../native/addon.js';
+import type { NativeIngested, NativeSession } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
 import { LocalBackend } from '../backend/local.js';
@@ -29,7 +30,12 @@ import type {
   DataPlane,
   DeletionResult,
   IngestHints,
+  IngestOutcome,
   IngestResult,
+  ObjectHints,
+  SessionAppend,
+  SessionHints,
+  SessionResult,
   VerifyResult,
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
@@ -37,6 +43,7 @@ import { Arena } from './arena.js';
 import { Compaction, type CompactionReport } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
 import { serveBytes } from './serve.js';
+import { appendSession } from './session.js';
 
 export interface InprocOptions {
   /** Folder of the data plane's own. */
@@ -49,10 +56,21 @@ export interface InprocOptions {
   threads?: number;
 }
 
+/** What is kept of an upload session that has not ended. */
+export interface UploadSession {
+  id: string;
+  /** When it last changed: milliseconds since 1970. */
+  changed: number;
+  /** Bytes it takes on disk. */
+  storedSize: number;
+}
+
 /** The contract's five operations, upkeep that needs no decision, and an end. */
 export interface ClosableDataPlane extends DataPlane {
   /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
   compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport>;
+  /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
+  uploadSessions(): Promise<UploadSession[]>;
   /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
   close(): Promise<void>;
 }
@@ -94,6 +112,8 @@ class InprocDataPlane implements ClosableDataPlane {
   #idle: (() => void) | undefined;
   #closed = false;
   readonly #compaction: Compaction;
+  /** Upload sessions being written to. */
+  #sessions = 0;
 
   constructor(
     private readonly backend: LocalBackend,
@@ -102,17 +122,18 @@ class InprocDataPlane implements ClosableDataPlane {
     this.#compaction = new Compaction((from) => backend.compact(from));
   }
 
-  async ingestStream(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
+  async ingestStream<H extends IngestHints | SessionHints>(source: ByteSource, hints: H): Promise<IngestOutcome<H>> {
     this.#enter();
     try {
-      return ingestResult(
-        await (isFileSource(source)
-          ? ingestFile(this.backend, source, hints)
-          : ingestBytes(this.backend, this.#writeArena, source, hints)),
-      );
+      const outcome = hints.session ? this.#ingestSession(source, hints) : this.#ingestWhole(source, hints);
+      return (await outcome) as IngestOutcome<H>;
     } finally {
       this.#leave();
     }
+  }
+
+  uploadSessions(): Promise<UploadSession[]> {
+    return this.#track(() => this.backend.sessionList());
   }
 
   async *serveObject(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
@@ -178,6 +199,47 @@ class InprocDataPlane implements ClosableDataPlane {
     await this.scheduler.close(() => this.backend.closing());
   }
 
+  async #ingestWhole(source: ByteSource, hints: ObjectHints): Promise<IngestResult> {
+    return ingestResult(
+      await (isFileSource(source)
+        ? ingestFile(this.backend, source, hints)
+        : ingestBytes(this.backend, this.#writeArena, source, hints)),
+    );
+  }
+
+  async #ingestSession(source: ByteSource, hints: SessionHints): Promise<IngestResult | SessionResult> {
+    const { session } = hints;
+    if ('query' in session) return sessionResult(session.id, await this.backend.sessionLook(session.id));
+    if ('abort' in session) {
+      await this.backend.sessionRemove(session.id);
+      const digests = new Uint8Array(2 * DIGEST_SIZE);
+      loadAddon().digestMany([new Uint8Array(0)], digests);
+      return sessionResult(session.id, { offset: 0, digests });
+    }
+    return this.#appendSession(source, session, hints);
+  }
+
+  async #appendSession(
+    source: ByteSource,
+    step: SessionAppend,
+    hints: ObjectHints,
+  ): Promise<IngestResult | SessionResult> {
+    if (this.#sessions >= SESSIONS_WRITTEN_MAX) {
+      throw new ArtifactStoreError(
+        'AS_ERR_LIMIT',
+        `${SESSIONS_WRITTEN_MAX} upload sessions are being written to, as many as may be at once. Repeat when one has ended.`,
+        { limit: SESSIONS_WRITTEN_MAX },
+      );
+    }
+    this.#sessions++;
+    try {
+      const native = await appendSession(this.backend, this.#writeArena, source, step, hints);
+      return 'offset' in native ? sessionResult(step.id, native) : ingestResult(native);
+    } finally {
+      this.#sessions--;
+    }
+  }
+
   async #verify(address: ContentAddress): Promise<VerifyResult> {
     const { verifier } = await this.backend.verifyBegin(address);
     try {
@@ -240,6 +302,15 @@ function ingestResult(native: NativeIngested): IngestResult {
         durability: 'synced',
       },
     ],
+  };
+}
+
+function sessionResult(id: string, { offset, digests }: NativeSession): SessionResult {
+  return {
+    session: { id, offset },
+    blake3: digests.subarray(0, DIGEST_SIZE),
+    sha256: digests.subarray(DIGEST_SIZE),
+    size: offset,
   };
 }
 

@@ -9,7 +9,7 @@ import { ArtifactStoreError } from '../../errors.js';
 import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE, SLAB_SIZE, STREAM_HELD_MAX } from '../../limits.js';
 import type { Handle, NativeIngested } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
-import { type ByteSource, type FileSource, type IngestHints, isBytesSource } from '../spi.js';
+import { type ByteSource, type FileSource, isBytesSource, type ObjectHints } from '../spi.js';
 import type { Arena, Slab } from './arena.js';
 
 /** Reads a stream to its end and stores it. */
@@ -17,7 +17,7 @@ export async function ingestBytes(
   backend: LocalBackend,
   arena: Arena,
   source: ByteSource,
-  hints: IngestHints,
+  hints: ObjectHints,
 ): Promise<NativeIngested> {
   if (isBytesSource(source) && source.bytes.byteLength <= SLAB_SIZE) return backend.ingestWhole(source.bytes, hints);
   const held = new HeldBytes();
@@ -61,7 +61,7 @@ class HeldBytes {
 export async function ingestFile(
   backend: LocalBackend,
   source: FileSource,
-  hints: IngestHints,
+  hints: ObjectHints,
 ): Promise<NativeIngested> {
   refuseAborted(source);
   const first = await backend.fileBegin(source.path, hints);
@@ -89,7 +89,7 @@ function refuseAborted(source: FileSource): void {
 }
 
 /** One stream on its way in. */
-class StreamIngest {
+export class StreamIngest {
   #slab: Slab | undefined;
   #used = 0;
   #ingest: Handle | undefined;
@@ -97,11 +97,15 @@ class StreamIngest {
   #appending: Promise<void> = Promise.resolve();
   #ended = false;
 
+  /** @param ingest an ingest that has begun already; otherwise one begins when there is more than a slab */
   constructor(
     private readonly backend: LocalBackend,
     private readonly arena: Arena,
-    private readonly hints: IngestHints,
-  ) {}
+    private readonly hints: ObjectHints,
+    ingest?: Handle,
+  ) {
+    this.#ingest = ingest;
+  }
 
   async write(chunk: Uint8Array): Promise<void> {
     for (let offset = 0; offset < chunk.byteLength; ) {
@@ -119,10 +123,20 @@ class StreamIngest {
     if (this.#ingest === undefined) {
       return this.backend.ingestWhole(this.#slab?.bytes.subarray(0, this.#used) ?? new Uint8Array(0), this.hints);
     }
+    return this.end((ingest) => this.backend.ingestCommit(ingest, this.hints));
+  }
+
+  /** Ends an ingest that has begun, with a commit of the caller's. */
+  async end(commit: (ingest: Handle) => Promise<NativeIngested>): Promise<NativeIngested> {
+    await this.drain();
+    this.#ended = true;
+    return commit(this.#ingest as Handle);
+  }
+
+  /** Has the core take all that was written so far. */
+  async drain(): Promise<void> {
     if (this.#used > 0) await this.#flush();
     await this.#appending;
-    this.#ended = true;
-    return this.backend.ingestCommit(this.#ingest, this.hints);
   }
 
   /** Gives everything back, whatever happened before. */

@@ -56,8 +56,12 @@ int as_packs_put_runs(as_packs *packs, uint64_t first, uint64_t last, const as_r
   while (before < packs->run_count && packs->runs[before].last < first) {
     before++;
   }
-  memcpy(all, packs->runs, before * sizeof *all);
-  memcpy(all + before, runs, count * sizeof *all);
+  for (size_t i = 0; i < before; i++) {
+    all[i] = packs->runs[i];
+  }
+  for (size_t i = 0; i < count; i++) {
+    all[before + i] = runs[i];
+  }
   kept = before + count;
   for (size_t i = before; i < packs->run_count; i++) {
     if (packs->runs[i].last <= last) {

@@ -372,6 +372,8 @@ static void test_flipped_bits(void) {
       check_status(&status, bytes, status.offset);
       earlier += status.offset == first;
       unnoticed += status.offset == second;
+    }
+    if (!error && (!of_first || bit % 16 == 0)) {
       as_ingested out = finish(store, ID, bytes, status.offset, size);
       check_object(store, &out, bytes, size);
       CHECK_INT(as_store_remove(store, out.digests.blake3, &(int){0}, &(uint64_t){0}), 0);

@@ -372,6 +372,8 @@ static void test_flipped_bits(void) {
       check_status(&status, bytes, status.offset);
       earlier += status.offset == first;
       unnoticed += status.offset == second;
+    }
+    if (!error && (!of_first || bit % 16 == 0)) {
       as_ingested out = finish(store, ID, bytes, status.offset, size);
       check_object(store, &out, bytes, size);
       CHECK_INT(as_store_remove(store, out.digests.blake3, &(int){0}, &(uint64_t){0}), 0);
@@ -508,8 +510,8 @@ static void child(int pipe_end, const uint8_t *bytes, uint64_t seed) {
   pause();
 }
 
-/* One child's life. Returns the last offset it told, UINT64_MAX when it stored the object. */
-static uint64_t live_and_die(const uint8_t *bytes, uint64_t *random) {
+/* One child's life, up to `most` ns long. Returns the last offset it told, UINT64_MAX when it stored the object. */
+static uint64_t live_and_die(const uint8_t *bytes, uint64_t *random, uint64_t most) {
   int ends[2], how;
   uint64_t told = 0, seed = next_random(random);
   as_session_status status;
@@ -521,7 +523,7 @@ static uint64_t live_and_die(const uint8_t *bytes, uint64_t *random) {
     child(ends[1], bytes, seed);
   }
   close(ends[1]);
-  struct timespec pause = {0, (long)(next_random(random) % 15000000)};
+  struct timespec pause = {0, (long)(next_random(random) % most)};
   nanosleep(&pause, NULL);
   CHECK(kill(pid, SIGKILL) == 0, "kill");
   while (read(ends[0], &status, sizeof status) == sizeof status) {
@@ -540,11 +542,12 @@ static void test_kills(void) {
   int kills = 0, resumed = 0;
   printf("seed %llu\n", (unsigned long long)random);
   for (int round = 0; round < 4; round++) {
+    uint64_t most = 15000000; /* longer each time: a slow machine or a sanitizer gets there too */
     uint8_t *bytes = make_bytes(KILL_SIZE, random + (uint64_t)round);
     as_digests digests = digests_of(bytes, KILL_SIZE);
-    for (;; kills++) {
+    for (;; kills++, most += most < 500000000 ? most / 8 : 0) {
       as_session_status status;
-      uint64_t told = live_and_die(bytes, &random), size;
+      uint64_t told = live_and_die(bytes, &random, most), size;
       as_store *store = open_store(0);
       int stored = as_store_stat(store, digests.blake3, &size) == 0;
       int error = as_session_look(store, ID, &status);

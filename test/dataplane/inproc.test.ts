@@ -11,7 +11,7 @@ import { Arena } from '../../lib/dataplane/inproc/arena.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
-import { SESSION_CHECKPOINT_SIZE } from '../../lib/limits.js';
+import { SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX } from '../../lib/limits.js';
 import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
@@ -173,6 +173,26 @@ t.test('a fast upload session becomes durable as it goes', async (t) => {
   }
   const result = await plane.ingestStream(fast(), { session: { id: 'fast', offset: 0, final: true } });
   t.equal(result.size, SESSION_CHECKPOINT_SIZE + 10);
+});
+
+t.test('upload sessions written to at once are bounded', async (t) => {
+  const { plane, close } = await openSubject();
+  t.teardown(close);
+  let go: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  async function* waiting() {
+    await gate;
+    yield new Uint8Array(1);
+  }
+  const append = (id: string) => plane.ingestStream(waiting(), { session: { id, offset: 0, final: true } });
+  const writing = Array.from({ length: SESSIONS_WRITTEN_MAX }, (_, i) => append(`w${i}`));
+  await t.rejects(append('more'), { code: 'AS_ERR_LIMIT' });
+  go();
+  t.equal((await Promise.all(writing)).length, SESSIONS_WRITTEN_MAX);
+  t.equal((await append('more')).existed, true, 'then there is room again');
+  t.same(await plane.uploadSessions(), [], 'nothing is left of them');
 });
 
 t.test('an upload session outlives kill -9', async (t) => {

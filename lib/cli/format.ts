@@ -66,11 +66,10 @@ export function showPath(path: Uint8Array): string {
  * written `\\`, `\n`, `\r` and the line starts with a backslash. Bytes, because a name need not be UTF-8.
  */
 export function digestLine(digest: Digest, path: Uint8Array): Uint8Array {
-  const escaped = Buffer.from(path)
-    .toString('latin1')
-    .replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
-  const mark = escaped.length === path.byteLength ? '' : '\\';
-  return Buffer.concat([Buffer.from(`${mark}${digest}  `), Buffer.from(escaped, 'latin1'), Buffer.from('\n')]);
+  const raw = Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1'); // byte for byte, whatever they stand for
+  const escaped = raw.replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
+  const mark = escaped === raw ? '' : '\\';
+  return Buffer.from(`${mark}${digest}  ${escaped}\n`, 'latin1');
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r' };

@@ -57,12 +57,11 @@ export class Output {
 
   /**
    * One result of many. Those of one turn of the event loop are written together, because a write each costs more than many a result; on a
-   * person's screen it is written at once. Await it: it waits only when the reader lags behind.
+   * person's screen it is written at once. Only the form that is asked for is made. Await it: it waits only when the reader lags behind.
    */
-  async resultSoon(text: string | Uint8Array, json: object): Promise<void> {
-    if (this.terminal) return this.result(text, json);
-    const line = this.json ? `${JSON.stringify(json)}\n` : typeof text === 'string' ? `${text}\n` : text;
-    const bytes = Buffer.from(line);
+  async resultSoon(text: () => Uint8Array, json: () => object): Promise<void> {
+    const bytes = this.json ? Buffer.from(`${JSON.stringify(json())}\n`) : text();
+    if (this.terminal) return this.write(bytes);
     this.#waiting.push(bytes);
     this.#waitingSize += bytes.byteLength;
     if (this.#waitingSize >= WAITING_SIZE_MAX) return this.flush();

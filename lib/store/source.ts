@@ -6,7 +6,7 @@
 
 import { resolve } from 'node:path';
 import { fileSource } from '../dataplane/file-source.js';
-import type { ByteSource } from '../dataplane/spi.js';
+import type { ByteSource, BytesSource } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 
 /** Bytes, a stream of bytes (Node and web streams too), or a local file by its path. */
@@ -32,7 +32,9 @@ export function isRepeatable(source: PutSource): boolean {
  */
 export function toByteSource(source: PutSource, watch: Watch): ByteSource {
   if (watch.signal?.aborted) throw aborted();
-  if (source instanceof Uint8Array) return new BytesSource(source, watch);
+  if (source instanceof Uint8Array) {
+    return watch.onProgress || watch.signal ? new OneChunk(source, watch) : new WholeBytes(source, watch);
+  }
   if (isPath(source)) return fromPath(source.path, watch);
   if (isIterable(source)) return watched(source, watch);
   throw new ArtifactStoreError(
@@ -54,11 +56,11 @@ function fromPath(path: string | Uint8Array, { onProgress, signal }: Watch): Byt
 }
 
 /** Bytes as a stream of one chunk. It is never silent, so looking at the signal between two steps is soon enough. */
-class BytesSource implements AsyncIterableIterator<Uint8Array> {
+class OneChunk implements AsyncIterableIterator<Uint8Array> {
   #given = false;
 
   constructor(
-    private readonly bytes: Uint8Array,
+    readonly chunk: Uint8Array,
     private readonly watch: Watch,
   ) {}
 
@@ -70,11 +72,18 @@ class BytesSource implements AsyncIterableIterator<Uint8Array> {
     const { onProgress, signal } = this.watch;
     if (signal?.aborted) return Promise.reject(aborted());
     if (this.#given) {
-      onProgress?.(this.bytes.byteLength);
+      onProgress?.(this.chunk.byteLength);
       return Promise.resolve({ done: true, value: undefined });
     }
     this.#given = true;
-    return Promise.resolve({ done: false, value: this.bytes });
+    return Promise.resolve({ done: false, value: this.chunk });
+  }
+}
+
+/** Bytes that a data plane may take as they are, because nobody asks to be told of their way. */
+class WholeBytes extends OneChunk implements BytesSource {
+  get bytes(): Uint8Array {
+    return this.chunk;
   }
 }
 

@@ -95,16 +95,20 @@ async function ingest(
   if (found.kind === 'failed') throw found.error;
   if (found.kind === 'skipped') return undefined;
   const source = isStdin(found.path) ? process.stdin : { path: absolutePath(found.path) };
-  let taken = 0;
-  const onProgress = (size: number) => {
-    totals.size += size - taken;
-    taken = size;
-  };
   return store.put(source, {
-    onProgress,
+    onProgress: adding(totals),
     signal: session.signal,
     ...(expect !== undefined && { expect: expect as Digest }),
   });
+}
+
+/** What one file reports of its way, added to the whole. */
+function adding(totals: Totals): (size: number) => void {
+  let taken = 0;
+  return (size) => {
+    totals.size += size - taken;
+    taken = size;
+  };
 }
 
 /** A file that cannot be read does not keep the others out; anything else ends the run. */
@@ -114,22 +118,18 @@ function settleFailure(session: Session, error: unknown, { path }: Found): void 
   else session.stop(error as Error);
 }
 
-async function report(session: Session, { path }: Found, result: PutResult, totals: Totals): Promise<void> {
-  const { blake3, sha256, size, existed, healed, receipts, event } = result;
+function report(session: Session, { path }: Found, result: PutResult, totals: Totals): Promise<void> {
   totals.count++;
-  if (existed) totals.known++;
+  if (result.existed) totals.known++;
+  return session.output.resultSoon(
+    () => digestLine(result.blake3, path),
+    () => resultJson(path, result),
+  );
+}
+
+function resultJson(path: Buffer, { blake3, sha256, size, existed, healed, receipts, event }: PutResult) {
   const { seq, id, time } = event;
-  const line = session.output.json ? '' : digestLine(blake3, path);
-  await session.output.resultSoon(line, {
-    ...pathJson(path),
-    blake3,
-    sha256,
-    size,
-    existed,
-    healed,
-    receipts,
-    event: { seq, id, time },
-  });
+  return { ...pathJson(path), blake3, sha256, size, existed, healed, receipts, event: { seq, id, time } };
 }
 
 function noteSkipped(session: Session, path: Buffer, reason: string): void {

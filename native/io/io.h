@@ -46,6 +46,7 @@ struct as_io {
   int (*lock)(const as_io *io, int fd, int exclusive); /* flock, never waiting: -EWOULDBLOCK when another holds it */
   int (*list)(const as_io *io, int directory, const char *path, as_io_visit visit, void *context);
   int (*will_read_in_order)(const as_io *io, int fd);                            /* a hint; failure means nothing */
+  int (*start_read)(const as_io *io, int fd, uint64_t offset, uint64_t size);    /* into the page cache; also a hint */
   int (*start_write_back)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* a hint; failure means nothing */
   int (*punch)(const as_io *io, int fd, uint64_t offset, uint64_t size); /* gives the blocks back; reads give zeros */
   int (*clone)(const as_io *io, int from, int to); /* `to` shares all blocks of `from` (FICLONE) */

@@ -146,6 +146,11 @@ static int posix_list(const as_io *io, int directory, const char *path, as_io_vi
   return result;
 }
 
+static int posix_start_read(const as_io *io, int fd, uint64_t offset, uint64_t size) {
+  (void)io;
+  return -posix_fadvise(fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
 static int posix_will_read_in_order(const as_io *io, int fd) {
   (void)io;
   return -posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -200,6 +205,7 @@ const as_io *as_io_posix(void) {
       .lock = posix_lock,
       .list = posix_list,
       .will_read_in_order = posix_will_read_in_order,
+      .start_read = posix_start_read,
       .start_write_back = posix_start_write_back,
       .punch = posix_punch,
       .clone = posix_clone,

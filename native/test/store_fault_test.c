@@ -263,6 +263,10 @@ static int f_list(const as_io *io, int directory, const char *path, as_io_visit 
   return error ? error : REAL->list(REAL, directory, path, visit, context);
 }
 
+static int f_start_read(const as_io *io, int fd, uint64_t offset, uint64_t size) {
+  return (void)io, (void)fd, (void)offset, (void)size, -EIO;
+}
+
 static int f_will_read_in_order(const as_io *io, int fd) { return (void)io, (void)fd, -EIO; }
 
 static int f_start_write_back(const as_io *io, int fd, uint64_t offset, uint64_t size) {
@@ -278,7 +282,8 @@ static as_io faulty = {.name = "faulty", .open = f_open, .close = f_close, .read
                        .sync_file_system = f_sync_file_system, .link = f_link, .link_open = f_link_open,
                        .rename = f_rename, .unlink = f_unlink, .make_directory = f_make_directory, .stat = f_stat,
                        .stat_at = f_stat_at, .stat_file_system = f_stat_file_system, .lock = f_lock, .list = f_list,
-                       .will_read_in_order = f_will_read_in_order, .start_write_back = f_start_write_back};
+                       .will_read_in_order = f_will_read_in_order,
+                       .start_read = f_start_read, .start_write_back = f_start_write_back};
 
 static void plan_fault(fault kind, int error, int at) {
   plan = kind;

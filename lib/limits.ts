@@ -48,6 +48,15 @@ export const GATHERED_SIZE_MAX = 2 * 1024 * 1024;
 /** Bytes from which on an object in memory has an operation of its own: copying it beside others would cost more than it saves. */
 export const GATHER_ALONE_SIZE = 64 * 1024;
 
+/** Objects whose verification or deletion shares one operation: several times the share of the hand-over in its cost. */
+export const STORED_GATHERED_MAX = 512;
+
+/** Bytes of the largest object verified within a shared operation; a longer one is read in steps of its own, a millisecond of its kind at least. */
+export const VERIFY_WHOLE_SIZE_MAX = 1024 * 1024;
+
+/** Objects read in steps of their own at once: several a worker, and each holds a file open. */
+export const VERIFIERS_MAX = 16;
+
 /** Local files that share one operation: some milliseconds of opening and reading. */
 export const FILES_GATHERED_MAX = 512;
 

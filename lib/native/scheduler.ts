@@ -29,7 +29,7 @@ const SYNCING: ReadonlySet<number> = new Set([
   Op.ingestMany,
   Op.filesMany,
   Op.verifyFinish,
-  Op.remove,
+  Op.removeMany,
 ]);
 
 /** An outcome that was an error; the caller knows what it asked for and words the message. */

@@ -11,6 +11,7 @@
 #include "convert.h"
 #include "handles.h"
 #include "many.h"
+#include "many_stored.h"
 
 namespace artifactstore {
 
@@ -36,7 +37,8 @@ enum Code : uint32_t {
   kVerifyPump,
   kVerifyFinish,
   kVerifyAbort,
-  kRemove,
+  kVerifyMany,
+  kRemoveMany,
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -215,7 +217,7 @@ Napi::Value verify_begin(Napi::Env env, const Arguments &in) {
   if (!store) return stale(env);
   as_verifier *verifier = nullptr;
   uint64_t size = 0;
-  int error = as_verifier_open(store.get(), in.digest(2), &verifier, &size);
+  int error = as_verifier_open(store.get(), in.digest(2), static_cast<unsigned>(in.integer(3)), &verifier, &size);
   if (error) return failure(env, error);
   uint32_t id = handles().add(Kind::verifier, verifier, in.handle(1));
   return numbers(env, {static_cast<double>(size), static_cast<double>(id)});
@@ -245,17 +247,6 @@ Napi::Value verify_abort(Napi::Env env, const Arguments &in) {
   return env.Null();
 }
 
-// [1 if something was there, bytes freed].
-Napi::Value store_remove(Napi::Env env, const Arguments &in) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  int removed = 0;
-  uint64_t freed = 0;
-  int error = as_store_remove(store.get(), in.digest(2), &removed, &freed);
-  if (error) return failure(env, error);
-  return numbers(env, {static_cast<double>(removed), static_cast<double>(freed)});
-}
-
 // An empty value means: the outcome is set by what the batch gathers.
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
@@ -281,7 +272,8 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyPump: return verify_pump(env, Arguments(operation, "verifyPump"));
     case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
-    case kRemove: return store_remove(env, Arguments(operation, "remove"));
+    case kVerifyMany: return verify_many(env, Arguments(operation, "verifyMany"));
+    case kRemoveMany: return remove_many(env, Arguments(operation, "removeMany"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

@@ -9,11 +9,14 @@ import { digestBytes } from '../../digest-name.js';
 import { ArtifactStoreError } from '../../errors.js';
 import {
   BATCH_BYTES_MAX,
+  DIGEST_SIZE,
   FILE_FIRST_STEP_SIZE,
   FILES_GATHERED_MAX,
   GATHER_ALONE_SIZE,
   GATHERED_MAX,
   GATHERED_SIZE_MAX,
+  STORED_GATHERED_MAX,
+  VERIFY_WHOLE_SIZE_MAX,
 } from '../../limits.js';
 import {
   type Expectation,
@@ -22,13 +25,17 @@ import {
   type NativeColumns,
   type NativeHealth,
   type NativeIngested,
+  type NativeRemovedColumns,
   type NativeVerified,
+  type NativeVerifiedColumns,
   Op,
   OpenFlag,
   type Operation,
+  VerifyMode,
 } from '../../native/addon.js';
 import type { Scheduler } from '../../native/scheduler.js';
 import type { ContentAddress, IngestHints } from '../spi.js';
+import { ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
 import { openError, readError, sourceError, storeError } from './native-errors.js';
 
@@ -58,22 +65,38 @@ interface File {
   hints: IngestHints;
 }
 
+/** Which digests a verification computes. */
+export type VerifyDigests = keyof typeof VerifyMode;
+
 export class LocalBackend {
   /** Readers that nobody has closed yet: an iteration may be abandoned half-way. */
   readonly #readers = new Set<Handle>();
   /** Memory that workers see too, in which gathered objects go down; as many as were in use at once. */
   readonly #shared: Uint8Array[] = [];
-  readonly #wholes = new Gather<Whole>({
+  readonly #wholes = new Gather<Whole, NativeColumns, NativeIngested | Handle>({
     countMax: GATHERED_MAX,
     weightMax: GATHERED_SIZE_MAX,
     run: (take) => this.#runWholes(take),
+    outcome: ingestOutcome,
     error: (cause, { hints }) => storeError(cause, this.path, hints),
   });
-  readonly #files = new Gather<File>({
+  readonly #files = new Gather<File, NativeColumns, NativeIngested | Handle>({
     countMax: FILES_GATHERED_MAX,
     weightMax: Number.POSITIVE_INFINITY,
     run: (take) => this.#runFiles(take),
+    outcome: ingestOutcome,
     error: (cause, { path, hints }) => sourceError(cause, path, hints),
+  });
+  readonly #verifications = { both: this.#gatherVerifications('both'), blake3: this.#gatherVerifications('blake3') };
+  readonly #removals = new Gather<ContentAddress, NativeRemovedColumns, number[]>({
+    countMax: STORED_GATHERED_MAX,
+    weightMax: Number.POSITIVE_INFINITY,
+    run: (take) => {
+      const build = (): Operation => [Op.removeMany, this.store, addressBytes(take())];
+      return this.scheduler.run<NativeRemovedColumns>({ code: Op.removeMany, build });
+    },
+    outcome: removeOutcome,
+    error: (cause) => storeError(cause, this.path, {}),
   });
 
   private constructor(
@@ -199,9 +222,35 @@ export class LocalBackend {
     await this.scheduler.run<null>([Op.readClose, reader]);
   }
 
-  async verifyBegin(address: ContentAddress): Promise<{ size: number; verifier: Handle }> {
+  /** Verifies a whole object together with others that wait; null when it is too large for that, see `verifyBegin`. */
+  verifyWhole(address: ContentAddress, digests: VerifyDigests): Promise<NativeVerified | null> {
+    return this.#verifications[digests].add(address, 0);
+  }
+
+  #gatherVerifications(digests: VerifyDigests): Gather<ContentAddress, NativeVerifiedColumns, NativeVerified | null> {
+    const limits = [VERIFY_WHOLE_SIZE_MAX, BATCH_BYTES_MAX] as const;
+    return new Gather({
+      countMax: STORED_GATHERED_MAX,
+      weightMax: Number.POSITIVE_INFINITY,
+      run: (take) => {
+        const build = (): Operation => [
+          Op.verifyMany,
+          this.store,
+          addressBytes(take()),
+          VerifyMode[digests],
+          ...limits,
+        ];
+        return this.scheduler.run<NativeVerifiedColumns>({ code: Op.verifyMany, build }, BATCH_BYTES_MAX);
+      },
+      outcome: verifyOutcome,
+      error: readError,
+    });
+  }
+
+  /** Begins to verify an object in steps: `verifyPump` until it gives 0, then `verifyFinish`. */
+  async verifyBegin(address: ContentAddress, digests: VerifyDigests): Promise<{ size: number; verifier: Handle }> {
     const [size = 0, verifier = 0] = await this.scheduler
-      .run<number[]>([Op.verifyBegin, this.store, digestBytes(address)])
+      .run<number[]>([Op.verifyBegin, this.store, digestBytes(address), VerifyMode[digests]])
       .catch((error) => Promise.reject(readError(error, address)));
     return { size, verifier };
   }
@@ -219,9 +268,7 @@ export class LocalBackend {
   }
 
   async remove(address: ContentAddress): Promise<{ deleted: boolean; freedSize: number }> {
-    const [removed = 0, freedSize = 0] = await this.#store(
-      this.scheduler.run<number[]>([Op.remove, this.store, digestBytes(address)]),
-    );
+    const [removed = 0, freedSize = 0] = await this.#removals.add(address, 0);
     return { deleted: removed !== 0, freedSize };
   }
 
@@ -234,6 +281,13 @@ export class LocalBackend {
 function expectations(items: { hints: IngestHints }[]): Expectations {
   const some = items.some(({ hints: { blake3, sha256, size } }) => (blake3 ?? sha256 ?? size) !== undefined);
   return some ? items.map(({ hints }) => expectation(hints)) : null;
+}
+
+/** Addresses one behind the other. */
+function addressBytes(addresses: readonly ContentAddress[]): Uint8Array {
+  const bytes = new Uint8Array(addresses.length * DIGEST_SIZE);
+  for (const [index, address] of addresses.entries()) bytes.set(digestBytes(address), index * DIGEST_SIZE);
+  return bytes;
 }
 
 function checkSize(hints: IngestHints): void {

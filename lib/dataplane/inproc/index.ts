@@ -14,13 +14,14 @@ import {
   READ_SLAB_COUNT,
   SLAB_COUNT,
   SLAB_SIZE,
+  VERIFIERS_MAX,
   WORKERS_MAX,
   WORKERS_MIN,
 } from '../../limits.js';
-import type { NativeIngested } from '../../native/addon.js';
+import type { NativeIngested, NativeVerified } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
-import { LocalBackend } from '../backend/local.js';
+import { LocalBackend, type VerifyDigests } from '../backend/local.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -30,11 +31,13 @@ import type {
   DeletionResult,
   IngestHints,
   IngestResult,
+  VerifyOptions,
   VerifyResult,
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { ingestBytes, ingestFile } from './ingest.js';
+import { Permits } from './permits.js';
 import { serveBytes } from './serve.js';
 
 export interface InprocOptions {
@@ -86,6 +89,7 @@ class InprocDataPlane implements ClosableDataPlane {
   readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
+  readonly #verifiers = new Permits(VERIFIERS_MAX);
   /** Operations under way, and who waits for their end. */
   #running = 0;
   #idle: (() => void) | undefined;
@@ -116,11 +120,14 @@ class InprocDataPlane implements ClosableDataPlane {
     yield* serveBytes(this.backend, this.#readArena, address, range);
   }
 
-  verifyObject(address: ContentAddress): Promise<VerifyResult> {
+  verifyObject(address: ContentAddress, options: VerifyOptions = {}): Promise<VerifyResult> {
     return this.#track(async () => {
       checkAddress(address);
+      const digests = options.digests ?? 'both';
+      checkDigests(digests);
       try {
-        return await this.#verify(address);
+        const whole = await this.backend.verifyWhole(address, digests);
+        return verifyResult(whole ?? (await this.#verifiers.run(() => this.#verify(address, digests))), digests);
       } catch (error) {
         if (isStoreError(error, 'AS_ERR_NOT_FOUND'))
           return { status: 'missing', size: 0, damaged: [], repaired: false };
@@ -165,23 +172,15 @@ class InprocDataPlane implements ClosableDataPlane {
     await this.scheduler.close(() => this.backend.closing());
   }
 
-  async #verify(address: ContentAddress): Promise<VerifyResult> {
-    const { verifier } = await this.backend.verifyBegin(address);
+  async #verify(address: ContentAddress, digests: VerifyDigests): Promise<NativeVerified> {
+    const { verifier } = await this.backend.verifyBegin(address, digests);
     try {
       while ((await this.backend.verifyPump(verifier, FILE_STEP_SIZE)) > 0);
     } catch (error) {
       await this.backend.verifyAbort(verifier);
       throw error;
     }
-    const { intact, size, digests, damaged, repaired } = await this.backend.verifyFinish(verifier);
-    return {
-      status: intact ? 'intact' : 'corrupt',
-      size,
-      blake3: digests.slice(0, DIGEST_SIZE),
-      sha256: digests.slice(DIGEST_SIZE),
-      damaged: damaged.map(([start, end]) => ({ start, end })),
-      repaired,
-    };
+    return this.backend.verifyFinish(verifier);
   }
 
   #refuseClosed(): void {
@@ -228,6 +227,27 @@ function ingestResult(native: NativeIngested): IngestResult {
       },
     ],
   };
+}
+
+function verifyResult(native: NativeVerified, computed: VerifyDigests): VerifyResult {
+  const { intact, size, digests, damaged, repaired } = native;
+  return {
+    status: intact ? 'intact' : 'corrupt',
+    size,
+    blake3: digests.slice(0, DIGEST_SIZE),
+    ...(computed === 'both' && { sha256: digests.slice(DIGEST_SIZE) }),
+    damaged: damaged.map(([start, end]) => ({ start, end })),
+    repaired,
+  };
+}
+
+function checkDigests(digests: string): void {
+  if (digests === 'both' || digests === 'blake3') return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `An object cannot be verified by "${digests}": write both or blake3.`,
+    { digests },
+  );
 }
 
 function checkAddress(address: string): void {

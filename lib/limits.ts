@@ -57,6 +57,10 @@ export const VERIFY_WHOLE_SIZE_MAX = 1024 * 1024;
 /** Objects read in steps of their own at once: several a worker, and each holds a file open. */
 export const VERIFIERS_MAX = 16;
 
+/** Objects of a scrub that are read from the registry at once, and those under way: enough for a full batch in every worker and one waiting. */
+export const SCRUB_PAGE_SIZE = 1000;
+export const SCRUB_IN_FLIGHT_MAX = 2048;
+
 /** Local files that share one operation: some milliseconds of opening and reading. */
 export const FILES_GATHERED_MAX = 512;
 

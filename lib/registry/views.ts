@@ -18,6 +18,7 @@ import { factsOf } from '../events/kinds.js';
 import type { StoredEvent } from '../events/log.js';
 import type { Changes, View } from '../events/view.js';
 import type { ObjectState } from './registry.js';
+import { verifications } from './verifications.js';
 
 /**
  * What a batch means for one object. As long as the batch holds nothing that sets its state whatever it was, the outcome depends on
@@ -121,7 +122,7 @@ const objects: View = {
 };
 
 /** The views that the registry needs. */
-export const registryViews: readonly View[] = [objects];
+export const registryViews: readonly View[] = [objects, verifications];
 
 function project(events: readonly StoredEvent[]): Changes {
   const changes = new Map<string, Change>();

@@ -302,7 +302,9 @@ static uint64_t lay_out(const commit *work, uint64_t start) {
 static void put_payload(const as_pack_item *item, uint64_t start, uint8_t *buffer, size_t *filled) {
   size_t at = (size_t)(item->record.at.offset - start);
   memset(buffer + *filled, 0, at - *filled);
-  memcpy(buffer + at, item->bytes, item->record.at.size);
+  if (item->record.at.size) { /* an empty object may have no bytes to point to */
+    memcpy(buffer + at, item->bytes, item->record.at.size);
+  }
   size_t outboard = (size_t)as_outboard_size(item->record.at.size);
   if (outboard) {
     memcpy(buffer + at + item->record.at.size, item->outboard, outboard);

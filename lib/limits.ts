@@ -48,8 +48,11 @@ export const GATHERED_SIZE_MAX = 2 * 1024 * 1024;
 /** Bytes from which on an object in memory has an operation of its own: copying it beside others would cost more than it saves. */
 export const GATHER_ALONE_SIZE = 64 * 1024;
 
-/** Objects whose verification or deletion shares one operation: several times the share of the hand-over in its cost. */
-export const STORED_GATHERED_MAX = 512;
+/** Objects whose verification shares one operation: enough to make the hand-over small beside it, few enough for every worker to have some. */
+export const VERIFIED_GATHERED_MAX = 512;
+
+/** Objects whose deletion shares one operation: as many as one commit of packs holds, and the more there are the more of their space is given back in one piece. */
+export const REMOVED_GATHERED_MAX = 4096;
 
 /** Bytes of the largest object verified within a shared operation; a longer one is read in steps of its own, a millisecond of its kind at least. */
 export const VERIFY_WHOLE_SIZE_MAX = 1024 * 1024;

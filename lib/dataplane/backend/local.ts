@@ -15,7 +15,8 @@ import {
   GATHER_ALONE_SIZE,
   GATHERED_MAX,
   GATHERED_SIZE_MAX,
-  STORED_GATHERED_MAX,
+  REMOVED_GATHERED_MAX,
+  VERIFIED_GATHERED_MAX,
   VERIFY_WHOLE_SIZE_MAX,
 } from '../../limits.js';
 import {
@@ -89,7 +90,7 @@ export class LocalBackend {
   });
   readonly #verifications = { both: this.#gatherVerifications('both'), blake3: this.#gatherVerifications('blake3') };
   readonly #removals = new Gather<ContentAddress, NativeRemovedColumns, number[]>({
-    countMax: STORED_GATHERED_MAX,
+    countMax: REMOVED_GATHERED_MAX,
     weightMax: Number.POSITIVE_INFINITY,
     run: (take) => {
       const build = (): Operation => [Op.removeMany, this.store, addressBytes(take())];
@@ -230,7 +231,7 @@ export class LocalBackend {
   #gatherVerifications(digests: VerifyDigests): Gather<ContentAddress, NativeVerifiedColumns, NativeVerified | null> {
     const limits = [VERIFY_WHOLE_SIZE_MAX, BATCH_BYTES_MAX] as const;
     return new Gather({
-      countMax: STORED_GATHERED_MAX,
+      countMax: VERIFIED_GATHERED_MAX,
       weightMax: Number.POSITIVE_INFINITY,
       run: (take) => {
         const build = (): Operation => [

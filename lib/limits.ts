@@ -53,6 +53,21 @@ export const COMPACT_AFTER_DELETIONS = 1000;
 
 /** Percent of a segment's space that is still needed, below which its objects are moved: each byte freed costs at most one byte copied. */
 export const COMPACT_BELOW_PERCENT = 50;
+/** Objects whose verification shares one operation: enough to make the hand-over small beside it, few enough for every worker to have some. */
+export const VERIFIED_GATHERED_MAX = 512;
+
+/** Objects whose deletion shares one operation: as many as one commit of packs holds, and the more there are the more of their space is given back in one piece. */
+export const REMOVED_GATHERED_MAX = 4096;
+
+/** Bytes of the largest object verified within a shared operation; a longer one is read in steps of its own, a millisecond of its kind at least. */
+export const VERIFY_WHOLE_SIZE_MAX = 1024 * 1024;
+
+/** Objects read in steps of their own at once: several a worker, and each holds a file open. */
+export const VERIFIERS_MAX = 16;
+
+/** Objects of a scrub that are read from the registry at once, and those under way: enough for a full batch in every worker and one waiting. */
+export const SCRUB_PAGE_SIZE = 1000;
+export const SCRUB_IN_FLIGHT_MAX = 2048;
 
 /** Local files that share one operation: some milliseconds of opening and reading. */
 export const FILES_GATHERED_MAX = 512;

@@ -14,6 +14,7 @@ import type {
   IngestResult,
   Receipt,
   Sha256Digest,
+  VerifyOptions,
   VerifyResult,
 } from './dataplane/spi.js';
 import { formatBlake3, formatSha256 } from './digest-name.js';
@@ -22,13 +23,14 @@ import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objec
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import { PUT_ATTEMPTS_MAX } from './limits.js';
-import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './registry/registry.js';
+import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
 import { createRegistry } from './registry/sqlite-registry.js';
 import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { prepareFolder } from './store/folder.js';
+import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
 
@@ -76,6 +78,11 @@ export interface GetOptions extends ActorOption {
   /** Ends the reading with AS_ERR_ABORTED. */
   signal?: AbortSignal;
 }
+
+export type { Sample } from './store/sample.js';
+export type { Scrub, ScrubOptions, ScrubReport } from './store/scrub.js';
+
+export interface VerifyObjectOptions extends VerifyOptions, ActorOption {}
 
 /** What `verify` found. */
 export interface VerifyReport extends VerifyResult {
@@ -215,19 +222,41 @@ export class Store {
   /**
    * Re-reads and re-digests an object. Damage is a result, not an error; it is recorded, and from then on the object counts as absent.
    *
-   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_IO, AS_ERR_CLOSED
+   * @param options `digests`: 'both', the default, or 'blake3' alone, which leaves SHA-256 unchecked
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_IO, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT
    */
-  async verify(name: string, options: ActorOption = {}): Promise<VerifyReport> {
+  async verify(name: string, options: VerifyObjectOptions = {}): Promise<VerifyReport> {
+    const { digests = 'both', actor = this.actor } = options;
     const record = await this.stat(name);
     requirePresent(record);
-    const found = await this.#dataPlane.verifyObject(record.blake3);
-    const result = withRegisteredDigest(found, record);
+    const found = await this.#dataPlane.verifyObject(record.blake3, { digests });
+    const result = withRegisteredDigest(found, record, digests);
     if (!this.readOnly) {
-      await this.#guard.locked(record.blake3, () =>
-        this.#recordVerification(record.blake3, result, options.actor ?? this.actor),
-      );
+      await this.#guard.locked(record.blake3, async () => {
+        const { state } = await this.#record(record.blake3);
+        if (state === 'live' || state === 'corrupt') await this.#recordVerification(record, result, digests, actor);
+      });
     }
     return { ...result, record: await this.#record(record.blake3) };
+  }
+
+  /**
+   * Verifies many objects as `verify` does each: all of them, a sample, or those that are due, in the order in which they were stored, and many
+   * at once. Iterate what it gives; one whose iteration ends early can be resumed.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_IO, AS_ERR_CLOSED
+   */
+  async scrub(options: ScrubOptions = {}): Promise<Scrub> {
+    this.#requireOpen();
+    const { actor = this.actor } = options;
+    const begin = (digests: 'both' | 'blake3') => {
+      const ticket = this.#guard.begin();
+      return {
+        verify: (object: ScannedObject) => this.#verifyScanned(ticket, object, digests, actor),
+        end: () => this.#guard.end(ticket),
+      };
+    };
+    return Scrub.plan({ path: this.path, readOnly: this.readOnly, registry: this.#registry, begin }, options);
   }
 
   /**
@@ -380,12 +409,33 @@ export class Store {
     });
   }
 
-  async #recordVerification(address: ContentAddress, result: VerifyResult, actor: string): Promise<void> {
-    const now = await this.#record(address);
-    if (now.state !== 'live' && now.state !== 'corrupt') return; // deleted while it was being verified
-    const events: NewEvent[] = [objectVerified(actor, address, result)];
+  /** Verifies an object that was present when the ticket was taken; undefined when it was deleted meanwhile. */
+  async #verifyScanned(
+    ticket: IngestTicket,
+    object: ScannedObject,
+    digests: 'both' | 'blake3',
+    actor: string,
+  ): Promise<VerifyResult | undefined> {
+    const found = await this.#dataPlane.verifyObject(object.blake3, { digests });
+    const result = withRegisteredDigest(found, object, digests);
+    return this.#guard.locked(object.blake3, async () => {
+      if (this.#guard.deletedSince(ticket, object.blake3)) return undefined;
+      if (!this.readOnly) await this.#recordVerification(object, result, digests, actor);
+      return result;
+    });
+  }
+
+  /** Writes the events of a verification, under the lock of the address and while the object is not deleted. */
+  async #recordVerification(
+    object: Pick<ObjectRecord, 'blake3' | 'size'>,
+    result: VerifyResult,
+    digests: 'both' | 'blake3',
+    actor: string,
+  ): Promise<void> {
+    const { blake3 } = object;
+    const events: NewEvent[] = [objectVerified(actor, blake3, result, digests)];
     if (result.status !== 'intact')
-      events.push(objectCorrupted(actor, address, wholeIfNone(result.damaged, now), 'verify'));
+      events.push(objectCorrupted(actor, blake3, wholeIfNone(result.damaged, object), 'verify'));
     await this.#log.append(events);
   }
 

@@ -179,6 +179,15 @@ export interface IngestResult {
   receipts: Receipt[];
 }
 
+/** How thoroughly an object is verified. */
+export interface VerifyOptions {
+  /**
+   * `both`, the default, computes both digests anew. `blake3` computes the address's own alone, which finds and names the same damage for a
+   * fraction of the work, and leaves SHA-256 unchecked.
+   */
+  digests?: 'both' | 'blake3';
+}
+
 /** What a full re-read and re-digest of an object found. */
 export interface VerifyResult {
   /** `intact`: the bytes hash to their address. `corrupt`: they do not, or could not be read. `missing`: nothing is stored. */
@@ -187,7 +196,7 @@ export interface VerifyResult {
   size: number;
   /** BLAKE3 of the bytes as they are; 32 bytes. Absent when missing or unreadable. */
   blake3?: Uint8Array;
-  /** SHA-256 of the bytes as they are; 32 bytes. Absent when missing or unreadable. */
+  /** SHA-256 of the bytes as they are; 32 bytes. Absent when missing or unreadable, and when only BLAKE3 was asked for. */
   sha256?: Uint8Array;
   /** Damaged ranges, ascending, merged, at 16 KiB granularity; empty unless corrupt. */
   damaged: ByteRange[];
@@ -260,8 +269,10 @@ export interface DataPlane {
   /**
    * Re-reads and re-digests an object and names the ranges that are damaged. Finding damage is a result, not an error; it marks the
    * object as damaged. An object marked damaged that proves whole is cleared.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT: `digests` is neither `both` nor `blake3`
    */
-  verifyObject(address: ContentAddress): Promise<VerifyResult>;
+  verifyObject(address: ContentAddress, options?: VerifyOptions): Promise<VerifyResult>;
 
   /** Deletes an object and frees its space now. Idempotent: deleting what is not there succeeds with `deleted: false`. */
   deleteObject(address: ContentAddress): Promise<DeletionResult>;

@@ -19,7 +19,10 @@ export interface EventData {
   /** An object was stored, or stored again. The bytes of `data` are those of `encodeIngestResult`. */
   'object.ingested': IngestResult;
   /** An object was read in full and its digests computed anew. */
-  'object.verified': Pick<VerifyResult, 'status' | 'size' | 'repaired'>;
+  'object.verified': Pick<VerifyResult, 'status' | 'size' | 'repaired'> & {
+    /** Only BLAKE3 was computed; absent: both digests were. */
+    digests?: 'blake3';
+  };
   /** Bytes of an object were found not to match its digest. Ranges in bytes, [start, end). */
   'object.corrupted': { ranges: ByteRange[]; foundBy: 'read' | 'verify' };
   /** An object was deleted for readers: from here on it is gone, its bytes follow. */
@@ -44,11 +47,12 @@ const KINDS: {
 } = {
   'object.ingested': { write: encodedIngestResult, read: decodeIngestResult },
   'object.verified': {
-    write: ({ size, status, repaired }) => ({ size, status, repaired }),
+    write: ({ size, status, digests, repaired }) => ({ size, status, ...(digests && { digests }), repaired }),
     read: (bytes) => {
-      const { size, status, repaired } = members(bytes);
+      const { size, status, digests, repaired } = members(bytes);
       const known = status === 'intact' || status === 'corrupt' || status === 'missing';
-      return known && isSize(size) && typeof repaired === 'boolean' ? { size, status, repaired } : undefined;
+      if (!known || !isSize(size) || typeof repaired !== 'boolean') return undefined;
+      return { size, status, repaired, ...(digests === 'blake3' && { digests }) };
     },
   },
   'object.corrupted': {
@@ -103,8 +107,14 @@ export function objectIngested(
 }
 
 /** An event for an object that was read and digested anew. */
-export function objectVerified(actor: string, address: ContentAddress, result: VerifyResult): NewEvent {
-  return newEvent('object.verified', actor, address, result);
+export function objectVerified(
+  actor: string,
+  address: ContentAddress,
+  { status, size, repaired }: VerifyResult,
+  digests: 'both' | 'blake3' = 'both',
+): NewEvent {
+  const facts = { status, size, repaired, ...(digests === 'blake3' && { digests }) };
+  return newEvent('object.verified', actor, address, facts);
 }
 
 /** An event for damage found in an object. */

@@ -24,17 +24,21 @@ export const Op = {
   verifyPump: 15,
   verifyFinish: 16,
   verifyAbort: 17,
-  remove: 18,
-  compact: 19,
-  sessionBegin: 20,
-  sessionCheckpoint: 21,
-  sessionLook: 22,
-  sessionRemove: 23,
-  sessionList: 24,
+  verifyMany: 18,
+  removeMany: 19,
+  compact: 20,
+  sessionBegin: 21,
+  sessionCheckpoint: 22,
+  sessionLook: 23,
+  sessionRemove: 24,
+  sessionList: 25,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
 export const OpenFlag = { readOnly: 1, create: 2 } as const;
+
+/** Flags of `Op.verifyBegin` and `Op.verifyMany`; the numbers are those of artifactstore.h. */
+export const VerifyMode = { both: 0, blake3: 1 } as const;
 
 /** A number that stands for native state. */
 export type Handle = number;
@@ -57,10 +61,11 @@ export type Operation =
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
   | [typeof Op.readClose, reader: Handle]
-  | [typeof Op.verifyBegin, store: Handle, address: Uint8Array]
+  | [typeof Op.verifyBegin, store: Handle, address: Uint8Array, flags: number]
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
-  | [typeof Op.remove, store: Handle, address: Uint8Array]
+  | [typeof Op.verifyMany, store: Handle, addresses: Uint8Array, flags: number, whole: number, budget: number]
+  | [typeof Op.removeMany, store: Handle, addresses: Uint8Array]
   | [typeof Op.compact, store: Handle, from: number, percent: number]
   | [typeof Op.sessionBegin, store: Handle, id: string, offset: number]
   | [typeof Op.sessionCheckpoint, ingest: Handle]
@@ -136,6 +141,32 @@ export interface NativeSessionEntry {
   storedSize: number;
 }
 
+/** What many verifications gave, by column. */
+export interface NativeVerifiedColumns {
+  /** 64 bytes each: BLAKE3 then SHA-256. */
+  digests: Uint8Array;
+  sizes: Float64Array;
+  /** One `VerifiedFlag` each. */
+  flags: Uint8Array;
+  /** By index, where the flag says so: a failure, or what was found of an object that is more than whole. */
+  others: Record<number, NativeFailure | NativeVerified>;
+}
+
+/** Values of `NativeVerifiedColumns.flags`: intact, see `others`, too large for one step, not looked at yet. The numbers are those of many_stored.cc. */
+export const VerifiedFlag = { whole: 0, other: 1, large: 2, later: 4 } as const;
+
+/** What many removals gave, by column. */
+export interface NativeRemovedColumns {
+  freedSizes: Float64Array;
+  /** One `RemovedFlag` each; 0: nothing was there. */
+  flags: Uint8Array;
+  /** By index, where the flag says so. */
+  others: Record<number, NativeFailure>;
+}
+
+/** Values of `NativeRemovedColumns.flags`; the numbers are those of many_stored.cc. */
+export const RemovedFlag = { removed: 1, failed: 2 } as const;
+
 export interface NativeHealth {
   freeSize: number;
   totalSize: number;
@@ -150,6 +181,8 @@ export type Outcome =
   | NativeIngested
   | NativeColumns
   | NativeVerified
+  | NativeVerifiedColumns
+  | NativeRemovedColumns
   | NativeHealth
   | NativeSession
   | NativeSessionEntry[]

@@ -29,11 +29,11 @@ const SYNCING: ReadonlySet<number> = new Set([
   Op.ingestMany,
   Op.filesMany,
   Op.verifyFinish,
-  Op.remove,
   Op.sessionBegin,
   Op.sessionCheckpoint,
   Op.sessionLook,
   Op.sessionRemove,
+  Op.removeMany,
 ]);
 
 /** An outcome that was an error; the caller knows what it asked for and words the message. */

@@ -67,6 +67,18 @@ export interface Usage {
   storedSize: number;
 }
 
+/** What a scrub must know of an object. */
+export interface ScannedObject {
+  /** Its place in the order in which objects were first stored. */
+  seq: number;
+  blake3: ContentAddress;
+  sha256: Sha256Digest;
+  /** Bytes. */
+  size: number;
+  /** When it was last found intact, unless damage was found since; milliseconds since 1970 UTC. */
+  verifiedAt?: number;
+}
+
 /** Questions about what is stored. Every answer holds what was committed before the question. */
 export interface Registry {
   /**
@@ -89,6 +101,9 @@ export interface Registry {
    * @throws AS_ERR_INVALID_ARGUMENT: cursor, limit or state
    */
   list(query?: ListQuery): Promise<ObjectPage>;
+
+  /** Up to `limit` objects that are live or corrupt, behind `after`, in the order in which they were first stored. */
+  scan(after: number, limit: number): Promise<ScannedObject[]>;
 
   /** Objects and bytes that are live. */
   usage(): Promise<Usage>;

@@ -12,7 +12,16 @@ import { ArtifactStoreError } from '../errors.js';
 import { HEAD_SIZE } from '../events/log-index.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
-import type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Registry, Tombstone, Usage } from './registry.js';
+import type {
+  ListQuery,
+  ObjectPage,
+  ObjectRecord,
+  ObjectState,
+  Registry,
+  ScannedObject,
+  Tombstone,
+  Usage,
+} from './registry.js';
 
 /** Candidates named when a prefix is ambiguous: enough to choose from, few enough for a terminal. */
 const CANDIDATES_MAX = 10;
@@ -49,6 +58,11 @@ const USAGE = `
   SELECT count(*) AS objects, coalesce(sum(size), 0) AS size, coalesce(sum(stored_size), 0) AS storedSize
   FROM objects WHERE state = 'live'`;
 
+const SCAN = `
+  SELECT objects.seq, objects.blake3, sha256, size, verified_at AS verifiedAt
+  FROM objects LEFT JOIN verifications ON verifications.blake3 = objects.blake3
+  WHERE objects.seq > ?1 AND state IN ('live', 'corrupt') ORDER BY objects.seq LIMIT ?2`;
+
 interface Row {
   blake3: Uint8Array;
   sha256: Uint8Array;
@@ -59,6 +73,14 @@ interface Row {
   damaged: string | null;
   tombstone: string | null;
   receipts: Uint8Array | null;
+}
+
+interface ScannedRow {
+  seq: number;
+  blake3: Uint8Array;
+  sha256: Uint8Array;
+  size: number;
+  verifiedAt: number | null;
 }
 
 /**
@@ -112,6 +134,17 @@ class SqliteRegistry implements Registry {
     const last = page.at(-1);
     const objects = page.map(toRecord);
     return rows.length > limit && last !== undefined ? { objects, cursor: writeCursor(last.blake3) } : { objects };
+  }
+
+  async scan(after: number, limit: number): Promise<ScannedObject[]> {
+    const rows = await this.#connection.all<ScannedRow>(SCAN, [after, limit]);
+    return rows.map(({ seq, blake3, sha256, size, verifiedAt }) => ({
+      seq,
+      blake3: formatBlake3(blake3),
+      sha256: formatSha256(sha256),
+      size,
+      ...(verifiedAt !== null && { verifiedAt }),
+    }));
   }
 
   async usage(): Promise<Usage> {

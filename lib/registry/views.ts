@@ -22,6 +22,7 @@ import { HEAD_SIZE } from '../events/log-index.js';
 import { type Changes, PackedChanges, type View } from '../events/view.js';
 import { DIGEST_SIZE } from '../limits.js';
 import type { ObjectState } from './registry.js';
+import { verifications } from './verifications.js';
 
 /** An encoded ingest result, and where its members are. */
 interface Ingested {
@@ -161,7 +162,7 @@ const objects: View = {
 };
 
 /** The views that the registry needs. */
-export const registryViews: readonly View[] = [objects];
+export const registryViews: readonly View[] = [objects, verifications];
 
 function project(events: readonly StoredEvent[]): Changes | PackedChanges {
   const changes = new Map<string, Change>();

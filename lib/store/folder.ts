@@ -3,6 +3,7 @@
  *
  *   <store>/data/          the data plane's, see docs/format.md
  *   <store>/events.sqlite  the event log and its views
+ *   <store>/verify.json    a verification of many objects that has not ended, see scrub-state.ts
  *
  * Called by the composition root, the only place above the data plane that touches the file system.
  */

@@ -11,6 +11,7 @@
 #include "convert.h"
 #include "handles.h"
 #include "many.h"
+#include "many_stored.h"
 
 namespace artifactstore {
 
@@ -36,7 +37,8 @@ enum Code : uint32_t {
   kVerifyPump,
   kVerifyFinish,
   kVerifyAbort,
-  kRemove,
+  kVerifyMany,
+  kRemoveMany,
   kCompact,
   kSessionBegin,
   kSessionCheckpoint,
@@ -221,7 +223,7 @@ Napi::Value verify_begin(Napi::Env env, const Arguments &in) {
   if (!store) return stale(env);
   as_verifier *verifier = nullptr;
   uint64_t size = 0;
-  int error = as_verifier_open(store.get(), in.digest(2), &verifier, &size);
+  int error = as_verifier_open(store.get(), in.digest(2), static_cast<unsigned>(in.integer(3)), &verifier, &size);
   if (error) return failure(env, error);
   uint32_t id = handles().add(Kind::verifier, verifier, in.handle(1));
   return numbers(env, {static_cast<double>(size), static_cast<double>(id)});
@@ -249,17 +251,6 @@ Napi::Value verify_abort(Napi::Env env, const Arguments &in) {
   if (!verifier) return stale(env);
   as_verifier_abort(verifier.take());
   return env.Null();
-}
-
-// [1 if something was there, bytes freed].
-Napi::Value store_remove(Napi::Env env, const Arguments &in) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  int removed = 0;
-  uint64_t freed = 0;
-  int error = as_store_remove(store.get(), in.digest(2), &removed, &freed);
-  if (error) return failure(env, error);
-  return numbers(env, {static_cast<double>(removed), static_cast<double>(freed)});
 }
 
 // [where to go on or 0, bytes copied, bytes freed, segments deleted].
@@ -349,7 +340,8 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyPump: return verify_pump(env, Arguments(operation, "verifyPump"));
     case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
-    case kRemove: return store_remove(env, Arguments(operation, "remove"));
+    case kVerifyMany: return verify_many(env, Arguments(operation, "verifyMany"));
+    case kRemoveMany: return remove_many(env, Arguments(operation, "removeMany"));
     case kCompact: return store_compact(env, Arguments(operation, "compact"));
     case kSessionBegin: return session_begin(env, Arguments(operation, "sessionBegin"));
     case kSessionCheckpoint: return session_checkpoint(env, Arguments(operation, "sessionCheckpoint"));

@@ -142,6 +142,25 @@ void as_blake3_subtree(const void *bytes, size_t size, uint64_t first_group, uin
   as_blake3_tree(&plain, bytes, size, first_group * AS_GROUP_CHUNKS, 0, out);
 }
 
+void as_blake3_groups(const void *bytes, size_t count, uint64_t first_group, uint8_t *out) {
+  as_blake3_mode plain = as_blake3_plain(as_kernels_in_use());
+  uint8_t cvs[BATCH_CHUNKS * AS_DIGEST_SIZE];
+  const uint8_t *at = bytes;
+  while (count > 0) {
+    size_t groups = count < BATCH_CHUNKS / AS_GROUP_CHUNKS ? count : BATCH_CHUNKS / AS_GROUP_CHUNKS;
+    size_t left = groups * AS_GROUP_CHUNKS;
+    plain.kernels->blake3_chunks(at, left, plain.key, first_group * AS_GROUP_CHUNKS, plain.flags, cvs);
+    for (; left > groups; left /= 2) {
+      plain.kernels->blake3_parents(cvs, left / 2, plain.key, plain.flags, cvs);
+    }
+    memcpy(out, cvs, groups * AS_DIGEST_SIZE);
+    out += groups * AS_DIGEST_SIZE;
+    at += groups * AS_GROUP_SIZE;
+    first_group += groups;
+    count -= groups;
+  }
+}
+
 void as_blake3_hash(const void *bytes, size_t size, uint8_t out[AS_DIGEST_SIZE]) {
   as_blake3_mode plain = as_blake3_plain(as_kernels_in_use());
   as_blake3_tree(&plain, bytes, size, 0, AS_BLAKE3_ROOT, out);

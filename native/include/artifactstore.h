@@ -179,6 +179,10 @@ void as_sha256_finish(const as_sha256 *hasher, uint8_t out[AS_DIGEST_SIZE]);
  * `size` is 1 byte to any length; to be a subtree of a larger tree it must be a power of two of groups or end the object. */
 void as_blake3_subtree(const void *bytes, size_t size, uint64_t first_group, uint8_t out[AS_DIGEST_SIZE]);
 
+/* The chaining values of `count` whole chunk groups in `bytes`, the first being group `first_group` of its object; 32 bytes each. Faster
+ * than as_blake3_subtree for one after the other: every level of all their trees is hashed side by side. */
+void as_blake3_groups(const void *bytes, size_t count, uint64_t first_group, uint8_t *out);
+
 /* The BLAKE3 digest of `bytes`, by itself. */
 void as_blake3_hash(const void *bytes, size_t size, uint8_t out[AS_DIGEST_SIZE]);
 
@@ -407,14 +411,19 @@ int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t c
 
 void as_reader_close(as_reader *reader);
 
-/* Re-reads and re-digests a whole object, damaged or not, in steps. Errors: AS_E_MISSING. */
-int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_verifier **out, uint64_t *size);
+enum {
+  AS_VERIFY_BLAKE3 = 1 /* computes BLAKE3 alone: finds and names the same damage for a fraction of the work */
+};
 
-/* Reads up to `most` further bytes; *taken is 0 at the end. */
+/* Re-reads and re-digests a whole object, damaged or not, in steps. `flags`: 0 or AS_VERIFY_BLAKE3. Errors: AS_E_MISSING,
+ * AS_E_INVALID (other flags). */
+int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], unsigned flags, as_verifier **out, uint64_t *size);
+
+/* Reads up to `most` further bytes, rounded up to whole chunk groups; *taken is 0 at the end. */
 int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken);
 
 typedef struct as_verified {
-  as_digests digests;    /* of the bytes as they are */
+  as_digests digests;    /* of the bytes as they are; sha256 is all zeros under AS_VERIFY_BLAKE3 */
   uint64_t size;
   int intact;            /* the bytes hash to their address */
   int outboard_repaired; /* the bytes were whole, their outboard was not, and has been rewritten */
@@ -427,8 +436,25 @@ int as_verifier_finish(as_verifier *verifier, as_verified *out, as_range *bad, s
 
 void as_verifier_abort(as_verifier *verifier);
 
+typedef enum as_verify_outcome {
+  AS_VERIFY_WHOLE, /* the object is there and whole: results[i] says so */
+  AS_VERIFY_ALONE, /* only a verifier can say: it has a file of its own, or it is absent, damaged, marked or could not be read */
+  AS_VERIFY_LATER  /* not looked at: the budget was used up before its turn came */
+} as_verify_outcome;
+
+/* Verifies many small objects of a store for little more than it takes to read and hash them: in the order in which they lie, neighbours in one
+ * read, hashed side by side. Concludes about those that are packed and whole, and leaves all others to a verifier; changes nothing.
+ * `addresses` holds `count` addresses, 32 bytes each; `flags` as for as_verifier_open. Ends early once it has read `budget` bytes,
+ * but verifies at least one. results[i] is set where outcomes[i] is AS_VERIFY_WHOLE. Returns how many bytes it has verified. */
+uint64_t as_verify_many(as_store *store, const uint8_t *addresses, size_t count, unsigned flags, uint64_t budget,
+                        as_verified *results, as_verify_outcome *outcomes);
+
 /* Deletes an object and frees its space now. *removed says whether there was one, *freed the space returned. */
 int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed);
+
+/* Deletes `count` objects as as_store_remove does, as cheaply as one: the packed ones in one commit, the others sharing their directory syncs.
+ * `addresses` holds 32 bytes for each. status[i] is what as_store_remove would return, removed[i] and freed[i] what it would set. */
+void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed, int *status);
 
 typedef struct as_compacted {
   uint64_t next;        /* where to go on: the `from` of the next step; 0 when all segments have been looked at */

@@ -1,7 +1,7 @@
 /*
- * Looking up, publishing, marking and removing objects; see objects.h.
+ * Looking up, publishing and marking objects; see objects.h. Removing them is remove.c.
  * May include: objects.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: as declared there, and as_store_stat
- * and as_store_remove by users of the core.
+ * by users of the core.
  */
 #include "store/objects.h"
 
@@ -261,7 +261,7 @@ int as_object_publish(as_store *store, const uint8_t address[AS_DIGEST_SIZE], ui
   return error;
 }
 
-/* ---- marking, mending, removing ---- */
+/* ---- marking and mending ---- */
 
 /* Whether the file at the object's name is the one open as `fd`. */
 static int is_current(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int fd, int *current) {
@@ -346,82 +346,4 @@ int as_object_replace_outboard(as_store *store, const uint8_t address[AS_DIGEST_
   }
   as_object_unlock(store, address);
   return error ? error : as_durable_sync_one(store, address[0]);
-}
-
-/* Removes one file of an object and adds the space it had to *freed; *found says whether it was there. */
-static int remove_file(const as_store *store, const uint8_t address[AS_DIGEST_SIZE], const char *suffix,
-                       uint64_t *freed, int *found) {
-  struct stat status;
-  int error = look_at(store, as_object_path_of(address, suffix).text, found, &status);
-  if (error || !*found) {
-    return error;
-  }
-  error = drop(store, address, suffix);
-  if (!error) {
-    *freed += (uint64_t)status.st_blocks * 512; /* the unit of st_blocks, whatever the file system's block is */
-  }
-  return error;
-}
-
-/* Gives the blocks of a payload back that hold nothing else. */
-static uint64_t punch(as_store *store, const as_location *at) {
-  uint64_t end = at->offset + as_payload_size(at->size);
-  uint64_t first = (at->offset + AS_PACK_BLOCK - 1) / AS_PACK_BLOCK * AS_PACK_BLOCK;
-  uint64_t round_up = as_payload_size(at->size) >= AS_PACK_OWN_BLOCKS_FROM ? AS_PACK_BLOCK - 1 : 0;
-  uint64_t last = (end + round_up) / AS_PACK_BLOCK * AS_PACK_BLOCK;
-  if (first >= last) {
-    return 0;
-  }
-  int fd = as_io_open(store->io, store->packs_folder, as_segment_name(at->segment).text, O_RDWR | O_NOFOLLOW, 0);
-  int error = fd < 0 ? fd : as_io_punch(store->io, fd, first, last - first);
-  as_io_close(store->io, &fd);
-  return error ? 0 : last - first; /* where blocks cannot be punched, compaction gives the space back */
-}
-
-/* Deletes a packed object: the deletion is durable before its bytes go. *removed says whether there was one. */
-static int remove_packed(as_store *store, const uint8_t address[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
-  as_entry entry;
-  int found = as_packs_find(store, address, &entry);
-  if (found <= 0) {
-    return found;
-  }
-  as_pack_item item = {.record = {.kind = AS_RECORD_DELETED}};
-  memcpy(item.record.blake3, address, AS_DIGEST_SIZE);
-  as_packs_commit(store, &item, 1);
-  if (!item.status && item.written) {
-    *removed = 1;
-    *freed = punch(store, &item.previous);
-  }
-  return item.status;
-}
-
-/* Deletes the file of an object, and what is beside it. */
-static int remove_files(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
-  int outboard = 0, mark = 0;
-  as_object_lock(store, blake3);
-  int error = remove_file(store, blake3, "", freed, removed); /* first: what is left without it is no object */
-  error = error ? error : remove_file(store, blake3, AS_SUFFIX_OUTBOARD, freed, &outboard);
-  error = error ? error : remove_file(store, blake3, AS_SUFFIX_DAMAGED, freed, &mark);
-  int changed = *removed || outboard || mark;
-  if (changed) {
-    as_durable_changed(store, blake3[0]);
-  }
-  as_object_unlock(store, blake3);
-  return error || !changed ? error : as_durable_sync_one(store, blake3[0]);
-}
-
-int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {
-  int file = 0;
-  uint64_t file_size = 0;
-  *removed = 0;
-  *freed = 0;
-  if (store->read_only) {
-    return as_store_fail(store, AS_E_READ_ONLY, "unlink", "objects");
-  }
-  int error = remove_packed(store, blake3, removed, freed);
-  /* The same address may be a file too, in a store that had format 1 once. */
-  error = error ? error : remove_files(store, blake3, &file, &file_size);
-  *removed |= file;
-  *freed += file_size;
-  return error;
 }

@@ -126,6 +126,29 @@ int as_outboard_build(const as_cv_list *values, uint64_t size, as_outboard_visit
 
 /* ---- checking ---- */
 
+static int pairs_hold(const uint8_t *outboard, node at, const uint8_t expected[AS_DIGEST_SIZE]) {
+  if (at.groups == 1) {
+    return 1; /* its chaining value stands in a pair that holds */
+  }
+  const uint8_t *pair = outboard + at.position;
+  uint8_t actual[AS_DIGEST_SIZE];
+  as_blake3_parent(pair, pair + AS_DIGEST_SIZE, at.root, actual);
+  return memcmp(actual, expected, AS_DIGEST_SIZE) == 0 && pairs_hold(outboard, left_child(at), pair) &&
+         pairs_hold(outboard, right_child(at), pair + AS_DIGEST_SIZE);
+}
+
+int as_outboard_is_whole(const uint8_t *outboard, uint64_t size, const uint8_t address[AS_DIGEST_SIZE]) {
+  if (as_outboard_size(size) == 0) {
+    return 1;
+  }
+  for (int i = 0; i < AS_OUTBOARD_HEADER; i++) {
+    if (outboard[i] != (uint8_t)(size >> (8 * i))) {
+      return 0;
+    }
+  }
+  return pairs_hold(outboard, root_node(size), address);
+}
+
 int as_outboard_stated_size(const as_outboard *outboard, uint64_t *size) {
   uint8_t header[AS_OUTBOARD_HEADER];
   *size = 0;

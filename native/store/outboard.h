@@ -3,7 +3,7 @@
  * object's size as 8 bytes, little-endian, then for every parent the chaining values of its two children, 64 bytes, in
  * pre-order. With them any range of an object is checked against the object's address without reading the rest.
  * Source: BLAKE3 paper, section 2.1 (the tree); the Bao specification (pre-order outboard encoding).
- * May include: cv_list.h, io/io.h, artifactstore.h. Called by: commit.c, reader.c, verifier.c.
+ * May include: cv_list.h, io/io.h, artifactstore.h. Called by: commit.c, reader.c, verifier.c, verify_many.c.
  *
  * Where a node stands: the root's pair comes first; the left child of the pair at p stands at p + 64, the right one at
  * p + 64 * (groups in the left subtree). So the pair of the subtree that begins at group g, reached over k left turns,
@@ -38,6 +38,10 @@ typedef int (*as_outboard_visit)(void *context, uint64_t position, const uint8_t
  * or an errno. */
 int as_outboard_build(const as_cv_list *values, uint64_t size, as_outboard_visit visit, void *context,
                       uint8_t root[AS_DIGEST_SIZE]);
+
+/* Whether the as_outboard_size(size) bytes at `outboard` are the outboard of the object with this size and address: every pair gives
+ * the chaining value that the pair above it states. It needs none of the object's bytes. */
+int as_outboard_is_whole(const uint8_t *outboard, uint64_t size, const uint8_t address[AS_DIGEST_SIZE]);
 
 /* A stored outboard together with what it must prove. */
 typedef struct as_outboard {

@@ -1,7 +1,7 @@
 /*
  * The packs of a store: every small object, by address. Finding is here; pack_open.c finds out what is there when a
  * store is opened, pack_commit.c gathers what waits into commits, pack_writer.c writes them.
- * May include: segments.h, pack_index.h, pack_table.h, pack_prewrite.h. Called by: objects.c, commit.c, store.c,
+ * May include: segments.h, pack_index.h, pack_table.h, pack_prewrite.h. Called by: objects.c, remove.c, verify_many.c, commit.c, store.c,
  * compact.c.
  *
  * Locks, in the order in which they may be taken: the turn to commit (pack_commit.c), `lock`, the mutex of the segments.

@@ -1,6 +1,7 @@
 /*
  * The segment files of packs/: which there are, and descriptors for reading them, shared and limited in number.
- * May include: pack.h, store.h, io/io.h. Called by: packs.c, pack_open.c, pack_writer.c, objects.c, compact.c.
+ * May include: pack.h, store.h, io/io.h. Called by: packs.c, pack_open.c, pack_writer.c, objects.c, verify_many.c,
+ * compact.c.
  */
 #ifndef AS_STORE_SEGMENTS_H
 #define AS_STORE_SEGMENTS_H

@@ -1,6 +1,7 @@
 /*
  * Verifying a stored object: a full re-read and re-digest, in steps, that says which ranges are damaged, mends an
- * outboard whose object is whole, and sets or clears the mark of damage.
+ * outboard whose object is whole, and sets or clears the mark of damage. With AS_VERIFY_BLAKE3 only the chaining values
+ * of its groups are computed, which is all that finding and naming damage takes.
  * May include: objects.h, outboard.h, ranges.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
@@ -12,14 +13,21 @@
 #include "store/outboard.h"
 #include "store/ranges.h"
 
+enum {
+  READ_AHEAD = 8 * 1024 * 1024 /* bytes asked of the disk before they are needed: keeps its queue full while we hash */
+};
+
 struct as_verifier {
   as_store *store;
   uint8_t address[AS_DIGEST_SIZE];
   as_object_files files;
+  unsigned flags;
   uint64_t length; /* bytes read so far */
+  uint64_t ahead;  /* asked of the disk up to here */
   int unreadable;  /* some of them stand for bytes that the disk does not give */
   as_ranges bad;
   as_cv_list values;
+  uint8_t first[AS_DIGEST_SIZE]; /* under AS_VERIFY_BLAKE3: the digest of an object that is only its first group */
   as_dual dual;
 };
 
@@ -30,16 +38,22 @@ static int fail(const as_verifier *verifier, int error, const char *call) {
   return as_store_fail(verifier->store, error, call, relative);
 }
 
-int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_verifier **out, uint64_t *size) {
+int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], unsigned flags, as_verifier **out,
+                     uint64_t *size) {
   *out = NULL;
+  if (flags & ~(unsigned)AS_VERIFY_BLAKE3) {
+    return as_fail(AS_E_INVALID, "verify", store->path);
+  }
   as_verifier *verifier = calloc(1, sizeof *verifier);
   if (!verifier) {
     return as_fail(-ENOMEM, "open", store->path);
   }
   verifier->store = store;
+  verifier->flags = flags;
   memcpy(verifier->address, blake3, AS_DIGEST_SIZE);
   as_cv_list_init(&verifier->values, store->io, as_staging_open_scratch, store);
   as_dual_init(&verifier->dual, as_cv_list_add, &verifier->values);
+  as_blake3_hash(NULL, 0, verifier->first);
   int error = as_object_open(store, blake3, &verifier->files);
   if (error) {
     as_verifier_abort(verifier);
@@ -93,10 +107,47 @@ static ssize_t read_around_damage(as_verifier *verifier, uint8_t *buffer, size_t
   return (ssize_t)done;
 }
 
+/* Asks the disk for what comes next, half the distance at a time. */
+static void read_ahead(as_verifier *verifier) {
+  const as_object_files *files = &verifier->files;
+  uint64_t wanted = verifier->length + READ_AHEAD < files->size ? verifier->length + READ_AHEAD : files->size;
+  if (wanted > verifier->ahead && (wanted == files->size || wanted - verifier->ahead >= READ_AHEAD / 2)) {
+    verifier->store->io->start_read(verifier->store->io, files->object, files->base + verifier->ahead,
+                                    wanted - verifier->ahead);
+    verifier->ahead = wanted;
+  }
+}
+
+/* Adds the chaining values of the groups at `offset`; like as_dual_update, none for an object of one group. */
+static int add_groups(as_verifier *verifier, const uint8_t *bytes, size_t size, uint64_t offset) {
+  uint8_t values[AS_STEP_SIZE / AS_GROUP_SIZE * AS_DIGEST_SIZE];
+  size_t count = size / AS_GROUP_SIZE, rest = size % AS_GROUP_SIZE;
+  uint64_t first = offset / AS_GROUP_SIZE;
+  if (first == 0) {
+    as_blake3_hash(bytes, count ? AS_GROUP_SIZE : rest, verifier->first);
+  }
+  if (verifier->files.size <= AS_GROUP_SIZE) {
+    return 0;
+  }
+  as_blake3_groups(bytes, count, first, values);
+  if (rest) {
+    as_blake3_subtree(bytes + size - rest, rest, first + count, values + count * AS_DIGEST_SIZE);
+    count++;
+  }
+  return as_cv_list_add(&verifier->values, values, count);
+}
+
+static int digest_step(as_verifier *verifier, const uint8_t *bytes, size_t size, uint64_t offset) {
+  int error = verifier->flags & AS_VERIFY_BLAKE3 ? add_groups(verifier, bytes, size, offset)
+                                                 : as_dual_update(&verifier->dual, bytes, size);
+  return error ? as_store_fail(verifier->store, error, "write", "staging") : 0;
+}
+
 static int pump_step(as_verifier *verifier, uint8_t *buffer, size_t most, size_t *taken) {
   uint64_t left = verifier->files.size - verifier->length;
-  size_t size = most < AS_STEP_SIZE ? most : AS_STEP_SIZE;
+  size_t size = most < AS_STEP_SIZE ? (most + AS_GROUP_SIZE - 1) / AS_GROUP_SIZE * AS_GROUP_SIZE : AS_STEP_SIZE;
   size = left < size ? (size_t)left : size;
+  read_ahead(verifier);
   ssize_t count = read_object(verifier, buffer, size, verifier->length);
   if (count == -EIO) {
     count = read_around_damage(verifier, buffer, size);
@@ -109,8 +160,7 @@ static int pump_step(as_verifier *verifier, uint8_t *buffer, size_t most, size_t
   }
   *taken = (size_t)count;
   verifier->length += (uint64_t)count;
-  int error = as_dual_update(&verifier->dual, buffer, (size_t)count);
-  return error ? as_store_fail(verifier->store, error, "write", "staging") : 0;
+  return count ? digest_step(verifier, buffer, (size_t)count, verifier->length - (uint64_t)count) : 0;
 }
 
 int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken) {
@@ -154,23 +204,35 @@ static int write_part(void *context, uint64_t position, const uint8_t *bytes, si
   return as_io_write(part->verifier->store->io, part->fd, bytes, size, position);
 }
 
-/* Whether the stored outboard is, byte for byte, the one that the object's bytes give. */
-static int outboard_differs(const as_verifier *verifier, int *differs) {
+static int skip_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
+  return (void)context, (void)position, (void)bytes, (void)size, 0;
+}
+
+/* Whether there is an outboard of the right size. */
+static int outboard_fits(const as_verifier *verifier, int *fits) {
   const as_io *io = verifier->store->io;
   struct stat status;
-  uint8_t root[AS_DIGEST_SIZE];
-  *differs = 1;
-  if (verifier->files.outboard < 0) {
+  *fits = verifier->files.outboard >= 0;
+  if (!*fits || verifier->files.segment) {
     return 0;
   }
-  int error = verifier->files.segment ? 0 : io->stat(io, verifier->files.outboard, &status);
-  if (error || (!verifier->files.segment && (uint64_t)status.st_size != as_outboard_size(verifier->length))) {
+  int error = io->stat(io, verifier->files.outboard, &status);
+  *fits = !error && (uint64_t)status.st_size == as_outboard_size(verifier->length);
+  return error;
+}
+
+/* Whether the stored outboard is, byte for byte, the one that the object's bytes give, and the root of that one. */
+static int outboard_differs(const as_verifier *verifier, int *differs, uint8_t root[AS_DIGEST_SIZE]) {
+  int fits;
+  int error = outboard_fits(verifier, &fits);
+  if (error) {
     return error;
   }
   outboard_part part = {verifier, as_store_buffer(verifier->store), verifier->files.outboard, 0};
-  error = part.buffer ? as_outboard_build(&verifier->values, verifier->length, compare_part, &part, root) : -ENOMEM;
+  error = part.buffer ? as_outboard_build(&verifier->values, verifier->length, fits ? compare_part : skip_part, &part, root)
+                      : -ENOMEM;
   as_store_buffer_release(verifier->store, part.buffer);
-  *differs = part.differs;
+  *differs = !fits || part.differs;
   return error;
 }
 
@@ -186,9 +248,10 @@ static int gone_or_damaged(const as_verifier *verifier) {
 }
 
 /* A packed object is written anew, with the outboard that its bytes give. */
-static int repack(as_verifier *verifier, const as_digests *digests, int *repaired) {
+static int repack(as_verifier *verifier, int *repaired) {
   size_t size = (size_t)verifier->length;
   uint8_t root[AS_DIGEST_SIZE];
+  as_digests digests;
   uint8_t *bytes = malloc(size + (size_t)as_outboard_size(size));
   int error = bytes ? 0 : -ENOMEM;
   if (!error) {
@@ -197,13 +260,12 @@ static int repack(as_verifier *verifier, const as_digests *digests, int *repaire
   }
   error = error ? error : as_outboard_build(&verifier->values, size, copy_part, bytes + size, root);
   if (!error) {
-    as_digests again;
     as_span whole = {bytes, size};
-    as_dual_many(&whole, 1, &again); /* what was read again is written, so it must be what was verified */
-    error = memcmp(&again, digests, sizeof again) == 0 ? 0 : gone_or_damaged(verifier);
+    as_dual_many(&whole, 1, &digests); /* what was read again is written, so it must be what was verified */
+    error = memcmp(digests.blake3, verifier->address, AS_DIGEST_SIZE) == 0 ? 0 : gone_or_damaged(verifier);
   }
   error = error ? fail(verifier, error, "verify")
-                : as_object_repack(verifier->store, digests, &verifier->files, bytes, bytes + size, repaired);
+                : as_object_repack(verifier->store, &digests, &verifier->files, bytes, bytes + size, repaired);
   free(bytes);
   return error;
 }
@@ -228,19 +290,16 @@ static int rewrite_outboard(as_verifier *verifier) {
   return error;
 }
 
-static int conclude_intact(as_verifier *verifier, as_verified *out) {
-  int differs = 0;
+/* `differs`: its outboard is not the one its bytes give. */
+static int conclude_intact(as_verifier *verifier, as_verified *out, int differs) {
+  int error = 0;
   out->intact = 1;
-  int error = as_outboard_size(verifier->length) ? outboard_differs(verifier, &differs) : 0;
-  if (error) {
-    return fail(verifier, error, "verify");
-  }
   if (verifier->store->read_only) {
     return 0;
   }
   if (differs) {
     int repaired = 1;
-    error = verifier->files.segment ? repack(verifier, &out->digests, &repaired) : rewrite_outboard(verifier);
+    error = verifier->files.segment ? repack(verifier, &repaired) : rewrite_outboard(verifier);
     out->outboard_repaired = !error && repaired;
   }
   int moved = differs && verifier->files.segment; /* a new record is whole by itself */
@@ -343,17 +402,40 @@ static int conclude_damaged(as_verifier *verifier, as_verified *out, as_range *b
   return as_object_mark(verifier->store, verifier->address, &verifier->files, 1);
 }
 
+/* The digests of what was read; without SHA-256, building the outboard gives the root, and comparing it costs nothing more. */
+static int find_digests(as_verifier *verifier, as_digests *out, int *differs) {
+  uint8_t root[AS_DIGEST_SIZE];
+  int error = 0;
+  *differs = 0;
+  if (!(verifier->flags & AS_VERIFY_BLAKE3)) {
+    error = as_dual_finish(&verifier->dual, out);
+    if (error) {
+      return as_store_fail(verifier->store, error, "write", "staging");
+    }
+  }
+  int whole = verifier->flags & AS_VERIFY_BLAKE3 || memcmp(out->blake3, verifier->address, AS_DIGEST_SIZE) == 0;
+  memcpy(root, verifier->first, sizeof root);
+  if (whole && as_outboard_size(verifier->length)) {
+    error = outboard_differs(verifier, differs, root);
+  }
+  if (verifier->flags & AS_VERIFY_BLAKE3) {
+    memcpy(out->blake3, root, sizeof root);
+  }
+  return error ? fail(verifier, error, "verify") : 0;
+}
+
 static int conclude(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {
+  int differs;
   if (capacity == 0 || verifier->length < verifier->files.size) {
     return fail(verifier, AS_E_INVALID, "verify");
   }
-  int error = as_dual_finish(&verifier->dual, &out->digests);
+  int error = find_digests(verifier, &out->digests, &differs);
   if (error) {
-    return as_store_fail(verifier->store, error, "write", "staging");
+    return error;
   }
   out->size = verifier->length;
   int intact = !verifier->unreadable && memcmp(out->digests.blake3, verifier->address, AS_DIGEST_SIZE) == 0;
-  return intact ? conclude_intact(verifier, out) : conclude_damaged(verifier, out, bad, capacity);
+  return intact ? conclude_intact(verifier, out, differs) : conclude_damaged(verifier, out, bad, capacity);
 }
 
 int as_verifier_finish(as_verifier *verifier, as_verified *out, as_range *bad, size_t capacity) {

@@ -312,7 +312,7 @@ static void test_damage_in_replaced_copy(uint64_t groups) {
   int packed = place_of(store, address).packed;
   flip_object(store, address, 100, 3);
   CHECK_INT(as_reader_open(store, address, &reader, &found), 0);
-  CHECK_INT(as_verifier_open(store, address, &verifier, &found), 0);
+  CHECK_INT(as_verifier_open(store, address, 0, &verifier, &found), 0);
   CHECK_INT(read_at(address, bytes, 0, &bad), AS_E_CORRUPT);
   check_heals(address, bytes, size);
   CHECK_INT(as_reader_read(reader, 0, buffer, size, &skip, &count, &bad), packed ? AS_E_MISSING : AS_E_CORRUPT);

@@ -374,7 +374,7 @@ static int f_open_buffered(const as_io *io, int directory, const char *path, int
   return (flags & O_TMPFILE) != O_TMPFILE && (flags & O_DIRECT) ? -EINVAL : f_open(io, directory, path, flags, mode);
 }
 
-static int f_open_named(const as_io *io, int directory, const char *path, int flags, mode_t mode) {
+static inline int f_open_named(const as_io *io, int directory, const char *path, int flags, mode_t mode) {
   return (flags & O_TMPFILE) == O_TMPFILE ? -EOPNOTSUPP : f_open_buffered(io, directory, path, flags, mode);
 }
 

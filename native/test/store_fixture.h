@@ -360,7 +360,7 @@ static inline int try_verify(as_store *store, const uint8_t *address, as_verifie
   as_verifier *verifier;
   uint64_t size;
   size_t taken;
-  int error = as_verifier_open(store, address, &verifier, &size);
+  int error = as_verifier_open(store, address, 0, &verifier, &size);
   if (error) {
     return error;
   }

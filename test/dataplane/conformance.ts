@@ -21,6 +21,7 @@ import type {
   DataPlane,
   IngestResult,
   SessionResult,
+  VerifyOptions,
 } from '../../lib/dataplane/spi.js';
 import { formatBlake3, formatSha256, toHex } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
@@ -47,6 +48,9 @@ const ABC_BLAKE3 = 'blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359
 /** Nothing has this address: nobody knows bytes that hash to zero. */
 const ABSENT: ContentAddress = `blake3:${'0'.repeat(64)}`;
 
+const ABSENT_BYTES = new Uint8Array(32);
+const EMPTY = new Uint8Array(0);
+
 /** Runs the kit as subtests of `t`. */
 export async function conformance(t: Test, subject: Subject): Promise<void> {
   await t.test(`${subject.name}: the data-plane contract`, async (t) => {
@@ -64,6 +68,8 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('serve may be ended early, abandoned, and run many times at once', (t) => serveEarlyEnd(t, opened));
     await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
     await t.test('verify finds whole objects intact and absent ones missing', (t) => verifyIntact(t, opened));
+    await t.test('verify computes BLAKE3 alone when asked to', (t) => verifyQuick(t, opened));
+    await t.test('many are verified and deleted at once, each by itself', (t) => manyAtOnce(t, opened));
     await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
     if (opened.sessions === undefined) t.comment('no upload sessions here: their tests left out');
     else {
@@ -265,6 +271,43 @@ async function verifyIntact(t: Test, { plane }: Opened): Promise<void> {
     t.equal(formatSha256(result.sha256 as Uint8Array), sha256(bytes));
   }
   t.same(await plane.verifyObject(ABSENT), { status: 'missing', size: 0, damaged: [], repaired: false });
+}
+
+async function verifyQuick(t: Test, { plane, damage }: Opened): Promise<void> {
+  for (const size of [0, 5, GROUP_SIZE + 1, 3_000_001]) {
+    const { blake3 } = await ingest(plane, randomBytes(size));
+    const address = formatBlake3(blake3);
+    const expected = { status: 'intact', size, blake3, damaged: [], repaired: false };
+    t.same(await plane.verifyObject(address, { digests: 'blake3' }), expected, `${size} bytes, without SHA-256`);
+    t.ok((await plane.verifyObject(address, { digests: 'both' })).sha256, 'both when both are asked for');
+  }
+  t.match(await plane.verifyObject(ABSENT, { digests: 'blake3' }), { status: 'missing' });
+  const wrong = { digests: 'sha256' } as unknown as VerifyOptions;
+  await rejects(t, plane.verifyObject(ABSENT, wrong), 'AS_ERR_INVALID_ARGUMENT');
+  if (damage === undefined) return;
+  const size = 3_000_000;
+  const address = formatBlake3((await ingest(plane, randomBytes(size))).blake3);
+  await damage(address, 2_000_000);
+  const start = 2_000_000 - (2_000_000 % GROUP_SIZE);
+  const found = await plane.verifyObject(address, { digests: 'blake3' });
+  t.match(found, { status: 'corrupt', damaged: [{ start, end: start + GROUP_SIZE }] }, 'it names the same damage');
+  t.equal((await plane.deleteObject(address)).deleted, true);
+}
+
+async function manyAtOnce(t: Test, { plane }: Opened): Promise<void> {
+  const sizes = Array.from({ length: 1_500 }, (_, i) => (i % 300 === 0 ? 2_000_000 : 200 + i));
+  const stored = await Promise.all(sizes.map((size) => ingest(plane, randomBytes(size))));
+  const addresses = [...stored.map(({ blake3 }) => formatBlake3(blake3)), ABSENT];
+  const verified = await Promise.all(
+    addresses.map((address, i) => plane.verifyObject(address, i % 2 === 0 ? {} : { digests: 'blake3' })),
+  );
+  t.equal(verified.pop()?.status, 'missing');
+  t.ok(verified.every(({ status, size }, i) => status === 'intact' && size === sizes[i]));
+  t.ok(verified.every(({ sha256 }, i) => i % 2 === 1 || equal(sha256 ?? ABSENT_BYTES, stored[i]?.sha256 ?? EMPTY)));
+  const deleted = await Promise.all([...addresses, ...addresses.slice(0, 3)].map((each) => plane.deleteObject(each)));
+  t.equal(deleted.filter((each) => each.deleted).length, sizes.length, 'each once, and the absent one never');
+  const gone = await Promise.all(addresses.map((address) => plane.verifyObject(address)));
+  t.ok(gone.every(({ status }) => status === 'missing'));
 }
 
 async function deleteTwice(t: Test, { plane }: Opened): Promise<void> {

@@ -1,88 +1,76 @@
 /**
- * Gathers small ingests into one native operation: a message to a worker, and values across the native boundary, cost several times what
- * storing a small object does, so as many as wait share them.
+ * Gathers work on small objects into one native operation: a message to a worker, and values across the native boundary, cost several times
+ * what storing or checking a small object does, so as many as wait share them.
  *
- * A batch is closed when a worker takes it, or when it is full; what comes later gathers for the next. Called by local.ts.
+ * A batch is closed when a worker takes it, or when it is full; what comes later gathers for the next. Called by local.ts; what the
+ * columns of an operation mean stands in columns.ts.
  */
 
-import { DIGEST_SIZE } from '../../limits.js';
-import {
-  type Handle,
-  IngestFlag,
-  type NativeColumns,
-  type NativeFailure,
-  type NativeIngested,
-} from '../../native/addon.js';
+import { isFailure, type NativeFailure, type Outcome } from '../../native/addon.js';
 import { NativeError } from '../../native/scheduler.js';
 
-export interface GatherOptions<T> {
+export interface GatherOptions<T, C, R extends Outcome> {
   /** Items in one batch at most. */
   countMax: number;
   /** Weight of one batch at most, unless a single item is heavier. */
   weightMax: number;
   /** Runs the operation; calls `take` once, when it is about to be sent, for the items of the batch. */
-  run: (take: () => T[]) => Promise<NativeColumns>;
+  run: (take: () => T[]) => Promise<C>;
+  /** What became of the item at `index` of its batch; undefined: nothing yet, it goes into another. */
+  outcome: (columns: C, index: number) => R | NativeFailure | undefined;
   /** The error for an item's failure, or for that of its whole batch. */
   error: (cause: unknown, item: T) => unknown;
 }
 
-interface Waiting<T> {
+interface Waiting<T, R> {
   item: T;
-  resolve: (outcome: NativeIngested | Handle) => void;
+  weight: number;
+  resolve: (outcome: R) => void;
   reject: (error: unknown) => void;
 }
 
-export class Gather<T> {
+export class Gather<T, C, R extends Outcome> {
   /** The batch that still takes items. */
-  #open: Waiting<T>[] | undefined;
+  #open: Waiting<T, R>[] | undefined;
   #weight = 0;
 
-  constructor(private readonly options: GatherOptions<T>) {}
+  constructor(private readonly options: GatherOptions<T, C, R>) {}
 
-  /** What became of the item: stored, or the handle of a file that was too long for one step. */
-  add(item: T, weight: number): Promise<NativeIngested | Handle> {
-    return new Promise((resolve, reject) => {
-      const { countMax, weightMax } = this.options;
-      if (this.#open && (this.#open.length >= countMax || this.#weight + weight > weightMax)) this.#open = undefined;
-      if (!this.#open) {
-        this.#open = [];
-        this.#weight = 0;
-        void this.#run(this.#open);
-      }
-      this.#open.push({ item, resolve, reject });
-      this.#weight += weight;
-    });
+  /** What became of the item. */
+  add(item: T, weight: number): Promise<R> {
+    return new Promise((resolve, reject) => this.#wait({ item, weight, resolve, reject }));
   }
 
-  async #run(batch: Waiting<T>[]): Promise<void> {
+  #wait(waiting: Waiting<T, R>): void {
+    const { countMax, weightMax } = this.options;
+    const { weight } = waiting;
+    if (this.#open && (this.#open.length >= countMax || this.#weight + weight > weightMax)) this.#open = undefined;
+    if (!this.#open) {
+      this.#open = [];
+      this.#weight = 0;
+      void this.#run(this.#open);
+    }
+    this.#open.push(waiting);
+    this.#weight += weight;
+  }
+
+  async #run(batch: Waiting<T, R>[]): Promise<void> {
     try {
-      settle(batch, await this.options.run(() => this.#close(batch)), this.options.error);
+      const columns = await this.options.run(() => this.#close(batch));
+      for (const [index, waiting] of batch.entries()) this.#settle(waiting, this.options.outcome(columns, index));
     } catch (cause) {
       for (const { item, reject } of batch) reject(this.options.error(cause, item));
     }
   }
 
-  #close(batch: Waiting<T>[]): T[] {
+  #settle(waiting: Waiting<T, R>, outcome: R | NativeFailure | undefined): void {
+    if (outcome === undefined) this.#wait(waiting);
+    else if (isFailure(outcome)) waiting.reject(this.options.error(new NativeError(outcome), waiting.item));
+    else waiting.resolve(outcome);
+  }
+
+  #close(batch: Waiting<T, R>[]): T[] {
     if (this.#open === batch) this.#open = undefined;
     return batch.map(({ item }) => item);
-  }
-}
-
-function settle<T>(batch: Waiting<T>[], columns: NativeColumns, error: (cause: unknown, item: T) => unknown): void {
-  for (const [index, { item, resolve, reject }] of batch.entries()) {
-    const flags = columns.flags[index] ?? 0;
-    if (flags & IngestFlag.other) {
-      const outcome = columns.others[index] as NativeFailure | Handle;
-      if (typeof outcome === 'number') resolve(outcome);
-      else reject(error(new NativeError(outcome), item));
-    } else {
-      resolve({
-        digests: columns.digests.subarray(index * 2 * DIGEST_SIZE, (index + 1) * 2 * DIGEST_SIZE),
-        size: columns.sizes[index] ?? 0,
-        storedSize: columns.storedSizes[index] ?? 0,
-        existed: (flags & IngestFlag.existed) !== 0,
-        healed: (flags & IngestFlag.healed) !== 0,
-      });
-    }
   }
 }

@@ -10,12 +10,16 @@ import { ArtifactStoreError } from '../../errors.js';
 import {
   BATCH_BYTES_MAX,
   COMPACT_BELOW_PERCENT,
+  DIGEST_SIZE,
   FILE_FIRST_STEP_SIZE,
   FILES_GATHERED_MAX,
   GATHER_ALONE_SIZE,
   GATHERED_MAX,
   GATHERED_SIZE_MAX,
   SESSION_ID_LENGTH_MAX,
+  REMOVED_GATHERED_MAX,
+  VERIFIED_GATHERED_MAX,
+  VERIFY_WHOLE_SIZE_MAX,
 } from '../../limits.js';
 import {
   type Expectation,
@@ -27,13 +31,17 @@ import {
   type NativeIngested,
   type NativeSession,
   type NativeSessionEntry,
+  type NativeRemovedColumns,
   type NativeVerified,
+  type NativeVerifiedColumns,
   Op,
   OpenFlag,
   type Operation,
+  VerifyMode,
 } from '../../native/addon.js';
 import type { Scheduler } from '../../native/scheduler.js';
 import type { ContentAddress, ObjectHints } from '../spi.js';
+import { ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
 import { openError, readError, sessionError, sourceError, storeError } from './native-errors.js';
 
@@ -63,22 +71,38 @@ interface File {
   hints: ObjectHints;
 }
 
+/** Which digests a verification computes. */
+export type VerifyDigests = keyof typeof VerifyMode;
+
 export class LocalBackend {
   /** Readers that nobody has closed yet: an iteration may be abandoned half-way. */
   readonly #readers = new Set<Handle>();
   /** Memory that workers see too, in which gathered objects go down; as many as were in use at once. */
   readonly #shared: Uint8Array[] = [];
-  readonly #wholes = new Gather<Whole>({
+  readonly #wholes = new Gather<Whole, NativeColumns, NativeIngested | Handle>({
     countMax: GATHERED_MAX,
     weightMax: GATHERED_SIZE_MAX,
     run: (take) => this.#runWholes(take),
+    outcome: ingestOutcome,
     error: (cause, { hints }) => storeError(cause, this.path, hints),
   });
-  readonly #files = new Gather<File>({
+  readonly #files = new Gather<File, NativeColumns, NativeIngested | Handle>({
     countMax: FILES_GATHERED_MAX,
     weightMax: Number.POSITIVE_INFINITY,
     run: (take) => this.#runFiles(take),
+    outcome: ingestOutcome,
     error: (cause, { path, hints }) => sourceError(cause, path, hints),
+  });
+  readonly #verifications = { both: this.#gatherVerifications('both'), blake3: this.#gatherVerifications('blake3') };
+  readonly #removals = new Gather<ContentAddress, NativeRemovedColumns, number[]>({
+    countMax: REMOVED_GATHERED_MAX,
+    weightMax: Number.POSITIVE_INFINITY,
+    run: (take) => {
+      const build = (): Operation => [Op.removeMany, this.store, addressBytes(take())];
+      return this.scheduler.run<NativeRemovedColumns>({ code: Op.removeMany, build });
+    },
+    outcome: removeOutcome,
+    error: (cause) => storeError(cause, this.path, {}),
   });
 
   private constructor(
@@ -233,9 +257,35 @@ export class LocalBackend {
     await this.scheduler.run<null>([Op.readClose, reader]);
   }
 
-  async verifyBegin(address: ContentAddress): Promise<{ size: number; verifier: Handle }> {
+  /** Verifies a whole object together with others that wait; null when it is too large for that, see `verifyBegin`. */
+  verifyWhole(address: ContentAddress, digests: VerifyDigests): Promise<NativeVerified | null> {
+    return this.#verifications[digests].add(address, 0);
+  }
+
+  #gatherVerifications(digests: VerifyDigests): Gather<ContentAddress, NativeVerifiedColumns, NativeVerified | null> {
+    const limits = [VERIFY_WHOLE_SIZE_MAX, BATCH_BYTES_MAX] as const;
+    return new Gather({
+      countMax: VERIFIED_GATHERED_MAX,
+      weightMax: Number.POSITIVE_INFINITY,
+      run: (take) => {
+        const build = (): Operation => [
+          Op.verifyMany,
+          this.store,
+          addressBytes(take()),
+          VerifyMode[digests],
+          ...limits,
+        ];
+        return this.scheduler.run<NativeVerifiedColumns>({ code: Op.verifyMany, build }, BATCH_BYTES_MAX);
+      },
+      outcome: verifyOutcome,
+      error: readError,
+    });
+  }
+
+  /** Begins to verify an object in steps: `verifyPump` until it gives 0, then `verifyFinish`. */
+  async verifyBegin(address: ContentAddress, digests: VerifyDigests): Promise<{ size: number; verifier: Handle }> {
     const [size = 0, verifier = 0] = await this.scheduler
-      .run<number[]>([Op.verifyBegin, this.store, digestBytes(address)])
+      .run<number[]>([Op.verifyBegin, this.store, digestBytes(address), VerifyMode[digests]])
       .catch((error) => Promise.reject(readError(error, address)));
     return { size, verifier };
   }
@@ -253,9 +303,7 @@ export class LocalBackend {
   }
 
   async remove(address: ContentAddress): Promise<{ deleted: boolean; freedSize: number }> {
-    const [removed = 0, freedSize = 0] = await this.#store(
-      this.scheduler.run<number[]>([Op.remove, this.store, digestBytes(address)]),
-    );
+    const [removed = 0, freedSize = 0] = await this.#removals.add(address, 0);
     return { deleted: removed !== 0, freedSize };
   }
 
@@ -294,6 +342,13 @@ function checkSession(id: string, offset = 0): void {
       `offset ${offset} is not a number of bytes; give an integer from 0 to 2^53-1.`,
     );
   }
+}
+
+/** Addresses one behind the other. */
+function addressBytes(addresses: readonly ContentAddress[]): Uint8Array {
+  const bytes = new Uint8Array(addresses.length * DIGEST_SIZE);
+  for (const [index, address] of addresses.entries()) bytes.set(digestBytes(address), index * DIGEST_SIZE);
+  return bytes;
 }
 
 function checkSize(hints: ObjectHints): void {

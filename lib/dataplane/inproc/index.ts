@@ -15,13 +15,14 @@ import {
   SESSIONS_WRITTEN_MAX,
   SLAB_COUNT,
   SLAB_SIZE,
+  VERIFIERS_MAX,
   WORKERS_MAX,
   WORKERS_MIN,
 } from '../../limits.js';
-import type { NativeIngested, NativeSession } from '../../native/addon.js';
+import type { NativeIngested, NativeSession, NativeVerified } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
-import { LocalBackend } from '../backend/local.js';
+import { LocalBackend, type VerifyDigests } from '../backend/local.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -36,12 +37,14 @@ import type {
   SessionAppend,
   SessionHints,
   SessionResult,
+  VerifyOptions,
   VerifyResult,
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
+import { Permits } from './permits.js';
 import { serveBytes } from './serve.js';
 import { appendSession } from './session.js';
 
@@ -107,6 +110,7 @@ class InprocDataPlane implements ClosableDataPlane {
   readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
+  readonly #verifiers = new Permits(VERIFIERS_MAX);
   /** Operations under way, and who waits for their end. */
   #running = 0;
   #idle: (() => void) | undefined;
@@ -143,11 +147,14 @@ class InprocDataPlane implements ClosableDataPlane {
     yield* serveBytes(this.backend, this.#readArena, address, range);
   }
 
-  verifyObject(address: ContentAddress): Promise<VerifyResult> {
+  verifyObject(address: ContentAddress, options: VerifyOptions = {}): Promise<VerifyResult> {
     return this.#track(async () => {
       checkAddress(address);
+      const digests = options.digests ?? 'both';
+      checkDigests(digests);
       try {
-        return await this.#verify(address);
+        const whole = await this.backend.verifyWhole(address, digests);
+        return verifyResult(whole ?? (await this.#verifiers.run(() => this.#verify(address, digests))), digests);
       } catch (error) {
         if (isStoreError(error, 'AS_ERR_NOT_FOUND'))
           return { status: 'missing', size: 0, damaged: [], repaired: false };
@@ -240,23 +247,15 @@ class InprocDataPlane implements ClosableDataPlane {
     }
   }
 
-  async #verify(address: ContentAddress): Promise<VerifyResult> {
-    const { verifier } = await this.backend.verifyBegin(address);
+  async #verify(address: ContentAddress, digests: VerifyDigests): Promise<NativeVerified> {
+    const { verifier } = await this.backend.verifyBegin(address, digests);
     try {
       while ((await this.backend.verifyPump(verifier, FILE_STEP_SIZE)) > 0);
     } catch (error) {
       await this.backend.verifyAbort(verifier);
       throw error;
     }
-    const { intact, size, digests, damaged, repaired } = await this.backend.verifyFinish(verifier);
-    return {
-      status: intact ? 'intact' : 'corrupt',
-      size,
-      blake3: digests.slice(0, DIGEST_SIZE),
-      sha256: digests.slice(DIGEST_SIZE),
-      damaged: damaged.map(([start, end]) => ({ start, end })),
-      repaired,
-    };
+    return this.backend.verifyFinish(verifier);
   }
 
   #refuseClosed(): void {
@@ -312,6 +311,27 @@ function sessionResult(id: string, { offset, digests }: NativeSession): SessionR
     sha256: digests.subarray(DIGEST_SIZE),
     size: offset,
   };
+}
+
+function verifyResult(native: NativeVerified, computed: VerifyDigests): VerifyResult {
+  const { intact, size, digests, damaged, repaired } = native;
+  return {
+    status: intact ? 'intact' : 'corrupt',
+    size,
+    blake3: digests.slice(0, DIGEST_SIZE),
+    ...(computed === 'both' && { sha256: digests.slice(DIGEST_SIZE) }),
+    damaged: damaged.map(([start, end]) => ({ start, end })),
+    repaired,
+  };
+}
+
+function checkDigests(digests: string): void {
+  if (digests === 'both' || digests === 'blake3') return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `An object cannot be verified by "${digests}": write both or blake3.`,
+    { digests },
+  );
 }
 
 function checkAddress(address: string): void {

@@ -1,0 +1,55 @@
+/**
+ * When each object was last found intact: a view of its own, because only a verification of many objects asks for it.
+ *
+ * Imports the view interface and event kinds. views.ts hands it to the log; sqlite-registry.ts reads the table.
+ *
+ * An object has a row from the moment it is found intact until damage is found in it or its bytes are removed: bytes that are stored in
+ * their place have not been verified.
+ */
+
+import { factsOf } from '../events/kinds.js';
+import type { StoredEvent } from '../events/log.js';
+import type { Changes, View } from '../events/view.js';
+
+const schema = `
+  CREATE TABLE verifications (
+    blake3 BLOB PRIMARY KEY,
+    verified_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const store = `
+  INSERT INTO verifications (blake3, verified_at)
+  SELECT unhex(value ->> 0), value ->> 1 FROM json_each(:changes, '$.intact') WHERE true
+  ON CONFLICT (blake3) DO UPDATE SET verified_at = excluded.verified_at`;
+
+const forget = `
+  DELETE FROM verifications WHERE blake3 IN (SELECT unhex(value) FROM json_each(:changes, '$.forgotten'))`;
+
+export const verifications: View = {
+  name: 'verifications',
+  version: 1,
+  schema,
+  drop: 'DROP TABLE verifications;',
+  project,
+  apply: [store, forget],
+};
+
+function project(events: readonly StoredEvent[]): Changes {
+  const last = new Map<string, number | undefined>();
+  for (const event of events) {
+    const { kind, subject, time } = event;
+    if (subject === null) continue;
+    const blake3 = subject.slice('blake3:'.length);
+    if (kind === 'object.verified') {
+      const facts = factsOf(event, kind);
+      if (facts !== undefined) last.set(blake3, facts.status === 'intact' ? time : undefined);
+    } else if (kind === 'object.corrupted' || kind === 'object.deleted') last.set(blake3, undefined);
+  }
+  if (last.size === 0) return null;
+  const entries = [...last];
+  return {
+    intact: entries.flatMap(([blake3, time]) => (time === undefined ? [] : [[blake3, time]])),
+    forgotten: entries.flatMap(([blake3, time]) => (time === undefined ? [blake3] : [])),
+  };
+}

@@ -44,6 +44,7 @@ const equal = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 /** Rounds of kill -9; more by hand: ARTIFACTSTORE_KILLS=300. */
 const KILLS = Number(process.env.ARTIFACTSTORE_KILLS ?? 6);
+t.setTimeout(240_000 + KILLS * 10_000);
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-store-'));
@@ -452,7 +453,6 @@ t.test('a deletion that a crash interrupted is finished on opening', async (t) =
 
 t.test('kill -9 in the middle of puts leaves a store that opens and verifies clean', async (t) => {
   let path = '';
-  t.setTimeout(60_000 + KILLS * 10_000);
   for (let round = 0; round < KILLS; round++) {
     path = round % 25 ? path : await folder(t); // each round opens what the ones before have left
     const child = forkUnhooked(new URL('./put-forever.js', import.meta.url), [path]);

@@ -154,11 +154,6 @@ static int retire(as_store *store, void *context) {
   return as_segment_retire(store, *number);
 }
 
-static int seal_if_active(as_store *store, void *context) {
-  const uint64_t *number = context;
-  return store->packs->writer.id.number == *number ? as_pack_seal_active(store) : 0;
-}
-
 /* *taken is the space the segment takes, not counting what has been written ahead of the next commits. */
 static int scan(step *work, uint64_t *taken) {
   as_store *store = work->store;
@@ -175,16 +170,41 @@ static int scan(step *work, uint64_t *taken) {
   return error;
 }
 
+static int is_active(as_store *store, void *context) {
+  const uint64_t *number = context;
+  return store->packs->writer.id.number == *number;
+}
+
+/* It may have been sealed meanwhile, being full. */
+static int seal_if_active(as_store *store, void *context) {
+  return is_active(store, context) ? as_pack_seal_active(store) : 0;
+}
+
+/* Looks at the segment again, which got further commits while it was looked at before. */
+static int scan_again(step *work, uint64_t *taken) {
+  work->needed = work->bytes = 0;
+  work->count = 0;
+  work->damaged = work->more = 0;
+  return scan(work, taken);
+}
+
 /* Copies what one step may of a segment that is worth it, and deletes it when nothing is left. */
 static int compact_segment(step *work, unsigned percent, as_compacted *out) {
   uint64_t number = work->segment->id.number, taken;
+  int active = as_packs_exclusively(work->store, is_active, &number);
   int error = scan(work, &taken);
   /* Whole blocks are what is gained: the space of what is needed, and the head. */
   if (error || work->damaged || work->needed + AS_PACK_BLOCK >= taken * percent / 100) {
     return error;
   }
-  error = as_packs_exclusively(work->store, seal_if_active, &number);
-  error = error ? error : copy_records(work, &out->moved_bytes);
+  if (active) {
+    error = as_packs_exclusively(work->store, seal_if_active, &number);
+    error = error ? error : scan_again(work, &taken);
+  }
+  if (error || work->damaged) {
+    return error;
+  }
+  error = copy_records(work, &out->moved_bytes);
   if (error) {
     return error == AS_E_CORRUPT ? 0 : error; /* marked now: the segment stays */
   }

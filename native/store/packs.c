@@ -147,8 +147,19 @@ int as_packs_find_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE]
   return judge(store->packs, as_packs_newest_in_turn(store, address, out), out);
 }
 
+/* Compaction moves an object before it deletes the segment: where the segment of an entry is gone, the entry may have been
+ * read before the move, so it is looked up again until it stays the same. */
 int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
-  return judge(store->packs, as_packs_newest(store, address, out), out);
+  as_location last = {0, 0, 0};
+  for (;;) {
+    int found = as_packs_newest(store, address, out);
+    int there = judge(store->packs, found, out);
+    if (there || found <= 0 || out->kind == AS_RECORD_DELETED ||
+        (out->at.segment == last.segment && out->at.offset == last.offset)) {
+      return there;
+    }
+    last = out->at;
+  }
 }
 
 /* ---- merging ---- */

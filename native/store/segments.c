@@ -208,7 +208,11 @@ int as_segment_retire(as_store *store, uint64_t number) {
   }
   pthread_mutex_lock(&segments->mutex);
   size_t at = position_of(segments, number);
-  as_segment *segment = segments->list[at];
+  as_segment *segment = find(segments, number);
+  if (!segment) { /* somebody else was faster */
+    pthread_mutex_unlock(&segments->mutex);
+    return 0;
+  }
   segments->count--;
   memmove(&segments->list[at], &segments->list[at + 1], (segments->count - at) * sizeof *segments->list);
   segment->retired = 1;

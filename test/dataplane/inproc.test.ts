@@ -217,6 +217,23 @@ t.test('an upload session outlives kill -9', async (t) => {
   t.same(Buffer.from(result.sha256), createHash('sha256').update(bytes).digest());
 });
 
+t.test('bytes that are a small part of a large buffer', async (t) => {
+  const plane = await openInproc({ path: t.testdir() });
+  t.teardown(() => plane.close());
+  const large = new Uint8Array(64 * 1024 * 1024);
+  const count = 64;
+  const before = process.memoryUsage().rss;
+  const parts = Array.from({ length: count }, (_, i) => {
+    const bytes = large.subarray(i * 100_000, (i + 1) * 100_000);
+    bytes[0] = i;
+    return { bytes, [Symbol.asyncIterator]: () => once(bytes) };
+  });
+  const results = await Promise.all(parts.map((part) => plane.ingestStream(part, {})));
+  t.equal(new Set(results.map(({ blake3 }) => formatBlake3(blake3))).size, count);
+  const grown = process.memoryUsage().rss - before;
+  t.ok(grown < 512 * 1024 * 1024, `memory grew by ${grown}: the whole buffer was not copied for each part`);
+});
+
 t.test('files that are not what they seem', async (t) => {
   const { plane, close } = await openSubject();
   const path = await folder();

@@ -143,8 +143,9 @@ export class LocalBackend {
     const build = (): Operation => {
       const items = take();
       const ends = new Uint32Array(items.length);
-      let bytes = (items[0] as Whole).bytes;
-      if (items.length > 1) {
+      let { bytes } = items[0] as Whole;
+      // Memory that is not shared would be copied to the worker with all that its view leaves out.
+      if (items.length > 1 || !(bytes.buffer instanceof SharedArrayBuffer)) {
         shared = this.#shared.pop() ?? new Uint8Array(new SharedArrayBuffer(GATHERED_SIZE_MAX));
         bytes = shared;
       }

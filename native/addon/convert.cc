@@ -137,6 +137,8 @@ Napi::Value numbers(Napi::Env env, std::initializer_list<double> values) {
   return array;
 }
 
+Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
+
 Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result) {
   Napi::Object object = failure(env, error).As<Napi::Object>();
   if (error == AS_E_MISMATCH || error == AS_E_SIZE) {

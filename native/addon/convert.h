@@ -45,6 +45,9 @@ Napi::Value failure(Napi::Env env, int error, const std::string &detail);
 Napi::Value failure(Napi::Env env, int error);  // detail from the calling thread's last failed call
 Napi::Value failure(Napi::Env env, int error, const as_range &bad);
 
+// The failure of an operation on a handle that is unknown, closed or in use by another thread.
+Napi::Value stale(Napi::Env env);
+
 // Why a commit refused an ingest; for bytes that are not the expected ones also what came instead: { …, digests, size }.
 Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result);
 

@@ -72,8 +72,6 @@ as_expect expectation(Napi::Value column, size_t index) {
   return as_expect{nullptr, nullptr, AS_SIZE_UNKNOWN};
 }
 
-Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
-
 // An ingest of a file, read from its beginning: 0 when all of it has been read, 1 when more than `most` bytes remain.
 int begin_file(as_store *store, const char *path, size_t most, as_ingest **out) {
   size_t taken = 0;

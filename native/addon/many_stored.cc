@@ -18,8 +18,6 @@ constexpr size_t kBadRangesMax = 256;  // VERIFY_RANGES_MAX in lib/limits.ts
 enum VerifyFlag : uint8_t { kWhole = 0, kOther = 1, kLarge = 2, kLater = 4 };
 enum RemoveFlag : uint8_t { kRemoved = 1, kFailed = 2 };
 
-Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
-
 // The addresses of an operation, 32 bytes each; nothing when the bytes are not a number of those.
 std::optional<size_t> count_of(const as_span &addresses) {
   if (addresses.size % AS_DIGEST_SIZE) return std::nullopt;

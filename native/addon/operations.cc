@@ -55,7 +55,7 @@ class AppendPairs {
   void add(Napi::Env env, Napi::Array outcomes, uint32_t slot, uint32_t ingest, as_span input) {
     auto borrowed = std::make_unique<Borrowed<as_ingest>>(ingest, Kind::ingest);
     if (!*borrowed) {
-      outcomes.Set(slot, failure(env, AS_E_INVALID, "unknown, closed or busy handle"));
+      outcomes.Set(slot, stale(env));
       return;
     }
     if (!waiting_) {
@@ -100,8 +100,6 @@ struct Batch {
 as_expect expectation(const Arguments &in, uint32_t first) {
   return as_expect{in.optional_digest(first), in.optional_digest(first + 1), in.optional_size(first + 2)};
 }
-
-Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
 
 Napi::Value open(Napi::Env env, const Arguments &in) {
   as_store *store = nullptr;

@@ -113,11 +113,6 @@ static void digest_all(batch *work) {
 
 static int is_packed(const entry *at) { return as_ingest_is_packed(at->ingest); }
 
-static int copy_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
-  memcpy((uint8_t *)context + position, bytes, size);
-  return 0;
-}
-
 /* The two ways to the root share no code above the groups: a difference is a defect here, and must not become a name. */
 static int check_root(const entry *at, const uint8_t root[AS_DIGEST_SIZE]) {
   return memcmp(root, at->result->digests.blake3, AS_DIGEST_SIZE) == 0 ? 0 : as_fail(AS_E_CORRUPT, "commit", NULL);
@@ -134,7 +129,7 @@ static int lay_out_outboard(entry *at) {
   if (!at->outboard_bytes) {
     return as_fail(-ENOMEM, "commit", NULL);
   }
-  int error = as_outboard_build(&at->ingest->stream->values, at->ingest->length, copy_part, at->outboard_bytes, root);
+  int error = as_outboard_build(&at->ingest->stream->values, at->ingest->length, as_outboard_copy, at->outboard_bytes, root);
   return error ? error : check_root(at, root);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Compaction: segments that are mostly deleted objects give their space back. What is still needed of one is copied to the
  * end of the packs, like any other commit, and then its file is deleted; see packs.h.
- * May include: packs.h, pack_scan.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
+ * May include: packs.h, pack_scan.h, core/error.h, io/io.h. Called by: users of the core.
  *
  * Three kinds of records are still needed: an object that its address leads to; a deletion or mark that is the newest word
  * on its address, because an older segment may hold what it denies. In the oldest segment a deletion denies nothing.
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "store/outboard.h"
 #include "store/pack_scan.h"
 #include "store/packs.h"
 
@@ -78,23 +77,14 @@ static int visit(void *context, uint64_t sequence, const as_record *record) {
 
 /* Reads a payload and checks that all of it, the outboard included, is whole. */
 static int read_payload(const step *work, const as_record *record, uint8_t *bytes) {
-  as_store *store = work->store;
+  const as_io *io = work->store->io;
   size_t size = (size_t)as_payload_size(record->at.size);
-  as_range bad;
-  ssize_t count = as_io_read(store->io, work->segment->fd, bytes, size, record->at.offset);
+  ssize_t count = as_io_read(io, work->segment->fd, bytes, size, record->at.offset);
   if (count < 0) {
     return (int)count;
   }
-  as_outboard outboard = {.io = store->io, .fd = work->segment->fd, .base = record->at.offset + record->at.size,
-                          .size = record->at.size};
-  memcpy(outboard.root, record->blake3, AS_DIGEST_SIZE);
-  int error = (size_t)count == size ? 0 : AS_E_CORRUPT;
-  uint64_t groups = as_outboard_groups(record->at.size);
-  for (uint64_t group = 0; !error && group < groups; group++) { /* one by one, so that the outboard is needed */
-    size_t at = (size_t)(group * AS_GROUP_SIZE), left = record->at.size - at;
-    error = as_outboard_check(&outboard, group, bytes + at, left < AS_GROUP_SIZE ? left : AS_GROUP_SIZE, &bad);
-  }
-  return error;
+  return (size_t)count < size ? AS_E_CORRUPT
+                              : as_payload_check(io, work->segment->fd, &record->at, record->blake3, bytes);
 }
 
 static as_pack_item item_of(const as_record *record, const uint8_t *bytes) {

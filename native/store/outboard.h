@@ -33,6 +33,9 @@ uint64_t as_outboard_left(uint64_t groups);
 /* Receives `size` bytes of an outboard that stand at `position` in it. Returns 0 or an error that ends the build. */
 typedef int (*as_outboard_visit)(void *context, uint64_t position, const uint8_t *bytes, size_t size);
 
+/* An as_outboard_visit that copies into memory, `context`, with room for the whole outboard. */
+int as_outboard_copy(void *context, uint64_t position, const uint8_t *bytes, size_t size);
+
 /* Lays out the outboard of an object of `size` bytes, at least two groups, whose chaining values are `values`, and
  * hands it to `visit` in parts of bounded size; gives the root, which is the object's address. Returns 0, visit's error
  * or an errno. */

@@ -1,7 +1,7 @@
 /*
  * Finding out what is in packs/: segments and their indexes, the tail that a crash may have left, and indexes made again
  * from segments where they are missing or damaged; see packs.h.
- * May include: packs.h, pack_scan.h, outboard.h, core/error.h, io/io.h. Called by: store.c, packs.c.
+ * May include: packs.h, pack_scan.h, core/error.h, io/io.h. Called by: store.c, packs.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,6 @@
 
 #include "core/error.h"
 #include "core/little.h"
-#include "store/outboard.h"
 #include "store/pack_scan.h"
 #include "store/packs.h"
 
@@ -129,23 +128,15 @@ static int read_records(as_store *store, uint64_t number, collection *into, as_s
 /* Whether the payload at a location is whole, its outboard included. */
 static int payload_whole(as_store *store, const as_entry *entry, uint8_t *buffer, int *whole) {
   as_segment *segment;
-  as_range bad;
   int error = as_segment_pin(store, entry->at.segment, &segment);
   if (error) {
     return error;
   }
-  as_outboard outboard = {.io = store->io, .fd = segment->fd, .base = entry->at.offset + entry->at.size, .size = entry->at.size};
-  memcpy(outboard.root, entry->blake3, AS_DIGEST_SIZE);
   ssize_t size = as_io_read(store->io, segment->fd, buffer, entry->at.size, entry->at.offset);
   *whole = size == (ssize_t)entry->at.size;
-  /* Group by group: as one piece the bytes would prove themselves without the outboard. */
-  for (uint64_t at = 0; *whole && !error; at += AS_GROUP_SIZE) {
-    size_t left = entry->at.size - (size_t)at;
-    error = as_outboard_check(&outboard, at / AS_GROUP_SIZE, buffer + at, left < AS_GROUP_SIZE ? left : AS_GROUP_SIZE, &bad);
+  if (*whole) {
+    error = as_payload_check(store->io, segment->fd, &entry->at, entry->blake3, buffer);
     *whole = !error;
-    if (left <= AS_GROUP_SIZE) {
-      break;
-    }
   }
   as_segment_unpin(store, segment);
   error = size < 0 && size != -EIO ? (int)size : error;

@@ -1,6 +1,6 @@
 /*
  * Finding packed objects, and the runs of indexes they are found in; see packs.h.
- * May include: packs.h, core/error.h. Called by: as declared there.
+ * May include: packs.h, outboard.h, core/error.h. Called by: as declared there.
  */
 #include "store/packs.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "store/outboard.h"
 
 as_segments *as_store_segments(as_store *store) { return &store->packs->segments; }
 
@@ -160,6 +161,22 @@ int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_ent
     }
     last = out->at;
   }
+}
+
+/* ---- payloads ---- */
+
+int as_payload_check(const as_io *io, int fd, const as_location *at, const uint8_t address[AS_DIGEST_SIZE],
+                     const uint8_t *bytes) {
+  as_outboard outboard = {.io = io, .fd = fd, .base = at->offset + at->size, .size = at->size};
+  as_range bad;
+  int error = 0;
+  memcpy(outboard.root, address, AS_DIGEST_SIZE);
+  uint64_t groups = as_outboard_groups(at->size);
+  for (uint64_t group = 0; !error && group < groups; group++) {
+    size_t start = (size_t)(group * AS_GROUP_SIZE), left = at->size - start;
+    error = as_outboard_check(&outboard, group, bytes + start, left < AS_GROUP_SIZE ? left : AS_GROUP_SIZE, &bad);
+  }
+  return error;
 }
 
 /* ---- merging ---- */

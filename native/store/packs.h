@@ -136,6 +136,12 @@ int as_packs_put_runs(as_packs *packs, uint64_t first, uint64_t last, const as_r
 /* Closes a run that has not been put. */
 void as_run_free(as_run *run);
 
+/* Whether the object `address`, whose bytes have been read from location `at` of the segment open as `fd`, and its outboard
+ * behind it are whole: group by group, because as one piece the bytes would prove themselves without the outboard. 0,
+ * AS_E_CORRUPT or a negative errno. */
+int as_payload_check(const as_io *io, int fd, const as_location *at, const uint8_t address[AS_DIGEST_SIZE],
+                     const uint8_t *bytes);
+
 /* Makes the indexes of a run again from its segments, one for each, in place of a damaged one. Called with the turn to
  * commit. */
 int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last);

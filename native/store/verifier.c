@@ -236,11 +236,6 @@ static int outboard_differs(const as_verifier *verifier, int *differs, uint8_t r
   return error;
 }
 
-static int copy_part(void *context, uint64_t position, const uint8_t *bytes, size_t size) {
-  memcpy((uint8_t *)context + position, bytes, size);
-  return 0;
-}
-
 /* Whether bytes that were whole and are not any more have been deleted meanwhile: then they are gone, not damaged. */
 static int gone_or_damaged(const as_verifier *verifier) {
   int current = as_object_is_current(verifier->store, verifier->address, &verifier->files);
@@ -258,7 +253,7 @@ static int repack(as_verifier *verifier, int *repaired) {
     ssize_t count = read_object(verifier, bytes, size, 0);
     error = count < 0 ? (int)count : (size_t)count < size ? AS_E_CORRUPT : 0;
   }
-  error = error ? error : as_outboard_build(&verifier->values, size, copy_part, bytes + size, root);
+  error = error ? error : as_outboard_build(&verifier->values, size, as_outboard_copy, bytes + size, root);
   if (!error) {
     as_span whole = {bytes, size};
     as_dual_many(&whole, 1, &digests); /* what was read again is written, so it must be what was verified */

@@ -1,0 +1,70 @@
+/**
+ * What can happen to an object: the kinds and their facts.
+ *
+ * Imports the contract's types and encodings, digest text, and how facts are written. `kinds.ts` puts it beside the others.
+ */
+
+import { decodeIngestResult, encodedIngestResult } from '../dataplane/encoding.js';
+import type { ByteRange, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
+import { isContentAddress } from '../digest-name.js';
+import { isRange, isSize, type KindCodecs, members } from './facts.js';
+
+/** Kind → facts. The subject of all of these is the object's content address. */
+export interface ObjectEventData {
+  /** An object was stored, or stored again. The bytes of `data` are those of `encodeIngestResult`. */
+  'object.ingested': IngestResult;
+  /** An object was read in full and its digests computed anew. */
+  'object.verified': Pick<VerifyResult, 'status' | 'size' | 'repaired'> & {
+    /** Only BLAKE3 was computed; absent: both digests were. */
+    digests?: 'blake3';
+  };
+  /** Bytes of an object were found not to match its digest. Ranges in bytes, [start, end). */
+  'object.corrupted': { ranges: ByteRange[]; foundBy: 'read' | 'verify' };
+  /** An object was deleted for readers: from here on it is gone, its bytes follow. */
+  'object.tombstoned': { reason?: string };
+  /** The bytes of an object were removed. */
+  'object.deleted': DeletionResult;
+}
+
+const isSubject = (subject: string | null) => subject !== null && isContentAddress(subject);
+
+export const OBJECT_KINDS: KindCodecs<ObjectEventData> = {
+  'object.ingested': { isSubject, write: encodedIngestResult, read: decodeIngestResult },
+  'object.verified': {
+    isSubject,
+    write: ({ size, status, digests, repaired }) => ({ size, status, ...(digests && { digests }), repaired }),
+    read: (bytes) => {
+      const { size, status, digests, repaired } = members(bytes);
+      const known = status === 'intact' || status === 'corrupt' || status === 'missing';
+      if (!known || !isSize(size) || typeof repaired !== 'boolean') return undefined;
+      return { size, status, repaired, ...(digests === 'blake3' && { digests }) };
+    },
+  },
+  'object.corrupted': {
+    isSubject,
+    write: ({ ranges, foundBy }) => ({ ranges: ranges.map(({ start, end }) => [start, end]), foundBy }),
+    read: (bytes) => {
+      const { ranges, foundBy } = members(bytes);
+      const known = foundBy === 'read' || foundBy === 'verify';
+      if (!known || !Array.isArray(ranges) || !ranges.every(isRange)) return undefined;
+      return { ranges: ranges.map(([start, end]) => ({ start, end })), foundBy };
+    },
+  },
+  'object.tombstoned': {
+    isSubject,
+    write: ({ reason }) => (reason === undefined ? {} : { reason }),
+    read: (bytes) => {
+      const { reason } = members(bytes);
+      if (reason === undefined) return {};
+      return typeof reason === 'string' ? { reason } : undefined;
+    },
+  },
+  'object.deleted': {
+    isSubject,
+    write: ({ deleted, freedSize }) => ({ deleted, freedSize }),
+    read: (bytes) => {
+      const { deleted, freedSize } = members(bytes);
+      return typeof deleted === 'boolean' && isSize(freedSize) ? { deleted, freedSize } : undefined;
+    },
+  },
+};

@@ -1,7 +1,7 @@
 /**
  * The bytes of an event: the canonical CBOR map {v, id, data, kind, time, actor, subject} of docs/formats/events.md.
  *
- * Imports CBOR, kinds, the layout of ingest results, digest text, errors and limits. Every implementation of the log encodes and decodes here, so that the same event has the same
+ * Imports CBOR, kinds, the parts of an envelope, the usual event, digest text, errors and limits. Every implementation of the log encodes and decodes here, so that the same event has the same
  * bytes in any of them.
  */
 
@@ -15,45 +15,27 @@ import {
 } from '../cbor/index.js';
 import { isContentAddress } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
-import { DIGEST_SIZE, EVENT_SIZE_MAX } from '../limits.js';
-import { readIngestLayout } from './ingest-layout.js';
-import { CheckedEvent, checkFacts, EVENT_VERSION, type EventKind } from './kinds.js';
+import { EVENT_SIZE_MAX } from '../limits.js';
+import {
+  ADDRESS_HEAD,
+  ADDRESS_LENGTH,
+  BEFORE_ACTOR,
+  BEFORE_DATA,
+  BEFORE_ID,
+  BEFORE_KIND,
+  BEFORE_SUBJECT,
+  BEFORE_TIME,
+  FIXED_SIZE,
+  ID_LENGTH,
+  INGESTED,
+} from './envelope-parts.js';
+import { readIngestedEvent } from './ingested-event.js';
+import { CheckedEvent, checkFacts, EVENT_VERSION } from './kinds.js';
 import type { NewEvent, StoredEvent } from './log.js';
 
 /** A kind: words of lower-case letters, digits, `-` and `_`, with dots between. */
 const KIND = /^[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+$/;
 
-/** Members in canonical order: shorter keys first, then by their bytes. The heads and keys between the values never change. */
-const ID_LENGTH = 36;
-const BEFORE_ID = Buffer.concat([encodedHeader(7, 'v', EVENT_VERSION, 'id'), Buffer.from([0x78, ID_LENGTH])]);
-const BEFORE_DATA = encodeCanonical('data');
-const BEFORE_KIND = encodeCanonical('kind');
-const BEFORE_TIME = encodeCanonical('time');
-const BEFORE_ACTOR = encodeCanonical('actor');
-const BEFORE_SUBJECT = encodeCanonical('subject');
-const TIME_SIZE = 9;
-const FIXED_SIZE =
-  [BEFORE_ID, BEFORE_DATA, BEFORE_KIND, BEFORE_TIME, BEFORE_ACTOR, BEFORE_SUBJECT].reduce(
-    (sum, part) => sum + part.byteLength,
-    0,
-  ) +
-  ID_LENGTH +
-  TIME_SIZE;
-
-/** A content address as text: its head, and its characters, all ASCII. */
-const ADDRESS_LENGTH = 'blake3:'.length + 2 * DIGEST_SIZE;
-const ADDRESS_HEAD = Buffer.from([0x78, ADDRESS_LENGTH]);
-
-/** What stands around the values of an ingest as it is usually written. */
-const INGESTED = 'object.ingested' satisfies EventKind;
-const BETWEEN_DATA_AND_TIME = Buffer.concat([BEFORE_KIND, encodeCanonical(INGESTED), BEFORE_TIME]);
-const BEFORE_ADDRESS = Buffer.concat([BEFORE_SUBJECT, ADDRESS_HEAD]);
-/** CBOR heads: an integer of eight bytes, a text of up to SHORT_MAX. */
-const LONG_HEAD = 0x1b;
-const TEXT_HEAD = 0x60;
-const SHORT_MAX = 23;
-/** Upper half of the largest safe integer. */
-const MAX_HIGH = 2 ** 21 - 1;
 const PRINTABLE = /^[ -~]+$/;
 const ID = /^[ -~]{36}$/;
 
@@ -231,43 +213,23 @@ class EventRecord implements StoredEvent {
   }
 }
 
-/** The usual event: an ingest as this version writes it, found by its places. Undefined for any other bytes. */
+/** The usual event, without decoding its facts. Undefined for any other bytes. */
 function decodeIngested(seq: number, bytes: Uint8Array): StoredEvent | undefined {
+  const found = readIngestedEvent(bytes, 0, bytes.byteLength);
+  if (found === undefined) return undefined;
+  const { idAt, dataAt, layout, time, actorAt, actorSize, subjectAt } = found;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const idAt = after(buffer, 0, BEFORE_ID);
-  const dataAt = idAt < 0 ? -1 : after(buffer, idAt + ID_LENGTH, BEFORE_DATA);
-  const layout = dataAt < 0 ? undefined : readIngestLayout(buffer, dataAt);
-  if (layout === undefined) return undefined;
-  const timeAt = after(buffer, layout.end, BETWEEN_DATA_AND_TIME);
-  if (timeAt < 0 || buffer[timeAt] !== LONG_HEAD) return undefined;
-  const high = buffer.readUInt32BE(timeAt + 1);
-  const actorAt = after(buffer, timeAt + TIME_SIZE, BEFORE_ACTOR);
-  const actorSize = (buffer[actorAt] ?? 0) - TEXT_HEAD;
-  // Times from 2^32 ms to 2^53 ms and actors of up to 23 bytes: their heads can be read at a glance.
-  if (high === 0 || high > MAX_HIGH || actorAt < 0 || actorSize < 1 || actorSize > SHORT_MAX) return undefined;
-  const actor = buffer.toString('latin1', actorAt + 1, actorAt + 1 + actorSize);
-  const subjectAt = after(buffer, actorAt + 1 + actorSize, BEFORE_ADDRESS);
-  if (subjectAt < 0 || subjectAt + ADDRESS_LENGTH !== buffer.byteLength) return undefined;
   const id = buffer.toString('latin1', idAt, idAt + ID_LENGTH);
+  const actor = buffer.toString('latin1', actorAt, actorAt + actorSize);
   const subject = buffer.toString('latin1', subjectAt, buffer.byteLength);
   if (!PRINTABLE.test(actor) || !isContentAddress(subject) || !ID.test(id)) return undefined;
-  const columns = {
-    seq,
-    v: EVENT_VERSION,
-    id,
-    time: high * 2 ** 32 + buffer.readUInt32BE(timeAt + 5),
-    kind: INGESTED,
-    actor,
-    subject,
-  };
   const dataBytes = new Uint8Array(bytes.buffer, bytes.byteOffset + dataAt, layout.end - dataAt);
-  return new EventRecord(columns, bytes, undefined, dataBytes);
-}
-
-/** Where `expected` ends if it stands at `at`; -1 if it does not. */
-function after(buffer: Buffer, at: number, expected: Uint8Array): number {
-  for (let i = 0; i < expected.length; i++) if (buffer[at + i] !== expected[i]) return -1;
-  return at + expected.length;
+  return new EventRecord(
+    { seq, v: EVENT_VERSION, id, time, kind: INGESTED, actor, subject },
+    bytes,
+    undefined,
+    dataBytes,
+  );
 }
 
 function decodeAny(seq: number, bytes: Uint8Array): StoredEvent {
@@ -296,15 +258,6 @@ function decodeMap(seq: number, bytes: Uint8Array): { readonly [key: string]: Cb
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
   if (!isMap) throw damaged(seq, 'its bytes are not a map');
   return value as { readonly [key: string]: CborValue };
-}
-
-function encodedHeader(members: number, key: string, value: number, next: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([0xa0 | members]),
-    encodeCanonical(key),
-    encodeCanonical(value),
-    encodeCanonical(next),
-  ]);
 }
 
 function encodeData(data: CborInput): Uint8Array {

@@ -1,11 +1,12 @@
 /**
  * Rows of the log: events end to end, and where each ends.
  *
- * Imports limits and errors. `sqlite-log.ts` writes and reads them, `sqlite-views.ts` reads them.
+ * Imports batches, limits and errors. `sqlite-log.ts` writes and reads them, `sqlite-views.ts` reads them.
  */
 
 import { ArtifactStoreError } from '../errors.js';
 import { ROW_EVENTS_MAX, ROW_SIZE_MAX } from '../limits.js';
+import { EventBatch } from './batch.js';
 
 /** One row, as docs/formats/events.md has it. */
 export interface EventRow {
@@ -33,7 +34,7 @@ export interface RowPlan {
  * @param first seq of the first event
  * @param ends where each event ends in the bytes of the commit
  */
-export function planRows(first: number, ends: readonly number[]): RowPlan {
+export function planRows(first: number, ends: Uint32Array): RowPlan {
   const rows: [number, number, number, number, number, number][] = [];
   const packed = Buffer.allocUnsafe(4 * ends.length);
   let from = 0;
@@ -55,19 +56,41 @@ export function planRows(first: number, ends: readonly number[]): RowPlan {
  *
  * @throws AS_ERR_LOG_DAMAGED: the ends are not those of its events
  */
-export function splitRow<T>({ first, last, ends, bytes }: EventRow, take: (seq: number, bytes: Uint8Array) => T): T[] {
+export function splitRow<T>(row: EventRow, take: (seq: number, bytes: Uint8Array) => T): T[] {
+  const ends = new Uint32Array(row.last - row.first + 1);
+  readEnds(row, ends, 0, 0);
+  return Array.from(ends, (end, index) => take(row.first + index, row.bytes.subarray(ends[index - 1] ?? 0, end)));
+}
+
+/**
+ * The events of rows that follow each other, as one batch; undefined when there is no row.
+ *
+ * @throws AS_ERR_LOG_DAMAGED: as for `splitRow`
+ */
+export function joinRows(rows: readonly EventRow[]): EventBatch | undefined {
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const ends = new Uint32Array(last.last - first.first + 1);
+  let base = 0;
+  for (const row of rows) {
+    readEnds(row, ends, row.first - first.first, base);
+    base += row.bytes.byteLength;
+  }
+  return new EventBatch(first.first, Buffer.concat(rows.map(({ bytes }) => bytes)), ends);
+}
+
+/** Writes where the events of a row end, plus `base`, into `target` from index `at` on. */
+function readEnds({ first, last, ends, bytes }: EventRow, target: Uint32Array, at: number, base: number): void {
   const view = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
-  const taken: T[] = [];
   let start = 0;
   for (let seq = first; seq <= last; seq++) {
-    const at = 4 * (seq - first);
-    const end = at + 4 <= view.byteLength ? view.getUint32(at, true) : 0;
+    const place = 4 * (seq - first);
+    const end = place + 4 <= view.byteLength ? view.getUint32(place, true) : 0;
     if (end <= start || end > bytes.byteLength) throw damaged(seq);
-    taken.push(take(seq, bytes.subarray(start, end)));
+    target[at + seq - first] = base + end;
     start = end;
   }
   if (start !== bytes.byteLength) throw damaged(last);
-  return taken;
 }
 
 function damaged(seq: number): ArtifactStoreError {

@@ -11,11 +11,12 @@
 import { encodeCanonical } from '../cbor/index.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { Connection } from '../sqlite/connection.js';
+import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
 import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './log.js';
 import { logIndex } from './log-index.js';
-import { planRows } from './rows.js';
+import { planRows, type RowPlan } from './rows.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
 import { SqliteViews } from './sqlite-views.js';
@@ -59,6 +60,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     }
     const writer = await openConnection(options.path, 'write', opened);
     await prepareLog(writer);
+    await views.prepare(writer);
     await writer.exec(commitTrigger(views));
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
@@ -170,8 +172,10 @@ export class SqliteEventLog implements EventLog {
   }
 
   async #insert(writer: Connection, batch: Batch): Promise<Batch> {
-    const parameters = [batch.bytes, batch.ends, batch.rows, batch.time, batch.last];
-    await writer.run(this.#statement, [...parameters, ...this.#views.project(batch.events)]);
+    const parameters = [batch.bytes, batch.plan.ends, JSON.stringify(batch.plan.rows), batch.time, batch.last];
+    const { last, bytes, ends, events } = batch;
+    const changes = this.#views.project(new EventBatch(last - events.length + 1, bytes, ends, events));
+    await writer.run(this.#statement, [...parameters, ...changes]);
     return batch;
   }
 }
@@ -179,9 +183,9 @@ export class SqliteEventLog implements EventLog {
 /** One commit's events: their bytes end to end, and how they are divided into rows. */
 interface Batch {
   bytes: Uint8Array;
-  ends: Uint8Array;
-  /** JSON of the rows, as `planRows` gives them. */
-  rows: string;
+  /** Where each ends. */
+  ends: Uint32Array;
+  plan: RowPlan;
   last: number;
   time: number;
   events: StoredEvent[];
@@ -192,18 +196,17 @@ function encodeBatch(prepared: readonly PreparedEvent[], tail: Tail): Batch {
   const time = Math.max(Date.now(), tail.time);
   const encodedTime = encodeCanonical(time);
   const target = Buffer.allocUnsafe(prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0));
-  const ends: number[] = [];
+  const ends = new Uint32Array(prepared.length);
   const events: StoredEvent[] = [];
   let end = 0;
   for (const event of prepared) {
     const id = uuidv7(time);
     end = writeEvent(target, end, event, id, encodedTime);
-    ends.push(end);
-    events.push(storedEvent(tail.seq + ends.length, event, id, time));
+    ends[events.length] = end;
+    events.push(storedEvent(tail.seq + events.length + 1, event, id, time));
   }
   const plan = planRows(tail.seq + 1, ends);
-  const bytes = target.subarray(0, end);
-  return { bytes, ends: plan.ends, rows: JSON.stringify(plan.rows), last: tail.seq + ends.length, time, events };
+  return { bytes: target.subarray(0, end), ends, plan, last: tail.seq + ends.length, time, events };
 }
 
 /** The temporary view that takes one commit as one row, and the trigger that carries it out. */

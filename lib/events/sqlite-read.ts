@@ -9,8 +9,9 @@ import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
 import { decodeEvent } from './envelope.js';
 import type { ReadQuery, StoredEvent } from './log.js';
-import { BLOCK_EVENTS, blockOf, subjectHead } from './log-index.js';
+import { BLOCK_EVENTS, blockOf } from './log-index.js';
 import { type EventRow, ROW_COLUMNS, splitRow } from './rows.js';
+import { subjectHead } from './subject-head.js';
 
 /** Events that may be what is asked for, looked at in one step: a few hundred rows at most. */
 const CANDIDATES_MAX = 1024;

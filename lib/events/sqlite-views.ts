@@ -1,23 +1,22 @@
 /**
  * Keeps views in step with the log in one SQLite database: creates them, applies batches, rebuilds them.
  *
- * Imports the database connection's type, the view interface, the envelope and errors. `sqlite-log.ts` calls it, on its writing
+ * Imports the database connection's type, the view interface, rows, batches and errors. `sqlite-log.ts` calls it, on its writing
  * connection.
  */
 
 import { ArtifactStoreError } from '../errors.js';
 import { REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
-import { decodeEvent } from './envelope.js';
-import type { RebuildProgress, StoredEvent } from './log.js';
-import { type EventRow, ROW_COLUMNS, splitRow } from './rows.js';
-import { PackedChanges, type View } from './view.js';
+import type { EventBatch } from './batch.js';
+import { COUNTERS } from './fixed-rows.js';
+import type { RebuildProgress } from './log.js';
+import { type EventRow, joinRows, ROW_COLUMNS } from './rows.js';
+import type { Projection, View } from './view.js';
 
-/** How a view's statements name the result of `project`. */
-const CHANGES = /:(changes|bytes)\b/g;
-
-/** The result of `project` as SQL takes it: JSON, and the bytes that it points into. */
-type Projection = [changes: string, bytes: Uint8Array | null];
+/** How a view's statements name what `project` gives, and the bytes of the batch. */
+const PARAMETER = /:([a-z]+)\b/g;
+const EVENTS = 'events';
 
 interface ViewState {
   name: string;
@@ -37,22 +36,32 @@ export class SqliteViews {
     this.#names = views.map(({ name }) => quote(name)).join(', ');
   }
 
-  /** Columns in which one batch brings its changes, two for each view. */
+  /** Columns in which one batch brings its changes, those of each view behind those of the one before. */
   get columns(): string[] {
-    return this.#views.flatMap((_, index) => [`changes_${index}`, `bytes_${index}`]);
+    return this.#views.flatMap(({ parameters }, index) => parameters.map((name) => `${name}_${index}`));
   }
 
   /** What a batch of events changes, in the order of `columns`. */
-  project(events: readonly StoredEvent[]): (string | Uint8Array | null)[] {
-    return this.#views.flatMap((view) => projectionOf(view, events));
+  project(batch: EventBatch): (string | Uint8Array | null)[] {
+    return this.#views.flatMap((view) => {
+      const projection = view.project(batch);
+      return view.parameters.map((name) => projection?.[name] ?? null);
+    });
   }
 
-  /** The statements that bring every view up to the event `NEW.last`, for the body of the commit's trigger. */
+  /** The statements that bring every view up to the event `NEW.last`, for the body of the commit's trigger; `NEW.bytes` are those of the events. */
   triggerStatements(): string[] {
     const statements = this.#views.flatMap((view, index) =>
-      view.apply.map((sql) => sql.replaceAll(CHANGES, `NEW.$1_${index}`)),
+      view.apply.map((sql) =>
+        sql.replaceAll(PARAMETER, (_, name) => (name === EVENTS ? 'NEW.bytes' : `NEW.${name}_${index}`)),
+      ),
     );
     return [...statements, `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`];
+  }
+
+  /** Makes what the statements need of the connection that runs them. */
+  prepare(connection: Connection): Promise<void> {
+    return connection.exec(COUNTERS);
   }
 
   /**
@@ -66,6 +75,7 @@ export class SqliteViews {
     rebuild: boolean,
     progress: (progress: RebuildProgress) => void = () => {},
   ): Promise<void> {
+    await this.prepare(connection);
     const states = new Map((await readStates(connection)).map((state) => [state.name, state]));
     const versions = new Map(this.#views.map(({ name, version }) => [name, version]));
     for (const { name, version, drop_sql } of states.values()) {
@@ -117,14 +127,14 @@ export class SqliteViews {
     let reading = readBatch(connection, start, total);
     let applying: Promise<unknown> = Promise.resolve();
     for (let done = start; done < total; ) {
-      const events = await reading;
-      const last = events.at(-1)?.seq ?? total;
-      reading = readBatch(connection, last, total);
-      const projections = this.#views.map((view) => projectionOf(view, unseen(events, position(view))));
+      const batch = await reading;
+      if (batch === undefined) break;
+      reading = readBatch(connection, batch.last, total);
+      const projections = this.#views.map((view) => projectUnseen(view, batch, position(view)));
       await applying;
       if (done > start) progress({ events: done, total });
       applying = this.#apply(connection, projections);
-      done = last;
+      done = batch.last;
     }
     await applying;
     if (total > start) progress({ events: total, total });
@@ -132,40 +142,38 @@ export class SqliteViews {
   }
 
   /** Queues the statements of every view at once, so that none waits for this thread. */
-  #apply(connection: Connection, projections: readonly Projection[]): Promise<unknown> {
+  #apply(connection: Connection, projections: readonly (Projection | null)[]): Promise<unknown> {
     return Promise.all(
       this.#views.flatMap((view, index) => {
-        const [changes, bytes] = projections[index] as Projection;
-        if (changes === 'null') return [];
-        return view.apply.map((sql) => connection.run(sql, named(sql, { ':changes': changes, ':bytes': bytes })));
+        const projection = projections[index];
+        if (!projection) return [];
+        return view.apply.map((sql) => connection.run(sql, named(sql, projection)));
       }),
     );
   }
 }
 
-function projectionOf(view: View, events: readonly StoredEvent[]): Projection {
-  const changes = view.project(events);
-  if (changes instanceof PackedChanges) return [JSON.stringify(changes.json), changes.bytes];
-  return [JSON.stringify(changes), null];
+/** What the events of a batch that a view has not seen change in it, and their bytes. */
+function projectUnseen(view: View, batch: EventBatch, position: number): Projection | null {
+  if (batch.last <= position) return null;
+  const unseen = batch.after(position);
+  const projection = view.project(unseen);
+  return projection && { ...projection, [EVENTS]: unseen.bytes };
 }
 
-/** Those of the parameters that a statement has: the database refuses others. */
-function named(sql: string, parameters: { [name: string]: SqlValue }): { [name: string]: SqlValue } {
-  return Object.fromEntries(Object.entries(parameters).filter(([name]) => sql.includes(name)));
+/** The parameters that a statement names: the database refuses others. */
+function named(sql: string, values: Projection): { [name: string]: SqlValue } {
+  return Object.fromEntries([...sql.matchAll(PARAMETER)].map(([name, word]) => [name, values[word as string] ?? null]));
 }
 
-function unseen(events: readonly StoredEvent[], position: number): readonly StoredEvent[] {
-  return (events[0]?.seq ?? 0) > position ? events : events.filter(({ seq }) => seq > position);
-}
-
-/** The rows with the next events behind `after`, whole. */
-async function readBatch(connection: Connection, after: number, total: number): Promise<StoredEvent[]> {
-  if (after >= total) return [];
+/** The rows with the next events behind `after`; undefined when there are none. */
+async function readBatch(connection: Connection, after: number, total: number): Promise<EventBatch | undefined> {
+  if (after >= total) return undefined;
   const rows = await connection.all<EventRow>(
     `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
     [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
-  return rows.flatMap((row) => splitRow(row, decodeEvent)).filter(({ seq }) => seq > after);
+  return joinRows(rows)?.after(after);
 }
 
 async function lastSeq(connection: Connection): Promise<number> {

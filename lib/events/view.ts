@@ -9,35 +9,31 @@
  * the events. The outcome must not depend on where batches begin and end: a rebuild cuts them differently.
  */
 
-import type { StoredEvent } from './log.js';
+import type { EventBatch } from './batch.js';
 
-/** JSON as views use it. */
-export type Changes = string | number | boolean | null | readonly Changes[] | { readonly [key: string]: Changes };
-
-/** Changes with byte strings, which JSON can carry only as text: they lie end to end in `bytes`, and the JSON names their places. */
-export class PackedChanges {
-  constructor(
-    readonly json: Changes,
-    readonly bytes: Uint8Array,
-  ) {}
-}
+/** What a batch changes, by the name of the parameter: text such as JSON, or bytes such as those of `FixedRows`. */
+export type Projection<Parameter extends string = string> = {
+  readonly [name in Parameter]?: string | Uint8Array | null;
+};
 
 /** One view. */
-export interface View {
+export interface View<Parameter extends string = string> {
   /** Unique among the views of a log. */
   readonly name: string;
-  /** Raised whenever `schema`, `project` or `apply` changes: a log that holds another version of the view rebuilds it. */
+  /** Raised whenever `schema`, `project` or `apply` changes what is in the tables: a log that holds another version of the view rebuilds it. */
   readonly version: number;
   /** SQL that creates its tables, empty. */
   readonly schema: string;
   /** SQL that drops them. It is kept in the database, so that any later version can drop what this one made. */
   readonly drop: string;
+  /** The names of what `project` gives: words of lower-case letters. */
+  readonly parameters: readonly Parameter[];
   /** What a batch of events changes; null for nothing. Events that the view does not know are passed over. */
-  project(events: readonly StoredEvent[]): Changes | PackedChanges;
+  project(batch: EventBatch): Projection<Parameter> | null;
   /**
-   * Statements, run in this order, each with the changes as JSON text in `:changes` and their bytes in `:bytes`. They have no other parameter
-   * and no WITH clause in front, and do nothing when the JSON is `null`. They may read the tables of the log's own index, which
-   * knows the batch already.
+   * Statements, run in this order, with the parameters by name, such as `:changes`; what `project` left out is null, and with all of them null they do
+   * nothing. `:events` has the bytes of the batch. They have no other parameter and no WITH clause in front. They may read the tables of the
+   * log's own index, which knows the batch already.
    */
   readonly apply: readonly string[];
 }

@@ -9,7 +9,7 @@ import { decodeCanonical } from '../cbor/index.js';
 import type { ContentAddress, Receipt } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3, formatSha256, fromHex, parseDigestPrefix } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
-import { HEAD_SIZE } from '../events/log-index.js';
+import { HEAD_SIZE } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
 import type {

@@ -7,9 +7,11 @@
  * their place have not been verified.
  */
 
-import { factsOf } from '../events/kinds.js';
-import type { StoredEvent } from '../events/log.js';
-import type { Changes, View } from '../events/view.js';
+import type { EventBatch } from '../events/batch.js';
+import { type EventKind, factsOf } from '../events/kinds.js';
+import type { View } from '../events/view.js';
+
+const KINDS: ReadonlySet<string> = new Set<EventKind>(['object.verified', 'object.corrupted', 'object.deleted']);
 
 const schema = `
   CREATE TABLE verifications (
@@ -26,30 +28,32 @@ const store = `
 const forget = `
   DELETE FROM verifications WHERE blake3 IN (SELECT unhex(value) FROM json_each(:changes, '$.forgotten'))`;
 
-export const verifications: View = {
+export const verifications: View<'changes'> = {
   name: 'verifications',
   version: 1,
   schema,
   drop: 'DROP TABLE verifications;',
+  parameters: ['changes'],
   project,
   apply: [store, forget],
 };
 
-function project(events: readonly StoredEvent[]): Changes {
+function project(batch: EventBatch): { changes: string } | null {
   const last = new Map<string, number | undefined>();
-  for (const event of events) {
+  for (const event of batch.ofKinds((kind) => KINDS.has(kind))) {
     const { kind, subject, time } = event;
     if (subject === null) continue;
     const blake3 = subject.slice('blake3:'.length);
     if (kind === 'object.verified') {
       const facts = factsOf(event, kind);
       if (facts !== undefined) last.set(blake3, facts.status === 'intact' ? time : undefined);
-    } else if (kind === 'object.corrupted' || kind === 'object.deleted') last.set(blake3, undefined);
+    } else last.set(blake3, undefined);
   }
   if (last.size === 0) return null;
   const entries = [...last];
-  return {
+  const changes = {
     intact: entries.flatMap(([blake3, time]) => (time === undefined ? [] : [[blake3, time]])),
     forgotten: entries.flatMap(([blake3, time]) => (time === undefined ? [blake3] : [])),
   };
+  return { changes: JSON.stringify(changes) };
 }

@@ -451,12 +451,17 @@ function pickyView(version: number): View {
     version,
     schema: 'CREATE TABLE picky (n INTEGER CHECK (n < 1000)) STRICT',
     drop: 'DROP TABLE picky',
-    project: (events) =>
-      events.map(({ data }) => {
-        const { n } = data as { n: number };
-        if (n < 0) throw new Error('negative');
-        return n * version;
-      }),
+    parameters: ['changes'],
+    project: (batch) => {
+      const numbers = batch
+        .ofKinds(() => true)
+        .map(({ data }) => {
+          const { n } = data as { n: number };
+          if (n < 0) throw new Error('negative');
+          return n * version;
+        });
+      return { changes: JSON.stringify(numbers) };
+    },
     apply: ['INSERT INTO picky SELECT value FROM json_each(:changes)'],
   };
 }

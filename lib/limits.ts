@@ -48,6 +48,13 @@ export const GATHERED_SIZE_MAX = 2 * 1024 * 1024;
 /** Bytes from which on an object in memory has an operation of its own: copying it beside others would cost more than it saves. */
 export const GATHER_ALONE_SIZE = 64 * 1024;
 
+/**
+ * Objects of a call with many that go down together, and such parts under way: one is being hashed, one written, one in the log. A part is as large
+ * as an append may be, so that a commit of the log writes each page of an index once for many objects.
+ */
+export const PUT_PART_MAX = 4096;
+export const PUT_PARTS_IN_FLIGHT = 4;
+
 /** Deletions after which packs are looked through for segments worth compacting: their space is worth more than the look by then. */
 export const COMPACT_AFTER_DELETIONS = 1000;
 

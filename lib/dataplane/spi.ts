@@ -1,5 +1,5 @@
 /**
- * The contract between control plane and data plane: five operations, nothing else.
+ * The contract between control plane and data plane: five operations, nothing else; the first of them also for many objects at once.
  *
  * The control plane decides (registry, events, retention, doors); a data plane touches bytes (hashing, storage). Whoever
  * implements `DataPlane` can replace ours, in this process or behind a socket: the control plane cannot tell. To check an
@@ -13,6 +13,10 @@
  * - All operations may run at the same time, on the same object too.
  * - Bytes are durable before `ingestStream` resolves, and verified before `serveObject` yields them.
  */
+
+import type { IngestTable } from './ingest-table.js';
+
+export type { IngestTable } from './ingest-table.js';
 
 /** The primary name of an object: `blake3:` and 64 lower-case hex digits. */
 export type ContentAddress = `blake3:${string}`;
@@ -255,6 +259,15 @@ export interface DataPlane {
    * @throws whatever the source throws, unchanged
    */
   ingestStream<H extends IngestHints | SessionHints>(source: ByteSource, hints: H): Promise<IngestOutcome<H>>;
+
+  /**
+   * The first operation for many objects in one call, which a data plane may offer where a call each costs more than a small object does. It
+   * means the same as `ingestStream` with each source and nothing expected; who finds it missing makes those calls instead.
+   *
+   * @returns for each source, in their order, its result, or the error that `ingestStream` would have thrown; one that fails does not
+   *   fail the others
+   */
+  ingestMany?(sources: readonly ByteSource[]): Promise<IngestTable>;
 
   /**
    * Gives an object's bytes, or one range of them, each verified against the address before it is yielded. A yielded chunk is the

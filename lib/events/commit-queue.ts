@@ -8,11 +8,13 @@
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX } from '../limits.js';
 
-/** What one call wants committed: its items together, next to each other. */
+/** What one call wants committed, together. */
 interface Call<Item, Result> {
-  readonly items: readonly Item[];
+  readonly item: Item;
+  /** Events in the item, and their bytes. */
+  readonly count: number;
   readonly size: number;
-  readonly resolve: (results: Result[]) => void;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -34,16 +36,17 @@ export class CommitQueue<Item, Result> {
   }
 
   /**
-   * Commits items, all or none, with whatever else is waiting.
+   * Commits an item, all of it or nothing, with whatever else is waiting.
    *
-   * @param size bytes of the items
-   * @throws AS_ERR_LIMIT: more items or bytes than one commit may have
+   * @param count events in it
+   * @param size bytes of them
+   * @throws AS_ERR_LIMIT: more events or bytes than one commit may have
    * @throws AS_ERR_CLOSED, and what `commit` throws
    */
-  add(items: readonly Item[], size: number): Promise<Result[]> {
+  add(item: Item, count: number, size: number): Promise<Result> {
     return new Promise((resolve, reject) => {
-      if (items.length > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) throw tooLarge(items.length, size);
-      this.#enqueue({ items, size, resolve, reject });
+      if (count > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) throw tooLarge(count, size);
+      this.#enqueue({ item, count, size, resolve, reject });
     });
   }
 
@@ -78,13 +81,13 @@ export class CommitQueue<Item, Result> {
   /** As many of the calls at the front as one commit may have. */
   #takeGroup(): Call<Item, Result>[] {
     const group: Call<Item, Result>[] = [];
-    let items = 0;
+    let count = 0;
     let size = 0;
     for (const entry of this.#waiting) {
       if ('run' in entry) break;
-      items += entry.items.length;
+      count += entry.count;
       size += entry.size;
-      if (items > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) break;
+      if (count > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) break;
       group.push(entry);
     }
     this.#waiting.splice(0, group.length);
@@ -95,17 +98,13 @@ export class CommitQueue<Item, Result> {
   async #commitGroup(group: readonly Call<Item, Result>[]): Promise<void> {
     let results: Result[];
     try {
-      results = await this.#commit(group.flatMap((call) => call.items));
+      results = await this.#commit(group.map(({ item }) => item));
     } catch (error) {
       if (group.length > 1 && mayBeOneCall(error)) for (const call of group) await this.#commitGroup([call]);
       else for (const call of group) call.reject(error);
       return;
     }
-    let start = 0;
-    for (const { items, resolve } of group) {
-      resolve(results.slice(start, start + items.length));
-      start += items.length;
-    }
+    for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
   }
 }
 

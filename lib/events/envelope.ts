@@ -68,7 +68,7 @@ export interface PreparedEvent {
 export function prepareEvent(event: NewEvent): PreparedEvent {
   const { kind, actor, subject } = event;
   const encodedKind = encodedKinds.get(kind) ?? encodeKind(kind);
-  const encodedActor = encodedActors.get(actor) ?? encodeActor(actor);
+  const encodedActor = encodeActor(actor);
   // The subject of an event made by kinds.ts is a content address: no need to look again.
   const checked = event instanceof CheckedEvent;
   const data = encodeData(event.data);
@@ -269,7 +269,14 @@ function encodeKind(kind: string): Uint8Array {
   return remember(encodedKinds, kind);
 }
 
-function encodeActor(actor: string): Uint8Array {
+/**
+ * The actor in canonical CBOR.
+ *
+ * @throws AS_ERR_INVALID_ARGUMENT: it is empty, or has a NUL; AS_ERR_CBOR_ENCODE
+ */
+export function encodeActor(actor: string): Uint8Array {
+  const known = encodedActors.get(actor);
+  if (known !== undefined) return known;
   if (actor === '') throw invalid('the actor is empty; say who does it');
   refuseNul(actor);
   return remember(encodedActors, actor);

@@ -2,12 +2,13 @@
  * Writes an ingest result, and finds the members of an encoded one by their places, without the general encoder and decoder: nearly every event
  * of a log carries one, and those cost ten times as much.
  *
- * Imports the contract's types and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
+ * Imports the contract's types, CBOR and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
  * gives to results as data planes write them; whatever has another is for `encodeIngestResult` and `decodeIngestResult`, which
  * give and take the same bytes.
  */
 
-import type { IngestResult } from '../dataplane/spi.js';
+import { encodeCanonical } from '../cbor/index.js';
+import type { IngestResult, Receipt } from '../dataplane/spi.js';
 import { DIGEST_SIZE } from '../limits.js';
 
 /** Places in the bytes of an ingest result; offsets from their start. */
@@ -34,6 +35,27 @@ const BEFORE_TIER = Buffer.from('\x64tier', 'latin1');
 const BEFORE_BACKEND = Buffer.from('\x67backend', 'latin1');
 const BEFORE_DURABILITY = Buffer.from('\x6adurability', 'latin1');
 const BEFORE_STORED_SIZE = Buffer.from('\x6astoredSize', 'latin1');
+/** What stands between the values of a result with one receipt, whose key has 64 characters: the literals that `ingest-block.ts` writes. */
+export const INGEST_PARTS = {
+  beforeSize: BEFORE_SIZE,
+  beforeBlake3: BEFORE_BLAKE3,
+  beforeHealed: BEFORE_HEALED,
+  beforeSha256: BEFORE_SHA256,
+  beforeExisted: BEFORE_EXISTED,
+  beforeKey: Buffer.concat([BEFORE_RECEIPTS, Buffer.from([0x81]), BEFORE_KEY, Buffer.from([0x78, 2 * DIGEST_SIZE])]),
+  /** What stands between the key and the stored size. */
+  afterKey: ({ tier, backend, durability }: Pick<Receipt, 'tier' | 'backend' | 'durability'>): Buffer =>
+    Buffer.concat([
+      BEFORE_TIER,
+      encodeCanonical(tier),
+      BEFORE_BACKEND,
+      encodeCanonical(backend),
+      BEFORE_DURABILITY,
+      encodeCanonical(durability),
+      BEFORE_STORED_SIZE,
+    ]),
+};
+
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
 const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
 
@@ -207,8 +229,10 @@ export function writeIngestResult(result: IngestResult): Uint8Array | undefined 
   return new Uint8Array(slab.buffer, slab.byteOffset + start, used - start);
 }
 
+const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
+
 /** Writes into memory known to be large enough. */
-class Writer {
+export class Writer {
   failed = false;
 
   constructor(
@@ -219,6 +243,23 @@ class Writer {
   bytes(source: Uint8Array): void {
     for (let i = 0; i < source.length; i++) this.target[this.at + i] = source[i] as number;
     this.at += source.length;
+  }
+
+  /** A part of `source`. */
+  part(source: Uint8Array, start: number, size: number): void {
+    for (let i = 0; i < size; i++) this.target[this.at + i] = source[start + i] as number;
+    this.at += size;
+  }
+
+  /** A part of `source` as lower-case hex digits. */
+  hex(source: Uint8Array, start: number, size: number): void {
+    const { target } = this;
+    for (let i = 0; i < size; i++) {
+      const byte = source[start + i] as number;
+      target[this.at + 2 * i] = DIGITS[byte >> 4] as number;
+      target[this.at + 2 * i + 1] = DIGITS[byte & 15] as number;
+    }
+    this.at += 2 * size;
   }
 
   boolean(value: boolean): void {
@@ -267,4 +308,12 @@ const RECEIPT_FIXED_SIZE =
 
 function receiptSizeMax({ key, tier, backend, durability }: IngestResult['receipts'][number]): number {
   return RECEIPT_FIXED_SIZE + key.length + tier.length + backend.length + durability.length;
+}
+
+/** Bytes of a result with one receipt, whose key has 64 characters, at most; `afterKey` as INGEST_PARTS gives it. */
+export function ingestSizeMax(afterKey: Uint8Array): number {
+  const { beforeSize, beforeBlake3, beforeHealed, beforeSha256, beforeExisted, beforeKey } = INGEST_PARTS;
+  const literals = [beforeSize, beforeBlake3, beforeHealed, beforeSha256, beforeExisted, beforeKey, afterKey];
+  const fixed = literals.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return fixed + 4 * DIGEST_SIZE + 2 * HEAD_SIZE_MAX + 2;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { CborInput, CborValue } from '../cbor/index.js';
+import type { IngestTable } from '../dataplane/spi.js';
 
 /** An event that has not happened yet: the log adds its place, identity and time. `kinds.ts` builds these. */
 export interface NewEvent {
@@ -38,6 +39,25 @@ export interface StoredEvent {
   readonly dataBytes: Uint8Array;
   /** The event as stored: canonical CBOR, the truth that everything above is read from. */
   readonly bytes: Uint8Array;
+}
+
+/** Ingests by one actor, to be recorded. */
+export interface Ingests {
+  actor: string;
+  table: IngestTable;
+  /** Which results of the table, in order; none of them an error. */
+  indexes: Uint32Array;
+}
+
+/** Events that were stored together, next to each other. */
+export interface StoredEvents {
+  readonly length: number;
+  /** Seq of the first. */
+  readonly first: number;
+  /** Of all of them: milliseconds since 1970 UTC. */
+  readonly time: number;
+  /** The event at `index`. */
+  event(index: number): StoredEvent;
 }
 
 /** Which events to read. */
@@ -74,6 +94,14 @@ export interface EventLog {
    * @throws AS_ERR_CLOSED
    */
   append(events: readonly NewEvent[]): Promise<StoredEvent[]>;
+
+  /**
+   * Appends `object.ingested` for each of many ingests, as `append` does, from columns and into columns: an object for each would cost more than
+   * the event.
+   *
+   * @throws as `append` does
+   */
+  appendIngests(ingests: Ingests): Promise<StoredEvents>;
 
   /**
    * One page of events in order. To go on, pass the last event's seq as `after`; an empty page is the end for now.

@@ -13,14 +13,14 @@ import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { Connection } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
-import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
-import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './log.js';
+import { type CommitBuffer, type EventBlock, PreparedEvents } from './event-block.js';
+import { PreparedIngests } from './ingest-block.js';
+import type { EventLog, Ingests, NewEvent, ReadQuery, RebuildProgress, StoredEvent, StoredEvents } from './log.js';
 import { logIndex } from './log-index.js';
-import { planRows, type RowPlan } from './rows.js';
+import { planRows } from './rows.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
 import { SqliteViews } from './sqlite-views.js';
-import { uuidv7 } from './uuid.js';
 import type { View } from './view.js';
 
 /** How to open a log. */
@@ -79,7 +79,7 @@ export class SqliteEventLog implements EventLog {
   readonly #views: SqliteViews;
   /** The one statement that is a commit. */
   readonly #statement: string;
-  readonly #queue = new CommitQueue<PreparedEvent, StoredEvent>((events) => this.#commit(events));
+  readonly #queue = new CommitQueue<EventBlock, unknown>((blocks) => this.#commit(blocks));
   readonly #listeners = new Set<(last: number) => void>();
   #tail: Tail;
   #closed: Promise<void> | undefined;
@@ -96,13 +96,15 @@ export class SqliteEventLog implements EventLog {
     try {
       this.#requireWriter();
       if (events.length === 0) return Promise.resolve([]);
-      const prepared = events.map(prepareEvent);
-      let size = 0;
-      for (const { sizeMax } of prepared) size += sizeMax;
-      return this.#queue.add(prepared, size);
+      return this.#add(new PreparedEvents(events));
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  async appendIngests(ingests: Ingests): Promise<StoredEvents> {
+    this.#requireWriter();
+    return this.#add(new PreparedIngests(ingests));
   }
 
   async read(query: ReadQuery = {}): Promise<StoredEvent[]> {
@@ -140,6 +142,10 @@ export class SqliteEventLog implements EventLog {
     await this.#writer?.close();
   }
 
+  #add<Stored>(block: EventBlock<Stored>): Promise<Stored> {
+    return this.#queue.add(block, block.count, block.sizeMax) as Promise<Stored>;
+  }
+
   #requireWriter(): Connection {
     if (this.#writer !== undefined) return this.#writer;
     throw new ArtifactStoreError(
@@ -149,64 +155,66 @@ export class SqliteEventLog implements EventLog {
     );
   }
 
-  async #commit(events: readonly PreparedEvent[]): Promise<StoredEvent[]> {
-    const batch = await this.#store(this.#requireWriter(), events);
+  async #commit(blocks: readonly EventBlock[]): Promise<unknown[]> {
+    const batch = await this.#store(this.#requireWriter(), blocks);
     this.#tail = { seq: batch.last, time: batch.time };
     for (const listener of this.#listeners) notify(listener, batch.last);
-    return batch.events;
+    return batch.results;
   }
 
   /** Stores a group. When another process has written meanwhile, learns of its events and stores the group behind them. */
-  async #store(writer: Connection, events: readonly PreparedEvent[]): Promise<Batch> {
+  async #store(writer: Connection, blocks: readonly EventBlock[]): Promise<Batch> {
     try {
-      return await this.#insert(writer, encodeBatch(events, this.#tail));
+      return await this.#insert(writer, encodeBatch(blocks, this.#tail));
     } catch (error) {
       if (!isStoreError(error, 'AS_ERR_SQLITE')) throw error;
       return writer.transaction(async () => {
         const tail = await readTail(writer);
         if (tail.seq === this.#tail.seq) throw error;
         await this.#views.synchronise(writer, false);
-        return this.#insert(writer, encodeBatch(events, tail));
+        return this.#insert(writer, encodeBatch(blocks, tail));
       });
     }
   }
 
   async #insert(writer: Connection, batch: Batch): Promise<Batch> {
-    const parameters = [batch.bytes, batch.plan.ends, JSON.stringify(batch.plan.rows), batch.time, batch.last];
-    const { last, bytes, ends, events } = batch;
-    const changes = this.#views.project(new EventBatch(last - events.length + 1, bytes, ends, events));
-    await writer.run(this.#statement, [...parameters, ...changes]);
+    const { bytes, ends, events, first, last, time } = batch;
+    if (last < first) return batch; // nothing to store
+    const plan = planRows(first, ends);
+    const changes = this.#views.project(new EventBatch(first, bytes, ends, events));
+    await writer.run(this.#statement, [bytes, plan.ends, JSON.stringify(plan.rows), time, last, ...changes]);
     return batch;
   }
 }
 
-/** One commit's events: their bytes end to end, and how they are divided into rows. */
-interface Batch {
-  bytes: Uint8Array;
-  /** Where each ends. */
-  ends: Uint32Array;
-  plan: RowPlan;
-  last: number;
-  time: number;
-  events: StoredEvent[];
+/** One commit's events. */
+interface Batch extends CommitBuffer {
+  /** Seq of the last event. */
+  readonly last: number;
+  /** What the caller of each block gets. */
+  readonly results: unknown[];
 }
 
 /** Gives events their place, identity and time, and writes them out. */
-function encodeBatch(prepared: readonly PreparedEvent[], tail: Tail): Batch {
+function encodeBatch(blocks: readonly EventBlock[], tail: Tail): Batch {
   const time = Math.max(Date.now(), tail.time);
-  const encodedTime = encodeCanonical(time);
-  const target = Buffer.allocUnsafe(prepared.reduce((sum, { sizeMax }) => sum + sizeMax, 0));
-  const ends = new Uint32Array(prepared.length);
-  const events: StoredEvent[] = [];
-  let end = 0;
-  for (const event of prepared) {
-    const id = uuidv7(time);
-    end = writeEvent(target, end, event, id, encodedTime);
-    ends[events.length] = end;
-    events.push(storedEvent(tail.seq + events.length + 1, event, id, time));
+  const count = blocks.reduce((sum, block) => sum + block.count, 0);
+  const sizeMax = blocks.reduce((sum, block) => sum + block.sizeMax, 0);
+  const buffer = {
+    bytes: Buffer.allocUnsafe(sizeMax),
+    ends: new Uint32Array(count),
+    events: [],
+    first: tail.seq + 1,
+    time,
+    encodedTime: encodeCanonical(time),
+  };
+  let index = 0;
+  const results: unknown[] = [];
+  for (const block of blocks) {
+    results.push(block.write(buffer, index));
+    index += block.count;
   }
-  const plan = planRows(tail.seq + 1, ends);
-  return { bytes: target.subarray(0, end), ends, plan, last: tail.seq + ends.length, time, events };
+  return { ...buffer, bytes: buffer.bytes.subarray(0, buffer.ends.at(-1) ?? 0), last: tail.seq + count, results };
 }
 
 /** The temporary view that takes one commit as one row, and the trigger that carries it out. */

@@ -39,6 +39,47 @@ export function uuidv7(time: number): string {
   return `${stamp}${digits.slice(at, at + 3)}-${variant}${digits.slice(at + 4, at + 7)}-${digits.slice(at + 8, at + DIGITS)}`;
 }
 
+/** Random bytes that `writeUuidv7` takes for one identity. */
+export const UUID_RANDOM_SIZE = 10;
+/** Characters of an identity as text. */
+const UUID_LENGTH = 36;
+
+/**
+ * Writes a UUIDv7 as text: for many at once, whose randomness has been drawn together.
+ *
+ * @param at where its 36 characters begin in `target`
+ * @param time milliseconds since 1970 UTC
+ * @param random UUID_RANDOM_SIZE bytes from `from` on
+ */
+export function writeUuidv7(target: Uint8Array, at: number, time: number, random: Uint8Array, from: number): void {
+  const high = Math.floor(time / 2 ** 32);
+  const low = time % 2 ** 32;
+  let place = at;
+  for (let i = 0; i < UUID_SIZE; i++) {
+    // The time has 48 bits, then come four bits of version and, two bytes later, two of variant among the random ones.
+    let byte: number;
+    if (i < 2) byte = (high >>> (8 * (1 - i))) & 255;
+    else if (i < 6) byte = (low >>> (8 * (5 - i))) & 255;
+    else byte = random[from + i - 6] as number;
+    if (i === 6) byte = 0x70 | (byte & 15);
+    if (i === 8) byte = 0x80 | (byte & 63);
+    if (i === 4 || i === 6 || i === 8 || i === 10) target[place++] = DASH;
+    target[place++] = DIGIT_CODES[byte >> 4] as number;
+    target[place++] = DIGIT_CODES[byte & 15] as number;
+  }
+}
+
+/** The text that `writeUuidv7` writes. */
+export function formatUuidv7(time: number, random: Uint8Array, from: number): string {
+  const text = Buffer.alloc(UUID_LENGTH);
+  writeUuidv7(text, 0, time, random, from);
+  return text.toString('latin1');
+}
+
+const UUID_SIZE = 16;
+const DIGIT_CODES = Buffer.from('0123456789abcdef', 'latin1');
+const DASH = 0x2d;
+
 function refill(): void {
   digits = randomFillSync(pool).toString('hex');
   used = 0;

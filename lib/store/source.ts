@@ -43,6 +43,27 @@ export function toByteSource(source: PutSource, watch: Watch): ByteSource {
   );
 }
 
+/**
+ * Many sources, watched together: `onProgress` is told the bytes of all streams and files. Bytes in memory go down as they are, and unreported.
+ *
+ * @throws AS_ERR_INVALID_ARGUMENT: one is not a source; AS_ERR_ABORTED: given up already
+ */
+export function toByteSources(sources: readonly PutSource[], { onProgress, signal }: Watch): ByteSource[] {
+  if (signal?.aborted) throw aborted();
+  let total = 0;
+  return sources.map((source) => {
+    if (source instanceof Uint8Array) return new WholeBytes(source, {});
+    if (onProgress === undefined) return toByteSource(source, { ...(signal && { signal }) });
+    let taken = 0;
+    const onOwn = (size: number) => {
+      total += size - taken;
+      taken = size;
+      onProgress(total);
+    };
+    return toByteSource(source, { onProgress: onOwn, ...(signal && { signal }) });
+  });
+}
+
 function fromPath(path: string | Uint8Array, { onProgress, signal }: Watch): ByteSource {
   let taken = 0;
   const onRead = (size: number) => {

@@ -20,6 +20,7 @@ import type {
   ContentAddress,
   DataPlane,
   IngestResult,
+  IngestTable,
   SessionResult,
   VerifyOptions,
 } from '../../lib/dataplane/spi.js';
@@ -61,6 +62,8 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('ingest takes a local file', (t) => ingestFile(t, opened));
     await t.test('ingest is idempotent, also at the same time', (t) => ingestTwice(t, opened));
     await t.test('ingest keeps to its hints', (t) => ingestHints(t, opened));
+    if (opened.plane.ingestMany === undefined) t.comment('not many objects in one call: their test left out');
+    else await t.test('many in one call are what each would be', (t) => ingestManyAtOnce(t, opened));
     await t.test('a failing source leaves nothing behind', (t) => failingSource(t, opened));
     await t.test('results are plain data', (t) => plainResults(t, opened));
     await t.test('serve gives any range', (t) => serveRanges(t, opened));
@@ -112,6 +115,52 @@ async function ingestChunking(t: Test, { plane }: Opened): Promise<void> {
       t.ok(equal(await read(plane, formatBlake3(result.blake3)), bytes), 'the same bytes come back');
     }
   }
+}
+
+async function ingestManyAtOnce(t: Test, { plane }: Opened): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'artifactstore-kit-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const failure = new Error('the source broke');
+  async function* breaking() {
+    yield randomBytes(10);
+    throw failure;
+  }
+  const known = randomBytes(500);
+  await ingest(plane, known);
+  const sizes = [0, 1, 4096, 70_000, 300_000, 1 << 20, ...Array.from({ length: 1500 }, (_, i) => (i * 37) % 3000)];
+  const objects = sizes.map((size) => randomBytes(size));
+  const sources: ByteSource[] = objects.map((bytes) => ({ bytes, ...stream([bytes]) }));
+  const expected: (Uint8Array | string | Error)[] = [...objects];
+  const add = (source: ByteSource, outcome: Uint8Array | string | Error) => {
+    sources.push(source);
+    expected.push(outcome);
+  };
+  for (const size of [0, 10, 262_144, 262_145, 9_000_000]) {
+    const bytes = randomBytes(size);
+    await writeFile(join(folder, `file-${size}`), bytes);
+    add(fileSource(join(folder, `file-${size}`)), bytes);
+    add(fileSource(join(folder, 'none')), 'AS_ERR_SOURCE_UNREADABLE');
+    add(breaking(), failure);
+    add(stream(pieces(bytes, 1000)), bytes);
+  }
+  add(stream([known]), known);
+  const table = (await plane.ingestMany?.(sources)) as IngestTable;
+  t.equal(table.length, sources.length);
+  for (const [index, outcome] of expected.entries()) {
+    const error = table.errors.get(index);
+    if (!(outcome instanceof Uint8Array)) {
+      t.ok(error === outcome || isStoreError(error, outcome as string as never), `${index} fails as it would alone`);
+      continue;
+    }
+    const result = table.result(index);
+    if (error !== undefined || formatSha256(result.sha256) !== sha256(outcome) || result.size !== outcome.byteLength) {
+      t.fail(`${index} has the digests and the size of its bytes`);
+    }
+    const again = await ingest(plane, outcome);
+    t.same({ ...again, existed: false }, { ...result, existed: false }, 'and is what an ingest of its own gives');
+  }
+  t.equal(table.result(expected.length - 1).existed, true);
+  t.equal((await plane.ingestMany?.([]))?.length, 0);
 }
 
 async function ingestFile(t: Test, { plane }: Opened): Promise<void> {

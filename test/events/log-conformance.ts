@@ -2,8 +2,12 @@
  * What every implementation of the event log must do, whatever database stands behind it. Called by the test of each implementation.
  */
 
+import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { Encoded, encodeCanonical } from '../../lib/cbor/index.js';
+import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import { IngestTable } from '../../lib/dataplane/ingest-table.js';
+import { formatBlake3 } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
 import { objectTombstoned } from '../../lib/events/kinds.js';
 import type { EventLog, NewEvent, StoredEvent } from '../../lib/events/log.js';
@@ -25,6 +29,7 @@ export function testEventLog(name: string, log: LogUnderTest): void {
     t.test('cursor, limit, filters and direction', (t) => reading(t, log));
     t.test('calls made together share commits', (t) => groupCommit(t, log));
     t.test('the events of one call stand together, in order', (t) => together(t, log));
+    t.test('many ingests are recorded as each would be', (t) => manyIngests(t, log));
     t.test('events outside the limits or the form are refused, and nothing is stored', (t) => refusals(t, log));
     t.test('time and seq never run backwards', (t) => monotonic(t, log));
     t.test('kinds this version does not know are kept', (t) => unknownKinds(t, log));
@@ -52,6 +57,44 @@ async function roundTrip(t: Test, { open }: LogUnderTest): Promise<void> {
   t.ok(Buffer.from(two?.dataBytes ?? []).equals(spliced), 'encoded data is stored byte for byte');
   t.equal(two?.subject, null);
   await again.close();
+}
+
+async function manyIngests(t: Test, { open }: LogUnderTest): Promise<void> {
+  const log = await open(`${t.testdir()}/log`);
+  const sizes = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const table = new IngestTable(60, { backend: 'local', tier: 'hot', durability: 'synced' });
+  for (let index = 0; index < table.length; index++) {
+    table.set(index, {
+      digests: randomBytes(64),
+      size: sizes[index % sizes.length] as number,
+      storedSize: sizes[(3 * index + 1) % sizes.length] as number,
+      existed: index % 2 === 0,
+      healed: index % 3 === 0,
+    });
+  }
+  const indexes = Uint32Array.from({ length: table.length - 2 }, (_, index) => index + 1);
+  const one = log.append([event('test.before', 'thing')]);
+  const many = log.appendIngests({ actor: 'kit', table, indexes });
+  const other = log.append([event('test.after', 'thing')]);
+  const [stored] = await Promise.all([many, one, other]);
+  t.equal(stored.length, indexes.length);
+  t.equal(stored.first, 2);
+  const read = await log.read();
+  t.equal(read.length, indexes.length + 2);
+  for (const [n, index] of indexes.entries()) {
+    const result = table.result(index);
+    const event = read[n + 1] as StoredEvent;
+    t.same(plain(stored.event(n)), plain(event), 'what was given is what is stored');
+    t.match(event, { seq: n + 2, kind: 'object.ingested', actor: 'kit', subject: formatBlake3(result.blake3) });
+    t.match(event.id, UUID_V7);
+    t.same(event.dataBytes, encodeIngestResult(result), 'the bytes of the result');
+  }
+  t.equal(new Set(read.map(({ id }) => id)).size, read.length, 'each has an identity of its own');
+  await t.rejects(log.appendIngests({ actor: '', table, indexes }), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  t.equal((await log.appendIngests({ actor: 'kit', table, indexes: new Uint32Array(0) })).length, 0);
+  t.equal(await log.last(), read.length);
+  await log.close();
+  await t.rejects(log.appendIngests({ actor: 'kit', table, indexes }), { code: 'AS_ERR_CLOSED' });
 }
 
 async function reading(t: Test, { open }: LogUnderTest): Promise<void> {

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -31,9 +31,10 @@ import {
   type StoreOptions,
   toHex,
 } from '../../lib/index.js';
+import { PUT_PART_MAX } from '../../lib/limits.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { AddressGuard } from '../../lib/store/address-guard.js';
-import { Store as StoreClass } from '../../lib/store.js';
+import { type PutResult, Store as StoreClass } from '../../lib/store.js';
 import { allObjects } from '../support/all-objects.js';
 import { damageStored } from '../support/stored.js';
 import { forkUnhooked } from '../support/unhooked.js';
@@ -63,6 +64,7 @@ async function opened(t: Test, options: Partial<StoreOptions> = {}): Promise<Sto
 function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>): ClosableDataPlane {
   return {
     ingestStream: (source, hints) => plane.ingestStream(source, hints),
+    ingestMany: (sources) => plane.ingestMany(sources),
     uploadSessions: () => plane.uploadSessions(),
     serveObject: (address, range) => plane.serveObject(address, range),
     verifyObject: (address) => plane.verifyObject(address),
@@ -245,6 +247,50 @@ t.test('one encoding: the data plane’s result, the event’s payload and the a
   }
 });
 
+t.test('many objects in one call', async (t) => {
+  const store = await opened(t);
+  const place = await folder(t);
+  const bytes = Array.from({ length: PUT_PART_MAX + 300 }, (_, index) => text(`object ${index}`));
+  const path = join(place, 'a file');
+  await writeFile(path, randomBytes(1_000_000));
+  const sources = [
+    ...bytes,
+    Readable.from([text('a stream')]),
+    { path },
+    { path: join(place, 'none') },
+    bytes[7] as Uint8Array,
+  ];
+  let seen = 0;
+  const results = await store.putMany(sources, {
+    actor: 'bulk',
+    onProgress: (size) => {
+      seen = size;
+    },
+  });
+  t.equal(results.length, sources.length);
+  t.equal([...results].length, sources.length);
+  t.equal(results.at(sources.length), undefined);
+  t.equal(seen, 1_000_008, 'progress counts files and streams');
+  t.match(results.at(bytes.length + 2), { code: 'AS_ERR_SOURCE_UNREADABLE' });
+  for (const index of [0, 1, PUT_PART_MAX - 1, PUT_PART_MAX, bytes.length - 1, bytes.length, bytes.length + 1]) {
+    const result = results.at(index) as PutResult;
+    const record = await store.stat(result.blake3);
+    t.match(record, { sha256: result.sha256, size: result.size, state: 'live', receipts: result.receipts });
+    const [event] = await store.events({ after: result.event.seq - 1, limit: 1 });
+    t.match(event, { kind: 'object.ingested', actor: 'bulk', subject: result.blake3, id: result.event.id });
+    t.same(event?.dataBytes, result.cbor);
+    const expected =
+      index < bytes.length ? bytes[index] : index === bytes.length ? text('a stream') : await readFile(path);
+    t.ok(equal(await (await store.get(result.blake3)).bytes(), expected as Uint8Array));
+  }
+  t.equal((await store.usage()).objects, bytes.length + 2);
+  t.equal((await store.putMany([])).length, 0);
+  await t.rejects(store.putMany([text('a'), 'b' as never]), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  await t.rejects(store.putMany([text('a')], { signal: AbortSignal.abort() }), { code: 'AS_ERR_ABORTED' });
+  await store.rebuild();
+  t.equal((await store.usage()).objects, bytes.length + 2, 'the same after a rebuild');
+});
+
 t.test('bad names', async (t) => {
   const store = await opened(t);
   for (let i = 0; i < 300; i++) await store.put(text(`object ${i}`));
@@ -314,6 +360,13 @@ t.test('a deletion that crosses an ingest never loses an acknowledged copy', asy
       await cross?.(); // between the data plane’s commit and the event
       return result;
     },
+    ingestMany: async (sources) => {
+      const table = await plane.ingestMany(sources);
+      const cross = crossing;
+      crossing = undefined;
+      await cross?.();
+      return table;
+    },
   });
   const store = new StoreClass(path, false, 'test', slow, log);
   t.teardown(() => store.close());
@@ -324,6 +377,12 @@ t.test('a deletion that crosses an ingest never loses an acknowledged copy', asy
   t.ok(equal(await (await store.get(blake3)).bytes(), bytes), 'and are there');
   crossing = () => store.delete(blake3);
   await t.rejects(store.put(Readable.from([bytes])), { code: 'AS_ERR_CONFLICT' }, 'a stream must be sent again');
+  await t.rejects(store.get(blake3), { code: 'AS_ERR_GONE' });
+  await store.put(bytes);
+  crossing = () => store.delete(blake3);
+  const many = await store.putMany([text('other'), bytes]);
+  t.match(many.at(1), { code: 'AS_ERR_CONFLICT' }, 'one of many too');
+  t.match(many.at(0), { size: 5 }, 'which leaves the others alone');
   await t.rejects(store.get(blake3), { code: 'AS_ERR_GONE' });
 });
 

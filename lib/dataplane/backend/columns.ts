@@ -17,6 +17,7 @@ import {
   RemovedFlag,
   VerifiedFlag,
 } from '../../native/addon.js';
+import type { IngestTable } from '../ingest-table.js';
 
 /** Stored, or the handle of a file that was too long for one step. */
 export function ingestOutcome(columns: NativeColumns, index: number): NativeIngested | Handle | NativeFailure {
@@ -29,6 +30,34 @@ export function ingestOutcome(columns: NativeColumns, index: number): NativeInge
     existed: (flags & IngestFlag.existed) !== 0,
     healed: (flags & IngestFlag.healed) !== 0,
   };
+}
+
+/**
+ * Adds ingests to a table, from column `index` to the place of each.
+ *
+ * @returns those that are not stored, by the index of their item: a failure, or the handle of a file
+ */
+export function addToTable(
+  table: IngestTable,
+  places: readonly number[],
+  start: number,
+  columns: NativeColumns,
+): [number, NativeFailure | Handle][] {
+  const { digests, sizes, storedSizes, flags, others } = columns;
+  const left: [number, NativeFailure | Handle][] = [];
+  for (let index = 0; index < sizes.length; index++) {
+    const place = places[start + index] as number;
+    const flag = flags[index] as number;
+    for (let n = 0; n < 2 * DIGEST_SIZE; n++) {
+      table.digests[2 * DIGEST_SIZE * place + n] = digests[2 * DIGEST_SIZE * index + n] as number;
+    }
+    table.sizes[place] = sizes[index] as number;
+    table.storedSizes[place] = storedSizes[index] as number;
+    table.existed[place] = flag & IngestFlag.existed ? 1 : 0;
+    table.healed[place] = flag & IngestFlag.healed ? 1 : 0;
+    if (flag & IngestFlag.other) left.push([start + index, others[index] as NativeFailure | Handle]);
+  }
+  return left;
 }
 
 /** What was found; null for an object that is too large for one step; undefined for one that has to wait for another. */

@@ -15,7 +15,7 @@ export interface GatherOptions<T, C, R extends Outcome> {
   /** Weight of one batch at most, unless a single item is heavier. */
   weightMax: number;
   /** Runs the operation; calls `take` once, when it is about to be sent, for the items of the batch. */
-  run: (take: () => T[]) => Promise<C>;
+  run: (take: () => readonly T[]) => Promise<C>;
   /** What became of the item at `index` of its batch; undefined: nothing yet, it goes into another. */
   outcome: (columns: C, index: number) => R | NativeFailure | undefined;
   /** The error for an item's failure, or for that of its whole batch. */
@@ -39,6 +39,48 @@ export class Gather<T, C, R extends Outcome> {
   /** What became of the item. */
   add(item: T, weight: number): Promise<R> {
     return new Promise((resolve, reject) => this.#wait({ item, weight, resolve, reject }));
+  }
+
+  /**
+   * Runs many items in batches of their own.
+   *
+   * @param weightOf the weight of an item
+   * @param done told of each batch where its items begin, and their columns
+   * @param failed told of each item whose batch failed
+   */
+  async runMany(
+    items: readonly T[],
+    weightOf: (item: T) => number,
+    done: (start: number, columns: C) => void,
+    failed: (index: number, error: unknown) => void,
+  ): Promise<void> {
+    const starts = this.#divide(items, weightOf);
+    const batches = starts.map(async (start, batch) => {
+      const part = items.slice(start, starts[batch + 1]);
+      try {
+        done(start, await this.options.run(() => part));
+      } catch (cause) {
+        for (const [index, item] of part.entries()) failed(start + index, this.options.error(cause, item));
+      }
+    });
+    await Promise.all(batches);
+  }
+
+  /** Where each batch of many items begins. */
+  #divide(items: readonly T[], weightOf: (item: T) => number): number[] {
+    const { countMax, weightMax } = this.options;
+    const starts: number[] = [];
+    let [weight, count] = [0, countMax];
+    for (let i = 0; i < items.length; i++) {
+      const own = weightOf(items[i] as T);
+      if (count === countMax || weight + own > weightMax) {
+        starts.push(i);
+        [weight, count] = [0, 0];
+      }
+      weight += own;
+      count++;
+    }
+    return starts;
   }
 
   #wait(waiting: Waiting<T, R>): void {

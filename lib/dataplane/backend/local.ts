@@ -27,6 +27,7 @@ import {
   type Handle,
   type NativeColumns,
   type NativeCompacted,
+  type NativeFailure,
   type NativeHealth,
   type NativeIngested,
   type NativeRemovedColumns,
@@ -39,9 +40,10 @@ import {
   type Operation,
   VerifyMode,
 } from '../../native/addon.js';
-import type { Scheduler } from '../../native/scheduler.js';
+import { NativeError, type Scheduler } from '../../native/scheduler.js';
+import type { IngestTable } from '../ingest-table.js';
 import type { ContentAddress, ObjectHints } from '../spi.js';
-import { ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
+import { addToTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
 import { openError, readError, sessionError, sourceError, storeError } from './native-errors.js';
 
@@ -61,12 +63,14 @@ export interface ReadStart {
   reader: Handle | undefined;
 }
 
-interface Whole {
+/** An object in memory, and what is expected of it. */
+export interface Whole {
   bytes: Uint8Array;
   hints: ObjectHints;
 }
 
-interface File {
+/** A file, and what is expected of it. */
+export interface File {
   path: string | Uint8Array;
   hints: ObjectHints;
 }
@@ -138,7 +142,19 @@ export class LocalBackend {
     return this.#wholes.add({ bytes, hints }, weight) as Promise<NativeIngested>;
   }
 
-  async #runWholes(take: () => Whole[]): Promise<NativeColumns> {
+  /** Whole objects in memory, each as with `ingestWhole`, in operations of their own; results and errors go to their places in the table. */
+  async ingestWholes(items: readonly Whole[], places: readonly number[], table: IngestTable): Promise<void> {
+    const fail = (index: number, error: unknown) => table.errors.set(places[index] as number, error as Error);
+    const weightOf = ({ bytes }: Whole) => bytes.byteLength;
+    const done = (start: number, columns: NativeColumns) => {
+      for (const [index, failure] of addToTable(table, places, start, columns)) {
+        fail(index, storeError(new NativeError(failure as NativeFailure), this.path, (items[index] as Whole).hints));
+      }
+    };
+    await this.#wholes.runMany(items, weightOf, done, fail);
+  }
+
+  async #runWholes(take: () => readonly Whole[]): Promise<NativeColumns> {
     let shared: Uint8Array | undefined;
     const build = (): Operation => {
       const items = take();
@@ -215,7 +231,22 @@ export class LocalBackend {
     return this.#files.add({ path, hints }, 0);
   }
 
-  #runFiles(take: () => File[]): Promise<NativeColumns> {
+  /** The beginnings of files, each as with `fileBegin`, in operations of their own. Gives the handles of those that are longer, by index. */
+  async filesBegin(items: readonly File[], places: readonly number[], table: IngestTable): Promise<[number, Handle][]> {
+    const longer: [number, Handle][] = [];
+    const fail = (index: number, error: unknown) => table.errors.set(places[index] as number, error as Error);
+    const done = (start: number, columns: NativeColumns) => {
+      for (const [index, other] of addToTable(table, places, start, columns)) {
+        const { path, hints } = items[index] as File;
+        if (typeof other === 'number') longer.push([index, other]);
+        else fail(index, sourceError(new NativeError(other), path, hints));
+      }
+    };
+    await this.#files.runMany(items, () => 0, done, fail);
+    return longer;
+  }
+
+  #runFiles(take: () => readonly File[]): Promise<NativeColumns> {
     const build = (): Operation => {
       const items = take();
       const paths = items.map(({ path }) => path);
@@ -325,7 +356,7 @@ export class LocalBackend {
 }
 
 /** Null when nothing is expected of any of them, which is what most batches are. */
-function expectations(items: { hints: ObjectHints }[]): Expectations {
+function expectations(items: readonly { hints: ObjectHints }[]): Expectations {
   const some = items.some(({ hints: { blake3, sha256, size } }) => (blake3 ?? sha256 ?? size) !== undefined);
   return some ? items.map(({ hints }) => expectation(hints)) : null;
 }

@@ -23,6 +23,7 @@ import type { NativeIngested, NativeSession, NativeVerified } from '../../native
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
+import { type CommonReceipt, IngestTable } from '../ingest-table.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -44,6 +45,7 @@ import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
+import { ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
 import { serveBytes } from './serve.js';
 import { appendSession } from './session.js';
@@ -70,6 +72,7 @@ export interface UploadSession {
 
 /** The contract's five operations, upkeep that needs no decision, and an end. */
 export interface ClosableDataPlane extends DataPlane {
+  ingestMany(sources: readonly ByteSource[]): Promise<IngestTable>;
   /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
   compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport>;
   /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
@@ -134,6 +137,14 @@ class InprocDataPlane implements ClosableDataPlane {
     } finally {
       this.#leave();
     }
+  }
+
+  ingestMany(sources: readonly ByteSource[]): Promise<IngestTable> {
+    return this.#track(async () => {
+      const table = new IngestTable(sources.length, RECEIPT);
+      await ingestMany(this.backend, sources, table, (source) => this.#ingestOne(source, {}));
+      return table;
+    });
   }
 
   uploadSessions(): Promise<UploadSession[]> {
@@ -207,11 +218,13 @@ class InprocDataPlane implements ClosableDataPlane {
   }
 
   async #ingestWhole(source: ByteSource, hints: ObjectHints): Promise<IngestResult> {
-    return ingestResult(
-      await (isFileSource(source)
-        ? ingestFile(this.backend, source, hints)
-        : ingestBytes(this.backend, this.#writeArena, source, hints)),
-    );
+    return ingestResult(await this.#ingestOne(source, hints));
+  }
+
+  #ingestOne(source: ByteSource, hints: ObjectHints): Promise<NativeIngested> {
+    return isFileSource(source)
+      ? ingestFile(this.backend, source, hints)
+      : ingestBytes(this.backend, this.#writeArena, source, hints);
   }
 
   async #ingestSession(source: ByteSource, hints: SessionHints): Promise<IngestResult | SessionResult> {
@@ -282,6 +295,9 @@ class InprocDataPlane implements ClosableDataPlane {
   }
 }
 
+/** What every receipt of this data plane says. */
+const RECEIPT: CommonReceipt = { backend: 'local', tier: 'hot', durability: 'synced' };
+
 function ingestResult(native: NativeIngested): IngestResult {
   const { digests } = native;
   const blake3 = digests.subarray(0, DIGEST_SIZE);
@@ -292,15 +308,7 @@ function ingestResult(native: NativeIngested): IngestResult {
     size: native.size,
     existed: native.existed,
     healed: native.healed,
-    receipts: [
-      {
-        backend: 'local',
-        tier: 'hot',
-        key: hex,
-        storedSize: native.storedSize,
-        durability: 'synced',
-      },
-    ],
+    receipts: [{ ...RECEIPT, key: hex, storedSize: native.storedSize }],
   };
 }
 

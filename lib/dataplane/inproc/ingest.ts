@@ -65,10 +65,18 @@ export async function ingestFile(
 ): Promise<NativeIngested> {
   refuseAborted(source);
   const first = await backend.fileBegin(source.path, hints);
-  if (typeof first !== 'number') {
-    source.onRead?.(first.size);
-    return first;
-  }
+  if (typeof first === 'number') return finishFile(backend, source, hints, first);
+  source.onRead?.(first.size);
+  return first;
+}
+
+/** Stores a file of which the first step has been taken and more is left. */
+export async function finishFile(
+  backend: LocalBackend,
+  source: FileSource,
+  hints: ObjectHints,
+  first: Handle,
+): Promise<NativeIngested> {
   let committed = false;
   try {
     source.onRead?.(FILE_FIRST_STEP_SIZE);

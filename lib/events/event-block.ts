@@ -1,0 +1,61 @@
+/**
+ * What one append brings to a commit: events that have been checked, to be written when their place and time are known.
+ *
+ * Imports the envelope and identities. `sqlite-log.ts` commits blocks; `ingest-block.ts` has another kind of them.
+ */
+
+import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
+import type { NewEvent, StoredEvent } from './log.js';
+import { uuidv7 } from './uuid.js';
+
+/** Where the events of a commit are written. */
+export interface CommitBuffer {
+  /** Events end to end: room for `sizeMax` of every block. */
+  readonly bytes: Buffer;
+  /** Where each ends. */
+  readonly ends: Uint32Array;
+  /** The same events, where they are at hand. */
+  readonly events: StoredEvent[];
+  /** Seq of the first event. */
+  readonly first: number;
+  /** Of all of them: milliseconds since 1970 UTC, and in canonical CBOR. */
+  readonly time: number;
+  readonly encodedTime: Uint8Array;
+}
+
+/** Events of one append; `Stored` is what its caller gets. */
+export interface EventBlock<Stored = unknown> {
+  readonly count: number;
+  /** Bytes of its events at most. */
+  readonly sizeMax: number;
+  /** Writes them, the first as event `index` of the buffer, and gives what they are once the buffer is stored. */
+  write(buffer: CommitBuffer, index: number): Stored;
+}
+
+/** Events of any kinds. */
+export class PreparedEvents implements EventBlock<StoredEvent[]> {
+  readonly count: number;
+  readonly sizeMax: number;
+  readonly #prepared: readonly PreparedEvent[];
+
+  /** @throws as `prepareEvent` does */
+  constructor(events: readonly NewEvent[]) {
+    this.#prepared = events.map(prepareEvent);
+    this.count = events.length;
+    let sizeMax = 0;
+    for (const prepared of this.#prepared) sizeMax += prepared.sizeMax;
+    this.sizeMax = sizeMax;
+  }
+
+  write({ bytes, ends, events, first, time, encodedTime }: CommitBuffer, index: number): StoredEvent[] {
+    let end = index === 0 ? 0 : (ends[index - 1] as number);
+    return this.#prepared.map((prepared, n) => {
+      const id = uuidv7(time);
+      end = writeEvent(bytes, end, prepared, id, encodedTime);
+      ends[index + n] = end;
+      const event = storedEvent(first + index + n, prepared, id, time);
+      events[index + n] = event;
+      return event;
+    });
+  }
+}

@@ -79,6 +79,9 @@ export const SCRUB_IN_FLIGHT_MAX = 2048;
 /** Local files that share one operation: some milliseconds of opening and reading. */
 export const FILES_GATHERED_MAX = 512;
 
+/** Such operations of one call at once, each with the files that turn out to be longer: every worker has one while the next waits. It bounds open files. */
+export const FILE_LISTS_MAX = 4;
+
 /** Bytes of a stream kept until it ends or grows further: a small object needs no slab, and 4,096 slow clients hold 64 MiB. */
 export const STREAM_HELD_MAX = 16 * 1024;
 

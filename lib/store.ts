@@ -176,7 +176,6 @@ export class Store {
    *
    * @param sources what `put` takes; to expect something of one, `put` it
    * @returns for each source, in their order, the result, or the error that `put` would have thrown: one that fails does not keep the others out.
-   *   AS_ERR_CONFLICT: deleted by someone else meanwhile; put it again
    * @throws AS_ERR_INVALID_ARGUMENT: one of them is not a source; AS_ERR_ABORTED, AS_ERR_READ_ONLY, AS_ERR_CLOSED; and where the log cannot be
    *   written AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE. Some of the objects may be stored then
    */
@@ -189,7 +188,14 @@ export class Store {
       guard: this.#guard,
       isPresent: (address: ContentAddress) => this.#isPresent(address),
     };
-    return putMany(tools, toByteSources(sources, options), options.actor ?? this.actor, options.signal);
+    const actor = options.actor ?? this.actor;
+    const results = await putMany(tools, toByteSources(sources, options), actor, options.signal);
+    for (const [index, error] of results.errors()) {
+      const source = sources[index] as PutSource;
+      if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) continue;
+      results.replace(index, await this.put(source, { actor }).catch((failure: Error) => failure));
+    }
+    return results;
   }
 
   /**

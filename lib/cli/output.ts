@@ -57,15 +57,16 @@ export class Output {
 
   /**
    * One result of many. Those of one turn of the event loop are written together, because a write each costs more than many a result; on a
-   * person's screen it is written at once. Only the form that is asked for is made. Await it: it waits only when the reader lags behind.
+   * person's screen it is written at once. Only the form that is asked for is made. What it gives is to be awaited, if it gives anything.
    */
-  async resultSoon(text: () => Uint8Array, json: () => object): Promise<void> {
+  resultSoon(text: () => Uint8Array, json: () => object): Promise<void> | undefined {
     const bytes = this.json ? Buffer.from(`${JSON.stringify(json())}\n`) : text();
     if (this.terminal) return this.write(bytes);
     this.#waiting.push(bytes);
     this.#waitingSize += bytes.byteLength;
     if (this.#waitingSize >= WAITING_SIZE_MAX) return this.flush();
     this.#flushing ??= setImmediate(() => void this.flush().catch(() => undefined)); // the session hears of a failed output itself
+    return undefined;
   }
 
   /** Writes the results that wait. Throws as `write` does. */

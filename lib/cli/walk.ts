@@ -25,30 +25,37 @@ export type FolderIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
 /**
  * The regular files that a named path stands for: itself, or all below it, depth first, each folder in the order of the names' bytes.
  *
+ * @param most files in one list at most
  * @param avoid the store itself: files that change because they are being stored have no digest
  */
-export async function* walk(named: Buffer, avoid?: FolderIdentity): AsyncGenerator<Found> {
+export async function* walk(named: Buffer, most: number, avoid?: FolderIdentity): AsyncGenerator<Found[]> {
   const kind = await kindOfNamed(named);
-  if (kind instanceof ArtifactStoreError) yield { kind: 'failed', path: named, error: kind };
-  else if (kind === 'file') yield { kind: 'file', path: named };
-  else yield* walkFolder(named, avoid);
+  if (kind instanceof ArtifactStoreError) yield [{ kind: 'failed', path: named, error: kind }];
+  else if (kind === 'file') yield [{ kind: 'file', path: named }];
+  else yield* walkFolder(named, most, avoid);
 }
 
-async function* walkFolder(root: Buffer, avoid: FolderIdentity | undefined): AsyncGenerator<Found> {
+async function* walkFolder(root: Buffer, most: number, avoid: FolderIdentity | undefined): AsyncGenerator<Found[]> {
   const pending: (Found | { kind: 'folder'; path: Buffer })[] = [{ kind: 'folder', path: root }];
+  let list: Found[] = [];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (next.kind !== 'folder') {
-      yield next;
+      list.push(next);
+      if (list.length < most) continue;
+      yield list;
+      list = [];
       continue;
     }
     const { path } = next;
     const entries = await entriesOf(path, avoid);
     if (!Array.isArray(entries)) {
-      yield entries;
+      list.push(entries);
       continue;
     }
-    for (const entry of entries.reverse()) pending.push(met(join(path, entry.name), entry));
+    const prefix = path.at(-1) === SLASH[0] ? path : Buffer.concat([path, SLASH]);
+    for (const entry of entries.reverse()) pending.push(met(Buffer.concat([prefix, entry.name]), entry));
   }
+  if (list.length > 0) yield list;
 }
 
 function met(path: Buffer, entry: Dirent<Buffer>): Found | { kind: 'folder'; path: Buffer } {

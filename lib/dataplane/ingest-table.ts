@@ -1,15 +1,12 @@
 /**
- * What many ingests gave, by column: an object for each result would cost more than storing a small object does.
+ * The table that a data plane fills with what many ingests gave.
  *
- * Imports the contract's types, limits and digest text. Data planes fill tables, the facade and the log read them.
+ * Imports the contract's types, limits and digest text.
  */
 
 import { toHex } from '../digest-name.js';
 import { DIGEST_SIZE } from '../limits.js';
-import type { IngestResult, Receipt } from './spi.js';
-
-/** What the receipts of a table have in common. The key of each is the BLAKE3 digest in hex. */
-export type CommonReceipt = Pick<Receipt, 'backend' | 'tier' | 'durability'>;
+import type { CommonReceipt, IngestResult, IngestTable } from './spi.js';
 
 /** One result. */
 export interface TableEntry {
@@ -21,19 +18,13 @@ export interface TableEntry {
   healed: boolean;
 }
 
-/** Results of ingests in the order in which they were asked for, each with one receipt, or the error in its place. */
-export class IngestTable {
-  /** 64 bytes each: BLAKE3 then SHA-256. */
+/** A table to be filled. */
+export class MutableIngestTable implements IngestTable {
   readonly digests: Uint8Array;
-  /** Bytes in the object. */
   readonly sizes: Float64Array;
-  /** Bytes it occupies. */
   readonly storedSizes: Float64Array;
-  /** 1 where the same bytes were stored before. */
   readonly existed: Uint8Array;
-  /** 1 where a damaged copy was replaced. */
   readonly healed: Uint8Array;
-  /** By index. What the columns have there means nothing. */
   readonly errors = new Map<number, Error>();
 
   constructor(
@@ -47,7 +38,6 @@ export class IngestTable {
     this.healed = new Uint8Array(length);
   }
 
-  /** BLAKE3 of the object at `index`: 32 bytes, not a copy. */
   blake3(index: number): Uint8Array {
     return this.digests.subarray(2 * DIGEST_SIZE * index, 2 * DIGEST_SIZE * index + DIGEST_SIZE);
   }
@@ -61,7 +51,6 @@ export class IngestTable {
     this.healed[index] = healed ? 1 : 0;
   }
 
-  /** The result at `index`, as `ingestStream` gives it. */
   result(index: number): IngestResult {
     const blake3 = this.blake3(index);
     const storedSize = this.storedSizes[index] as number;

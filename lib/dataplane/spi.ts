@@ -14,10 +14,6 @@
  * - Bytes are durable before `ingestStream` resolves, and verified before `serveObject` yields them.
  */
 
-import type { IngestTable } from './ingest-table.js';
-
-export type { IngestTable } from './ingest-table.js';
-
 /** The primary name of an object: `blake3:` and 64 lower-case hex digits. */
 export type ContentAddress = `blake3:${string}`;
 
@@ -234,6 +230,34 @@ export interface BackendStatus {
   facts: Record<string, string>;
   /** When not ready: why, as a sentence. */
   problem?: string;
+}
+
+/** What the receipts of a table have in common. The key of each is the BLAKE3 digest in hex. */
+export type CommonReceipt = Pick<Receipt, 'backend' | 'tier' | 'durability'>;
+
+/**
+ * What many ingests gave, by column, each with one receipt: an object for each would cost more than storing a small object does. What the columns
+ * have where there is an error means nothing.
+ */
+export interface IngestTable {
+  readonly length: number;
+  readonly receipt: CommonReceipt;
+  /** 64 bytes each: BLAKE3 then SHA-256. */
+  readonly digests: Uint8Array;
+  /** Bytes in the object. */
+  readonly sizes: Float64Array;
+  /** Bytes it occupies. */
+  readonly storedSizes: Float64Array;
+  /** 1 where the same bytes were stored before. */
+  readonly existed: Uint8Array;
+  /** 1 where a damaged copy was replaced. */
+  readonly healed: Uint8Array;
+  /** By index: what `ingestStream` would have thrown. */
+  readonly errors: Map<number, Error>;
+  /** BLAKE3 of the object at `index`: 32 bytes, not a copy. */
+  blake3(index: number): Uint8Array;
+  /** The result at `index`, as `ingestStream` gives it. */
+  result(index: number): IngestResult;
 }
 
 /** The data plane: everything that touches bytes. */

@@ -36,6 +36,7 @@ export interface PutPart {
 export class PutResults implements Iterable<PutResult | Error> {
   /** For each part, the index of each object's event among those of the part. */
   readonly #eventIndexes: Uint32Array[];
+  readonly #replaced = new Map<number, PutResult | Error>();
 
   /** @param partSize objects in each part but the last */
   constructor(
@@ -46,14 +47,26 @@ export class PutResults implements Iterable<PutResult | Error> {
     this.#eventIndexes = parts.map(({ table }) => eventIndexes(table));
   }
 
+  /** Those that came to nothing: index and error. */
+  *errors(): Generator<[number, Error]> {
+    for (const [number, { table }] of this.parts.entries()) {
+      for (const [row, error] of table.errors) yield [number * this.partSize + row, error];
+    }
+  }
+
+  /** Notes what became of the object at `index` when it was tried again. */
+  replace(index: number, outcome: PutResult | Error): void {
+    this.#replaced.set(index, outcome);
+  }
+
   /** What became of the object at `index`, from 0: its result, or the error that `put` would have thrown; undefined past the end. */
   at(index: number): PutResult | Error | undefined {
     const number = Math.floor(index / this.partSize);
     const part = this.parts[number];
     const row = index - number * this.partSize;
     if (part === undefined || !(row < part.table.length)) return undefined;
-    const error = part.table.errors.get(row);
-    return error ?? new TableResult(part, row, this.#eventIndexes[number]?.[row] as number);
+    const other = this.#replaced.get(index) ?? part.table.errors.get(row);
+    return other ?? new TableResult(part, row, this.#eventIndexes[number]?.[row] as number);
   }
 
   *[Symbol.iterator](): Iterator<PutResult | Error> {

@@ -258,7 +258,7 @@ t.test('names that are not text, and files that are not files', async (t) => {
 });
 
 /** Enough small files that a put of them can be caught half-way. */
-const MANY = 4000;
+const MANY = 12_000;
 
 /** A folder of many small files. */
 function manyFiles(count: number): string {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { Encoded, encodeCanonical } from '../../lib/cbor/index.js';
 import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
-import { IngestTable } from '../../lib/dataplane/ingest-table.js';
+import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
 import { objectTombstoned } from '../../lib/events/kinds.js';
@@ -62,7 +62,7 @@ async function roundTrip(t: Test, { open }: LogUnderTest): Promise<void> {
 async function manyIngests(t: Test, { open }: LogUnderTest): Promise<void> {
   const log = await open(`${t.testdir()}/log`);
   const sizes = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
-  const table = new IngestTable(60, { backend: 'local', tier: 'hot', durability: 'synced' });
+  const table = new MutableIngestTable(60, { backend: 'local', tier: 'hot', durability: 'synced' });
   for (let index = 0; index < table.length; index++) {
     table.set(index, {
       digests: randomBytes(64),

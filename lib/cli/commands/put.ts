@@ -19,8 +19,9 @@ interface PutFlags {
   expect?: string;
 }
 
-/** Files on their way at once: enough that small ones fill the batches that share a durable commit, while the next ones are read. */
-const IN_FLIGHT_MAX = 1024;
+/** Files stored in one call, and such calls under way: one is reading and hashing, one in the log, one being reported. */
+const LIST_MAX = 1024;
+const LISTS_IN_FLIGHT_MAX = 4;
 
 const STDIN = Buffer.from('-');
 
@@ -51,11 +52,10 @@ async function put(session: Session, paths: Buffer[], { expect }: PutFlags): Pro
   session.output.startProgress(totals);
   if (session.output.showsProgress) void measure(session, paths, avoid, totals);
 
-  const work = (found: Found) => ingest(session, store, found, expect, totals);
-  for await (const { item, outcome } of inOrder(sources(session, paths, avoid), IN_FLIGHT_MAX, work)) {
-    if (outcome.status === 'rejected') settleFailure(session, outcome.reason, item);
-    else if (outcome.value) await report(session, item, outcome.value, totals);
-    else if (item.kind === 'skipped') noteSkipped(session, item.path, item.reason);
+  const work = (list: readonly Found[]) => ingest(session, store, list, expect, totals);
+  for await (const { item, outcome } of inOrder(sources(session, paths, avoid), LISTS_IN_FLIGHT_MAX, work)) {
+    if (outcome.status === 'rejected') session.stop(outcome.reason as Error);
+    else await reportAll(session, item, outcome.value, totals);
   }
   await session.output.flush();
   // What is stored has been listed by now, whatever ended the loop.
@@ -71,38 +71,61 @@ async function requireSensible(paths: Buffer[], expect: string | undefined): Pro
   if (!single) throw usage('--expect takes a single file or -, because one digest names one file.');
 }
 
-async function* sources(session: Session, paths: Buffer[], avoid: FolderIdentity): AsyncGenerator<Found> {
+async function* sources(session: Session, paths: Buffer[], avoid: FolderIdentity): AsyncGenerator<Found[]> {
   for (const path of paths) {
     if (isStdin(path)) {
-      yield { kind: 'file', path };
+      yield [{ kind: 'file', path }];
       continue;
     }
-    for await (const found of walk(path, avoid)) {
+    for await (const list of walk(path, LIST_MAX, avoid)) {
       if (session.signal.aborted) return;
-      yield found;
+      yield list;
     }
   }
 }
 
-/** Stores one file; nothing for what is not a file. */
+/** Stores the files of a list; nothing for what is not a file. */
 async function ingest(
   session: Session,
   store: Store,
-  found: Found,
+  list: readonly Found[],
   expect: string | undefined,
   totals: Totals,
-): Promise<PutResult | undefined> {
-  if (found.kind === 'failed') throw found.error;
-  if (found.kind === 'skipped') return undefined;
-  const source = isStdin(found.path) ? process.stdin : { path: absolutePath(found.path) };
-  return store.put(source, {
-    onProgress: adding(totals),
-    signal: session.signal,
-    ...(expect !== undefined && { expect: expect as Digest }),
-  });
+): Promise<Iterable<PutResult | Error>> {
+  const files = list.filter(({ kind }) => kind === 'file');
+  const options = { onProgress: adding(totals), signal: session.signal };
+  const [first] = files;
+  if (first !== undefined && (isStdin(first.path) || expect !== undefined)) {
+    const source = isStdin(first.path) ? process.stdin : { path: absolutePath(first.path) };
+    const expected = expect !== undefined && { expect: expect as Digest };
+    return [await store.put(source, { ...options, ...expected }).catch((error: Error) => error)];
+  }
+  return store.putMany(
+    files.map(({ path }) => ({ path: absolutePath(path) })),
+    options,
+  );
 }
 
-/** What one file reports of its way, added to the whole. */
+/** Tells what became of each of a list, in its order. */
+async function reportAll(
+  session: Session,
+  list: readonly Found[],
+  results: Iterable<PutResult | Error>,
+  totals: Totals,
+): Promise<void> {
+  const files = results[Symbol.iterator]();
+  for (const found of list) {
+    if (found.kind === 'skipped') noteSkipped(session, found.path, found.reason);
+    else if (found.kind === 'failed') settleFailure(session, found.error, found);
+    else {
+      const result = files.next().value as PutResult | Error;
+      if (result instanceof Error) settleFailure(session, result, found);
+      else await report(session, found, result, totals);
+    }
+  }
+}
+
+/** What one call reports of its way, added to the whole. */
 function adding(totals: Totals): (size: number) => void {
   let taken = 0;
   return (size) => {
@@ -118,7 +141,7 @@ function settleFailure(session: Session, error: unknown, { path }: Found): void 
   else session.stop(error as Error);
 }
 
-function report(session: Session, { path }: Found, result: PutResult, totals: Totals): Promise<void> {
+function report(session: Session, { path }: Found, result: PutResult, totals: Totals): Promise<void> | undefined {
   totals.count++;
   if (result.existed) totals.known++;
   return session.output.resultSoon(
@@ -140,13 +163,15 @@ function noteSkipped(session: Session, path: Buffer, reason: string): void {
 async function measure(session: Session, paths: Buffer[], avoid: FolderIdentity, totals: Totals): Promise<void> {
   if (paths.some(isStdin)) return;
   let [size, count] = [0, 0];
-  for await (const { kind, path } of sources(session, paths, avoid)) {
-    if (kind !== 'file') continue;
-    size += await stat(path).then(
-      (found) => found.size,
-      () => 0,
-    );
-    count++;
+  for await (const list of sources(session, paths, avoid)) {
+    for (const { kind, path } of list) {
+      if (kind !== 'file') continue;
+      size += await stat(path).then(
+        (found) => found.size,
+        () => 0,
+      );
+      count++;
+    }
   }
   totals.sizeTotal = size;
   totals.countTotal = count;

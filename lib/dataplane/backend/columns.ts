@@ -17,7 +17,7 @@ import {
   RemovedFlag,
   VerifiedFlag,
 } from '../../native/addon.js';
-import type { IngestTable } from '../ingest-table.js';
+import type { MutableIngestTable } from '../ingest-table.js';
 
 /** Stored, or the handle of a file that was too long for one step. */
 export function ingestOutcome(columns: NativeColumns, index: number): NativeIngested | Handle | NativeFailure {
@@ -38,7 +38,7 @@ export function ingestOutcome(columns: NativeColumns, index: number): NativeInge
  * @returns those that are not stored, by the index of their item: a failure, or the handle of a file
  */
 export function addToTable(
-  table: IngestTable,
+  table: MutableIngestTable,
   places: readonly number[],
   start: number,
   columns: NativeColumns,

@@ -41,7 +41,7 @@ import {
   VerifyMode,
 } from '../../native/addon.js';
 import { NativeError, type Scheduler } from '../../native/scheduler.js';
-import type { IngestTable } from '../ingest-table.js';
+import type { MutableIngestTable } from '../ingest-table.js';
 import type { ContentAddress, ObjectHints } from '../spi.js';
 import { addToTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
@@ -143,7 +143,7 @@ export class LocalBackend {
   }
 
   /** Whole objects in memory, each as with `ingestWhole`, in operations of their own; results and errors go to their places in the table. */
-  async ingestWholes(items: readonly Whole[], places: readonly number[], table: IngestTable): Promise<void> {
+  async ingestWholes(items: readonly Whole[], places: readonly number[], table: MutableIngestTable): Promise<void> {
     const fail = (index: number, error: unknown) => table.errors.set(places[index] as number, error as Error);
     const weightOf = ({ bytes }: Whole) => bytes.byteLength;
     const done = (start: number, columns: NativeColumns) => {
@@ -232,7 +232,11 @@ export class LocalBackend {
   }
 
   /** The beginnings of files, each as with `fileBegin`, in operations of their own. Gives the handles of those that are longer, by index. */
-  async filesBegin(items: readonly File[], places: readonly number[], table: IngestTable): Promise<[number, Handle][]> {
+  async filesBegin(
+    items: readonly File[],
+    places: readonly number[],
+    table: MutableIngestTable,
+  ): Promise<[number, Handle][]> {
     const longer: [number, Handle][] = [];
     const fail = (index: number, error: unknown) => table.errors.set(places[index] as number, error as Error);
     const done = (start: number, columns: NativeColumns) => {

@@ -10,6 +10,7 @@ import { isContentAddress } from '../../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../../errors.js';
 import {
   DIGEST_SIZE,
+  FILE_LISTS_MAX,
   FILE_STEP_SIZE,
   READ_SLAB_COUNT,
   SESSIONS_WRITTEN_MAX,
@@ -23,17 +24,19 @@ import type { NativeIngested, NativeSession, NativeVerified } from '../../native
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
-import { type CommonReceipt, IngestTable } from '../ingest-table.js';
+import { MutableIngestTable } from '../ingest-table.js';
 import type {
   BackendStatus,
   ByteRange,
   ByteSource,
+  CommonReceipt,
   ContentAddress,
   DataPlane,
   DeletionResult,
   IngestHints,
   IngestOutcome,
   IngestResult,
+  IngestTable,
   ObjectHints,
   SessionAppend,
   SessionHints,
@@ -114,6 +117,7 @@ class InprocDataPlane implements ClosableDataPlane {
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
   readonly #verifiers = new Permits(VERIFIERS_MAX);
+  readonly #fileLists = new Permits(FILE_LISTS_MAX);
   /** Operations under way, and who waits for their end. */
   #running = 0;
   #idle: (() => void) | undefined;
@@ -141,8 +145,8 @@ class InprocDataPlane implements ClosableDataPlane {
 
   ingestMany(sources: readonly ByteSource[]): Promise<IngestTable> {
     return this.#track(async () => {
-      const table = new IngestTable(sources.length, RECEIPT);
-      await ingestMany(this.backend, sources, table, (source) => this.#ingestOne(source, {}));
+      const table = new MutableIngestTable(sources.length, RECEIPT);
+      await ingestMany(this.backend, sources, table, this.#fileLists, (source) => this.#ingestOne(source, {}));
       return table;
     });
   }

@@ -4,24 +4,35 @@
  * Imports the backend, limits and the contract. Called by index.ts.
  */
 
-import { GATHER_ALONE_SIZE } from '../../limits.js';
+import { FILES_GATHERED_MAX, GATHER_ALONE_SIZE } from '../../limits.js';
 import type { NativeIngested } from '../../native/addon.js';
 import type { File, LocalBackend, Whole } from '../backend/local.js';
-import type { IngestTable } from '../ingest-table.js';
+import type { MutableIngestTable } from '../ingest-table.js';
 import { type ByteSource, type FileSource, isBytesSource, isFileSource } from '../spi.js';
 import { finishFile } from './ingest.js';
+import type { Permits } from './permits.js';
 
 /** Nothing is expected of any of them. */
 const hints = {};
 
 /** Items of one kind, and their places among all. */
 class Part<T> {
-  readonly items: T[] = [];
-  readonly places: number[] = [];
+  constructor(
+    readonly items: T[] = [],
+    readonly places: number[] = [],
+  ) {}
 
   add(place: number, item: T): void {
     this.items.push(item);
     this.places.push(place);
+  }
+
+  /** The same in parts of up to `most`. */
+  slices(most: number): Part<T>[] {
+    return Array.from({ length: Math.ceil(this.items.length / most) }, (_, n) => {
+      const [start, end] = [n * most, (n + 1) * most];
+      return new Part(this.items.slice(start, end), this.places.slice(start, end));
+    });
   }
 }
 
@@ -29,12 +40,14 @@ class Part<T> {
  * Stores many objects.
  *
  * @param table takes their results and errors, as many as there are sources
+ * @param permits for operations of many files: how many may hold files open at once
  * @param one stores what is neither a file nor small and in memory
  */
 export async function ingestMany(
   backend: LocalBackend,
   sources: readonly ByteSource[],
-  table: IngestTable,
+  table: MutableIngestTable,
+  permits: Permits,
   one: (source: ByteSource) => Promise<NativeIngested>,
 ): Promise<void> {
   const wholes = new Part<Whole>();
@@ -49,7 +62,7 @@ export async function ingestMany(
   }
   await Promise.all([
     backend.ingestWholes(wholes.items, wholes.places, table),
-    ingestFiles(backend, files, table),
+    ...files.slices(FILES_GATHERED_MAX).map((slice) => permits.run(() => ingestFiles(backend, slice, table))),
     ...others,
   ]);
 }
@@ -58,7 +71,7 @@ export async function ingestMany(
 async function ingestFiles(
   backend: LocalBackend,
   { items, places }: Part<File & { source: FileSource }>,
-  table: IngestTable,
+  table: MutableIngestTable,
 ): Promise<void> {
   const longer = new Map(await backend.filesBegin(items, places, table));
   const finishing: Promise<void>[] = [];
@@ -71,7 +84,7 @@ async function ingestFiles(
   await Promise.all(finishing);
 }
 
-async function settle(table: IngestTable, place: number, work: Promise<NativeIngested>): Promise<void> {
+async function settle(table: MutableIngestTable, place: number, work: Promise<NativeIngested>): Promise<void> {
   try {
     table.set(place, await work);
   } catch (error) {

@@ -359,8 +359,8 @@ t.test('a person watches: progress on the terminal', async (t) => {
   } else {
     const run = `${process.execPath} ${executable} --store ${newStore()} put ${join(folder, `many-${MANY}`)}`;
     const { stdout } = await command('script', ['-qec', run, '/dev/null'], { env: { TERM: 'xterm' } });
-    t.match(stdout.toString(), /\rX?.*put {2}[\d,]+( of 4,000)? files {2}/s, 'a line that is rewritten');
-    t.match(stdout.toString(), /artifactstore: 4,000 files, .* in .* s \(.*\/s\)/, 'and a summary at the end');
+    t.match(stdout.toString(), /\rX?.*put {2}[\d,]+( of 12,000)? files {2}/s, 'a line that is rewritten');
+    t.match(stdout.toString(), /artifactstore: 12,000 files, .* in .* s \(.*\/s\)/, 'and a summary at the end');
   }
   const tally = { label: 'put', size: 250e6, sizeTotal: 1e9, count: 10, countTotal: 40, noun: 'files' };
   t.equal(progressLine(tally, 50e6, 200), 'put  10 of 40 files  250.0 MB of 1.0 GB  25%  50.0 MB/s  ETA 0:15');

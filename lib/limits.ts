@@ -150,6 +150,9 @@ export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 /** Times that bytes or a file are stored anew when a deletion of the same content crosses them; twice in a row is chance, more is a bug. */
 export const PUT_ATTEMPTS_MAX = 3;
 
+/** Events that a subscription reads at a time: few queries, and 64 MiB for each reader even if all of them are as large as events may be. */
+export const SUBSCRIPTION_PAGE_SIZE = 256;
+
 /** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
 export const FOLLOW_INTERVAL_MS = 500;
 

@@ -143,14 +143,15 @@ export class SqliteViews {
   }
 }
 
-function projectionOf(view: View, events: readonly StoredEvent[]): Projection {
+/** What a batch of events changes in a view, ready for its statements. */
+export function projectionOf(view: View, events: readonly StoredEvent[]): Projection {
   const changes = view.project(events);
   if (changes instanceof PackedChanges) return [JSON.stringify(changes.json), changes.bytes];
   return [JSON.stringify(changes), null];
 }
 
 /** Those of the parameters that a statement has: the database refuses others. */
-function named(sql: string, parameters: { [name: string]: SqlValue }): { [name: string]: SqlValue } {
+export function named(sql: string, parameters: { [name: string]: SqlValue }): { [name: string]: SqlValue } {
   return Object.fromEntries(Object.entries(parameters).filter(([name]) => sql.includes(name)));
 }
 

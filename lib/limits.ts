@@ -78,6 +78,9 @@ export const STREAM_HELD_MAX = 16 * 1024;
 /** Characters of the id of an upload session, which becomes part of a file name: room for a UUID and a prefix. */
 export const SESSION_ID_LENGTH_MAX = 64;
 
+/** Characters of the id of a token or the name of a policy: room for a UUID and for words, and a line of a terminal still holds it. */
+export const NAME_LENGTH_MAX = 64;
+
 /** Upload sessions written to at once: each holds two files, and up to 300 KiB of memory beside the arena's. */
 export const SESSIONS_WRITTEN_MAX = 1024;
 

@@ -12,11 +12,13 @@ import { ArtifactStoreError } from '../errors.js';
 import { EVENT_VERSION, type EventData, factsOf, isKnownKind } from '../events/kinds.js';
 import type { EventLog, StoredEvent } from '../events/log.js';
 import { readAll } from '../events/read-all.js';
+import { ACCESS_SENTENCES } from './access-sentences.js';
 import { OBJECT_SENTENCES } from './object-sentences.js';
 import type { Sentences } from './sentences.js';
+import { UPLOAD_SENTENCES } from './upload-sentences.js';
 
 /** By type exhaustive: a kind that is added without a sentence does not compile. */
-const SENTENCES: Sentences<EventData> = OBJECT_SENTENCES;
+const SENTENCES: Sentences<EventData> = { ...OBJECT_SENTENCES, ...UPLOAD_SENTENCES, ...ACCESS_SENTENCES };
 
 /** One thing that happened. */
 export interface Incident {
@@ -42,7 +44,7 @@ export type FindSubject = (name: string) => Promise<string | undefined>;
 /**
  * Finds the story of a thing.
  *
- * @param name a subject as events have it, or what one of `finders` makes of it; the first that finds something decides
+ * @param name what `findSubject` makes a subject of
  * @param last the newest event to tell of
  * @throws AS_ERR_NOT_FOUND: nothing has that name, or nothing had happened to it yet; and what the finders throw
  */
@@ -52,9 +54,7 @@ export async function explain(
   finders: readonly FindSubject[],
   last: number,
 ): Promise<Story> {
-  const isSubject: FindSubject = async (text) =>
-    text !== '' && (await log.read({ subject: text, limit: 1 })).length > 0 ? text : undefined;
-  const subject = await firstFound([isSubject, ...finders], name);
+  const subject = await findSubject(log, name, finders);
   if (subject === undefined) {
     throw notFound(
       name,
@@ -65,6 +65,20 @@ export async function explain(
   if (begin === undefined)
     throw notFound(name, `Up to event ${last} nothing had happened to ${subject}. Ask for a later moment.`);
   return { subject, [Symbol.asyncIterator]: () => incidents(log, subject, last) };
+}
+
+/** The subject that a name stands for: itself when there are events about it, else what one of `finders` makes of it; the first decides. */
+export async function findSubject(
+  log: Pick<EventLog, 'read'>,
+  name: string,
+  finders: readonly FindSubject[],
+): Promise<string | undefined> {
+  if (name !== '' && (await log.read({ subject: name, limit: 1 })).length > 0) return name;
+  for (const find of finders) {
+    const subject = await find(name);
+    if (subject !== undefined) return subject;
+  }
+  return undefined;
 }
 
 /** What an event says, as a sentence. One of a kind or version that this code does not know is told as it is. */
@@ -83,14 +97,6 @@ async function* incidents(log: Pick<EventLog, 'read'>, subject: string, last: nu
     const { seq, time, kind, actor } = event;
     yield { seq, time, kind, actor, sentence: sentenceOf(event) };
   }
-}
-
-async function firstFound(finders: readonly FindSubject[], name: string): Promise<string | undefined> {
-  for (const find of finders) {
-    const subject = await find(name);
-    if (subject !== undefined) return subject;
-  }
-  return undefined;
 }
 
 function notFound(name: string, message: string): ArtifactStoreError {

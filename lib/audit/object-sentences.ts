@@ -36,5 +36,5 @@ function ingested({ size, sha256, existed, healed, receipts }: IngestResult): st
 }
 
 function kept({ backend, tier, storedSize, durability }: Receipt): string {
-  return `${formatSize(storedSize)} in ${backend}, ${tier}, ${durability}`;
+  return `${formatSize(storedSize)} taken in ${backend} (${tier}, ${durability})`;
 }

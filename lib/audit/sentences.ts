@@ -21,3 +21,9 @@ export function exactSize(size: number): string {
 export function because(reason: string | undefined): string {
   return reason === undefined ? '' : `: ${reason}`;
 }
+
+/** `a`, `a and b`, `a, b and c`. */
+export function list(items: readonly string[]): string {
+  const [last, ...before] = items.toReversed();
+  return before.length === 0 ? (last ?? '') : `${before.reverse().join(', ')} and ${last}`;
+}

@@ -5,7 +5,7 @@
  * verbs as their own.
  */
 
-import { explain, type FindSubject, type Story } from '../audit/explain.js';
+import { explain, type FindSubject, findSubject, type Story } from '../audit/explain.js';
 import { isStoreError } from '../errors.js';
 import type { EventLog, StoredEvent } from '../events/log.js';
 import { type Moment, seqAt } from '../events/read-all.js';
@@ -66,6 +66,11 @@ export class History {
   async explain(name: string, { at }: ExplainOptions = {}): Promise<Story> {
     const last = at === undefined ? await this.#log.last() : await this.seqAt(at);
     return explain(this.#log, name, this.#finders, last);
+  }
+
+  /** As `RegistryReader.subjectOf`. */
+  subjectOf(name: string): Promise<string | undefined> {
+    return findSubject(this.#log, name, this.#finders);
   }
 
   /** As `Store.at`. */

@@ -90,6 +90,11 @@ export class RegistryReader {
     return this.#history.explain(name, options);
   }
 
+  /** What events call the thing that has this name: for a prefix of a digest the content address. Throws AS_ERR_AMBIGUOUS_DIGEST. */
+  subjectOf(name: string): Promise<string | undefined> {
+    return this.#history.subjectOf(name);
+  }
+
   /** As `Store.at`. */
   at(moment: Moment, options: PastOptions = {}): Promise<PastRegistry> {
     return this.#history.at(moment, options);

@@ -32,7 +32,10 @@ export function auditCommand(): Command {
     .alias('events')
     .description('Show who did what, when and to what: the event log, oldest first.')
     .addOption(
-      option('--subject <subject>', 'only what happened to this: a content address in full, or what else events name'),
+      option(
+        '--subject <subject>',
+        'only what happened to this: a digest, a prefix of one, or what else events are about',
+      ),
     )
     .addOption(option('--kind <kind>', 'only events of this kind, such as object.ingested'))
     .addOption(
@@ -72,12 +75,18 @@ async function show(session: Session, flags: AuditFlags): Promise<void> {
   if (left === 0) return;
   const write = writer(session, flags);
   const registry = await session.openRegistry();
-  for await (const event of flags.follow ? following(session, registry, flags) : past(registry, flags)) {
+  const asked = { ...flags, ...(flags.subject !== undefined && { subject: await named(registry, flags.subject) }) };
+  for await (const event of flags.follow ? following(session, registry, asked) : past(registry, asked)) {
     session.signal.throwIfAborted();
     await write(event);
     if (--left === 0) return;
   }
   session.signal.throwIfAborted();
+}
+
+/** The subject that a name stands for; one that the log does not know may still come. */
+async function named(registry: RegistryReader, name: string): Promise<string> {
+  return (await registry.subjectOf(name)) ?? name;
 }
 
 function writer({ output }: Session, { format }: AuditFlags): (event: StoredEvent) => Promise<void> {

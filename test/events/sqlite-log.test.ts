@@ -253,8 +253,18 @@ t.test('what is not a log of this version is refused', async (t) => {
   await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 2 } });
   await altered('foreign', 'PRAGMA application_id = 7');
   await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
-  await altered('unguarded', 'DROP TRIGGER events_delete');
-  await t.rejects(open('unguarded'), { code: 'AS_ERR_LOG_DAMAGED', details: { name: 'events_delete' } });
+  for (const [sql, name] of [
+    ['DROP TRIGGER events_insert', 'events_insert'],
+    ['DROP TRIGGER events_update', 'events_update'],
+    ['DROP TRIGGER events_delete', 'events_delete'],
+    ['DROP TABLE events', 'events'],
+    ['ALTER TABLE events RENAME TO former', 'events'],
+    ['ALTER TABLE events DROP COLUMN time', 'events'],
+  ] as const) {
+    await altered(sql, sql);
+    for (const readOnly of [false, true])
+      await t.rejects(open(sql, readOnly), { code: 'AS_ERR_LOG_DAMAGED', details: { name } }, `after ${sql}`);
+  }
   await altered('weakened', 'DROP TRIGGER events_update', weakTrigger);
   await t.rejects(open('weakened'), { code: 'AS_ERR_LOG_DAMAGED', message: /events_update is altered/ });
   const other = await Connection.open(`${folder}/other`, 'write');

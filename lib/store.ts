@@ -44,6 +44,7 @@ import {
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
+import { Uploads } from './store/uploads.js';
 
 export interface StoreOptions {
   /** Folder of the store. */
@@ -149,6 +150,8 @@ export class Store {
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
   readonly #history: History;
+  /** Objects that come over several calls. */
+  readonly uploads: Uploads<PutResult>;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -164,6 +167,16 @@ export class Store {
     this.#log = log;
     this.#registry = createRegistry(log.reader);
     this.#history = new History(log, this.#registry);
+    this.uploads = new Uploads({
+      dataPlane,
+      log,
+      actor,
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
+      acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
+    });
   }
 
   /**
@@ -380,6 +393,16 @@ export class Store {
     this.#history.close();
     await this.#dataPlane.close();
     await this.#log.close();
+  }
+
+  /** Stores by `ingest`, once, and writes its event. */
+  async #acknowledged(ingest: () => Promise<IngestResult>, actor: string): Promise<PutResult> {
+    const ticket = this.#guard.begin();
+    try {
+      return await this.#acknowledge(ticket, await ingest(), actor);
+    } finally {
+      this.#guard.end(ticket);
+    }
   }
 
   /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */

@@ -1,6 +1,6 @@
 /** The public API; re-exports only. */
 
-export type { Incident, Story } from './audit/explain.js';
+export type { Story, StoryLine } from './audit/explain.js';
 export { type CborValue, type JsonValue, toJson } from './cbor/index.js';
 export { type Chunker, type ChunkOptions, chunk, chunkKernels, createChunker, selectChunkKernel } from './chunk.js';
 export type {

@@ -21,7 +21,7 @@ import { UPLOAD_SENTENCES } from './upload-sentences.js';
 const SENTENCES: Sentences<EventData> = { ...OBJECT_SENTENCES, ...UPLOAD_SENTENCES, ...ACCESS_SENTENCES };
 
 /** One thing that happened. */
-export interface Incident {
+export interface StoryLine {
   /** The event. */
   seq: number;
   /** Milliseconds since 1970 UTC. */
@@ -33,7 +33,7 @@ export interface Incident {
 }
 
 /** What happened to one thing, oldest first; iterate it. */
-export interface Story extends AsyncIterable<Incident> {
+export interface Story extends AsyncIterable<StoryLine> {
   /** What it is about: for an object its content address. */
   readonly subject: string;
 }
@@ -64,7 +64,7 @@ export async function explain(
   const [begin] = await log.read({ subject, last, limit: 1 });
   if (begin === undefined)
     throw notFound(name, `Up to event ${last} nothing had happened to ${subject}. Ask for a later moment.`);
-  return { subject, [Symbol.asyncIterator]: () => incidents(log, subject, last) };
+  return { subject, [Symbol.asyncIterator]: () => storyLines(log, subject, last) };
 }
 
 /** The subject that a name stands for: itself when there are events about it, else what one of `finders` makes of it; the first decides. */
@@ -92,7 +92,7 @@ function tell<K extends keyof EventData>(event: StoredEvent, kind: K): string {
   return SENTENCES[kind](factsOf(event, kind) as EventData[K], event);
 }
 
-async function* incidents(log: Pick<EventLog, 'read'>, subject: string, last: number): AsyncGenerator<Incident> {
+async function* storyLines(log: Pick<EventLog, 'read'>, subject: string, last: number): AsyncGenerator<StoryLine> {
   for await (const event of readAll((query) => log.read(query), { subject, last })) {
     const { seq, time, kind, actor } = event;
     yield { seq, time, kind, actor, sentence: sentenceOf(event) };

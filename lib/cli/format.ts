@@ -30,11 +30,24 @@ export function shortDigest(digest: Digest): string {
   return `${digestAlgorithm(digest)}:${digestHex(digest).slice(0, SHORT_DIGITS)}`;
 }
 
-/** A path for a message: text as far as it is UTF-8, control characters made visible. */
+/**
+ * Text that came from somebody else, for a line of output: characters that end a line, move a terminal's cursor or reverse what is read become
+ * visible, so that nobody can write a line that is not there.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? JSON.stringify(character).slice(1, -1) : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Controls, ends of lines, and marks that change the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A path for a message: text as far as it is UTF-8. */
 export function showPath(path: Uint8Array): string {
-  const text = Buffer.from(path).toString();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-  return text.replace(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return printable(Buffer.from(path).toString());
 }
 
 /**

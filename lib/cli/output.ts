@@ -59,8 +59,13 @@ export class Output {
    * One result of many. Those of one turn of the event loop are written together, because a write each costs more than many a result; on a
    * person's screen it is written at once. Only the form that is asked for is made. Await it: it waits only when the reader lags behind.
    */
-  async resultSoon(text: () => Uint8Array, json: () => object): Promise<void> {
-    const bytes = this.json ? Buffer.from(`${JSON.stringify(json())}\n`) : text();
+  resultSoon(text: () => Uint8Array, json: () => object): Promise<void> {
+    return this.writeSoon(this.json ? `${JSON.stringify(json())}\n` : text());
+  }
+
+  /** Bytes of one result of many, in whatever form; as `resultSoon`. */
+  async writeSoon(result: Uint8Array | string): Promise<void> {
+    const bytes = typeof result === 'string' ? Buffer.from(result) : result;
     if (this.terminal) return this.write(bytes);
     this.#waiting.push(bytes);
     this.#waitingSize += bytes.byteLength;

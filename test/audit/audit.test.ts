@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { explain, type Incident, type Story, sentenceOf } from '../../lib/audit/explain.js';
+import { explain, type Story, type StoryLine, sentenceOf } from '../../lib/audit/explain.js';
 import { encodeCanonical } from '../../lib/cbor/index.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { deriveViews } from '../../lib/events/derive.js';
@@ -83,9 +83,9 @@ t.test('the story of an object, from its storing to its end', async (t) => {
   await store.delete(blake3, { actor: 'dave', reason: 'superseded' });
   const story = await store.explain(sha256.slice(0, 20));
   t.equal(story.subject, blake3, 'a prefix of either digest names it');
-  const incidents = await all(story);
+  const storyLines = await all(story);
   t.match(
-    incidents.map(({ sentence }) => sentence),
+    storyLines.map(({ sentence }) => sentence),
     [
       /^alice stored it: 40\.0 kB \(40,000 bytes\), sha256:/,
       /^Damage was found when .* read it: 16\.4 kB, bytes 16384-32767\.$/,
@@ -95,9 +95,9 @@ t.test('the story of an object, from its storing to its end', async (t) => {
       /^Its bytes were removed by dave: [\d.]+ kB/,
     ],
   );
-  t.match(incidents[0], { seq: 1, kind: 'object.ingested', actor: 'alice' });
-  t.same(await all(await store.explain(blake3, { at: { seq: 3 } })), incidents.slice(0, 2), 'as it stood then');
-  const now = incidents.at(-1)?.time as number;
+  t.match(storyLines[0], { seq: 1, kind: 'object.ingested', actor: 'alice' });
+  t.same(await all(await store.explain(blake3, { at: { seq: 3 } })), storyLines.slice(0, 2), 'as it stood then');
+  const now = storyLines.at(-1)?.time as number;
   t.equal((await all(await store.explain(blake3, { at: { time: now } }))).length, 6);
 
   await t.rejects(store.explain('0000000000'), { code: 'AS_ERR_NOT_FOUND', message: /Nothing in the log is named/ });
@@ -235,10 +235,10 @@ async function drain(store: Store, name: string): Promise<void> {
   for await (const _ of await store.get(name));
 }
 
-async function all(story: Story): Promise<Incident[]> {
-  const incidents: Incident[] = [];
-  for await (const incident of story) incidents.push(incident);
-  return incidents;
+async function all(story: Story): Promise<StoryLine[]> {
+  const storyLines: StoryLine[] = [];
+  for await (const told of story) storyLines.push(told);
+  return storyLines;
 }
 
 /** An event's sentence, as if it had been stored. */

@@ -127,6 +127,27 @@ t.test('who did what, and what was there', async (t) => {
   t.match((await shown('stat', ABC)).toString(), /state {9}deleted\n/);
 });
 
+t.test('nobody writes a line that is not there', async (t) => {
+  const actor = 'mallory\n      77  2026-01-01 00:00:00Z  object.deleted';
+  const reason = '\u001b[2Jgone\u009b \u202eenog';
+  const put = await cli([...store, '--actor', actor, 'put', join(folder, 'abc')]);
+  t.equal(put.code, 0);
+  t.equal((await cli([...store, '--actor', actor, 'rm', ABC, '--reason', reason])).code, 0);
+  const shown = await Promise.all(
+    [
+      ['audit', '--reverse', '--limit', '2'],
+      ['explain', ABC],
+      ['stat', ABC],
+    ].map((args) => cli([...store, ...args])),
+  );
+  const text = shown.map(({ stdout }) => stdout.toString()).join('');
+  t.equal(lines(shown[0]?.stdout ?? '').length, 2);
+  t.match(text, /deleted it: \\u001b\[2Jgone\\u009b \\u202eenog\./);
+  t.notMatch(text, /^ {6}77 /m);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+  t.notMatch(text, /[\u001b\u009b\u202e]/);
+});
+
 t.test('what is refused', async (t) => {
   for (const [code, error, ...args] of [
     [2, 'AS_ERR_INVALID_ARGUMENT', 'audit', '--follow', '--until', '3'],

@@ -6,7 +6,7 @@ import type { EventFilters, ReadQuery, StoredEvent } from '../../events/log.js';
 import { type Moment, readAll } from '../../events/read-all.js';
 import { PAGE_SIZE_DEFAULT } from '../../limits.js';
 import type { RegistryReader } from '../../store/registry-reader.js';
-import { formatTime } from '../format.js';
+import { formatTime, printable } from '../format.js';
 import { parseEnd, parseStart } from '../moment.js';
 import { integer, option } from '../options.js';
 import { eventJson } from '../record.js';
@@ -92,11 +92,11 @@ async function named(registry: RegistryReader, name: string): Promise<string> {
 function writer({ output }: Session, { format }: AuditFlags): (event: StoredEvent) => Promise<void> {
   switch (format ?? (output.json ? 'json' : 'text')) {
     case 'cbor':
-      return (event) => output.write(event.bytes);
+      return (event) => output.writeSoon(event.bytes);
     case 'json':
-      return (event) => output.write(`${JSON.stringify(eventJson(event))}\n`);
+      return (event) => output.writeSoon(`${JSON.stringify(eventJson(event))}\n`);
     default:
-      return (event) => output.write(`${line(event)}\n`);
+      return (event) => output.writeSoon(`${line(event)}\n`);
   }
 }
 
@@ -134,5 +134,6 @@ function filtersOf({ kind, subject, actor }: AuditFlags): EventFilters {
 }
 
 function line({ seq, time, kind, actor, subject }: StoredEvent): string {
-  return `${String(seq).padStart(8)}  ${formatTime(time)}  ${kind.padEnd(17)}  ${actor}  ${subject ?? ''}`.trimEnd();
+  const place = `${String(seq).padStart(8)}  ${formatTime(time)}`;
+  return `${place}  ${kind.padEnd(17)}  ${printable(actor)}  ${printable(subject ?? '')}`.trimEnd();
 }

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import type { Moment } from '../../events/read-all.js';
-import { formatTime } from '../format.js';
+import { formatTime, printable } from '../format.js';
 import { parseEnd } from '../moment.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
@@ -23,10 +23,13 @@ async function tell(session: Session, name: string, { at }: { at?: Moment }): Pr
   const { output, signal } = session;
   const registry = await session.openRegistry();
   const story = await registry.explain(name, at === undefined ? {} : { at });
-  if (!output.json) await output.write(`${story.subject}\n`);
-  for await (const incident of story) {
+  if (!output.json) await output.write(`${printable(story.subject)}\n`);
+  for await (const told of story) {
     signal.throwIfAborted();
-    const { seq, time, sentence } = incident;
-    await output.result(`  ${formatTime(time)}  ${sentence} (event ${seq})`, { subject: story.subject, ...incident });
+    const { seq, time, sentence } = told;
+    await output.result(`  ${formatTime(time)}  ${printable(sentence)} (event ${seq})`, {
+      subject: story.subject,
+      ...told,
+    });
   }
 }

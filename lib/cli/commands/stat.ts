@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import type { Moment } from '../../events/read-all.js';
 import type { ObjectRecord } from '../../registry/registry.js';
-import { formatRanges, formatSize, formatTime } from '../format.js';
+import { formatRanges, formatSize, formatTime, printable } from '../format.js';
 import { parseEnd } from '../moment.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
@@ -63,5 +63,5 @@ function describe({
 }
 
 function deletion({ time, actor, reason, seq }: NonNullable<ObjectRecord['tombstone']>): string {
-  return `${formatTime(time)} by ${actor}${reason === undefined ? '' : `: ${reason}`} (event ${seq})`;
+  return printable(`${formatTime(time)} by ${actor}${reason === undefined ? '' : `: ${reason}`} (event ${seq})`);
 }

@@ -1,11 +1,12 @@
 /**
  * Where a command's words go: results to stdout, everything else to stderr; lines for people, or one JSON object a line with `--json`.
  *
- * Imports errors and the progress line. One a session.
+ * Imports errors, formatting and the progress line. One a session.
  */
 
 import { ArtifactStoreError } from '../errors.js';
 import { EXIT, exitCodeOf, Interruption } from './exit.js';
+import { printable } from './format.js';
 import { Progress, type Tally } from './progress.js';
 
 /** Bytes of results that may wait to be written together: what a pipe takes at once. */
@@ -116,7 +117,7 @@ export class Output {
 
 function errorLine(error: unknown): string {
   const code = error instanceof ArtifactStoreError ? ` [${error.code}]` : '';
-  return `artifactstore: ${messageOf(error)}${code}`;
+  return `artifactstore: ${printable(messageOf(error))}${code}`;
 }
 
 function errorJson(error: unknown, about: object): string {

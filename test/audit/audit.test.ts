@@ -11,6 +11,7 @@ import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { openRegistry, openStore, type Store } from '../../lib/index.js';
+import { REBUILD_EVENTS_MAX } from '../../lib/limits.js';
 import { openPastRegistry } from '../../lib/registry/past-registry.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
 import { registryViews } from '../../lib/registry/views.js';
@@ -145,6 +146,8 @@ t.test('the registry at every moment of a random history is what it was, row for
     await log.append(Array.from({ length: 1 + random(40) }, () => randomEvent(random)));
     live.set(await log.last(), await viewsOf(log.reader));
   }
+  await log.append(Array.from({ length: REBUILD_EVENTS_MAX + 500 }, () => randomEvent(random, 300)));
+  live.set(await log.last(), await viewsOf(log.reader)); // more than is derived in one step
   for (const [seq, views] of live) {
     const connection = await Connection.open('', 'write');
     await deriveViews(connection, registryViews, log, seq);

@@ -140,7 +140,9 @@ t.test('nobody writes a line that is not there', async (t) => {
       ['stat', ABC],
     ].map((args) => cli([...store, ...args])),
   );
-  const text = shown.map(({ stdout }) => stdout.toString()).join('');
+  const gone = await cli([...store, 'get', ABC]);
+  const text = shown.map(({ stdout }) => stdout.toString()).join('') + gone.stderr;
+  t.match(gone.stderr, 'AS_ERR_GONE');
   t.equal(lines(shown[0]?.stdout ?? '').length, 2);
   t.match(text, /deleted it: \\u001b\[2Jgone\\u009b \\u202eenog\./);
   t.notMatch(text, /^ {6}77 /m);

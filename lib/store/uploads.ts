@@ -2,24 +2,33 @@
  * Uploads: objects that come over several calls, with crashes, restarts and days between them. What is taken in lives in an upload session of the data
  * plane; what was expected of it, and how it ended, stands in the log.
  *
- * Imports the contract, digest text, event kinds and the log's interface. The facade makes one and shows it as `Store.uploads`.
+ * Imports the contract, digest text, event kinds, their envelope and the log's interface. The facade makes one and shows it as `Store.uploads`.
  *
  * The data plane acts first, then the log says so. After a crash between the two an upload lacks its last event; which uploads there are to go on with, the
  * data plane alone says.
  */
 
 import type { UploadSession } from '../dataplane/inproc/index.js';
-import type { DataPlane, IngestResult, ObjectHints } from '../dataplane/spi.js';
+import type { ContentAddress, DataPlane, IngestResult, ObjectHints, Sha256Digest } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3, formatSha256 } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
+import { prepareEvent } from '../events/envelope.js';
 import { type EventData, factsOf, newEvent } from '../events/kinds.js';
 import type { EventLog } from '../events/log.js';
 import { uuidv7 } from '../events/uuid.js';
 import { type Expectation, hintsOf } from './checks.js';
 import { type PutSource, toByteSource, type Watch } from './source.js';
 
+/** What every put gives. */
+interface Named {
+  blake3: ContentAddress;
+  sha256: Sha256Digest;
+  /** Bytes. */
+  size: number;
+}
+
 /** What the facade lends. */
-export interface UploadsContext<Stored> {
+export interface UploadsContext<Stored extends Named> {
   dataPlane: DataPlane & { uploadSessions(): Promise<UploadSession[]> };
   log: EventLog;
   /** Who acts unless a call says otherwise. */
@@ -53,7 +62,7 @@ export interface UploadInfo {
 }
 
 /** Uploads of a store. `Stored` is what a completed one gives. */
-export class Uploads<Stored> {
+export class Uploads<Stored extends Named> {
   constructor(private readonly context: UploadsContext<Stored>) {}
 
   /**
@@ -76,8 +85,10 @@ export class Uploads<Stored> {
     const isUsed = (await this.#opened(id)) !== undefined || (await this.#offset(id)) !== undefined;
     if (isUsed)
       throw new ArtifactStoreError('AS_ERR_CONFLICT', `There was an upload ${id} before. Choose another id.`, { id });
+    const event = newEvent('upload.opened', actor, id, facts);
+    prepareEvent(event); // what the log would refuse is refused before anything is made
     await dataPlane.ingestStream(nothing(), { session: { id, offset: 0, final: false } });
-    await log.append([newEvent('upload.opened', actor, id, facts)]);
+    await log.append([event]);
     return id;
   }
 
@@ -122,14 +133,13 @@ export class Uploads<Stored> {
     const { actor = this.context.actor } = options;
     const offset = await this.offset(id);
     const hints = expectedBy(await this.#opened(id));
-    let result: IngestResult | undefined;
-    const ingest = async () => {
-      result = await dataPlane.ingestStream(nothing(), { ...hints, session: { id, offset, final: true } });
-      return result;
-    };
-    const stored = await this.context.acknowledged(ingest, actor);
-    const { size, blake3, sha256 } = result as unknown as IngestResult;
-    await log.append([newEvent('upload.completed', actor, id, { size, blake3, sha256 })]);
+    const session = { id, offset, final: true } as const;
+    const stored = await this.context.acknowledged(
+      () => dataPlane.ingestStream(nothing(), { ...hints, session }),
+      actor,
+    );
+    const facts = { size: stored.size, blake3: digestBytes(stored.blake3), sha256: digestBytes(stored.sha256) };
+    await log.append([newEvent('upload.completed', actor, id, facts)]);
     return stored;
   }
 

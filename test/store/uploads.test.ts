@@ -110,10 +110,21 @@ t.test('uploads that end without an object', async (t) => {
   t.equal(await appending, text.length);
   t.match(await uploads.complete(busy), { size: text.length, sha256: sha256(text) });
 
-  for (const options of [{ id: 'no/id' }, { id: '' }]) {
+  for (const options of [
+    { id: 'no/id' },
+    { id: '' },
+    { id: 'x', expires: -1 },
+    { id: 'x', size: -1 },
+    { id: 'x', actor: '' },
+  ]) {
     await t.rejects(uploads.open(options), { code: 'AS_ERR_INVALID_ARGUMENT' });
   }
-  t.same(await kindsOf(store, 'no/id'), [], 'what is refused leaves no event');
+  t.same([...(await kindsOf(store, 'no/id')), ...(await kindsOf(store, 'x'))], [], 'what is refused leaves no event');
+  t.same(
+    (await uploads.list()).map(({ id }) => id),
+    [promised],
+    'and no upload',
+  );
   await store.close();
   const closed: (() => Promise<unknown>)[] = [
     () => uploads.open(),

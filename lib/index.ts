@@ -1,5 +1,6 @@
 /** The public API; re-exports only. */
 
+export type { Story, StoryLine } from './audit/explain.js';
 export { type CborValue, type JsonValue, toJson } from './cbor/index.js';
 export { type Chunker, type ChunkOptions, chunk, chunkKernels, createChunker, selectChunkKernel } from './chunk.js';
 export type {
@@ -24,12 +25,17 @@ export {
 } from './digest.js';
 export { formatBlake3, formatSha256, fromHex, isDigest, parseDigest, toHex } from './digest-name.js';
 export { ArtifactStoreError, ERROR_CODES, type ErrorCode, type ErrorDetails, isStoreError } from './errors.js';
-export type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+export type { EventFilters, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+export { type Moment, readAll } from './events/read-all.js';
+export type { Delivery } from './events/subscribe.js';
 export { describeNative, type NativeDescription, selectKernel } from './kernels.js';
+export type { PastRegistry } from './registry/past-registry.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
+export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
+export type { AppendOptions, OpenUploadOptions, UploadInfo, Uploads } from './store/uploads.js';
 export {
   type DeleteReport,
   type GetOptions,

@@ -88,6 +88,9 @@ export const STREAM_HELD_MAX = 16 * 1024;
 /** Characters of the id of an upload session, which becomes part of a file name: room for a UUID and a prefix. */
 export const SESSION_ID_LENGTH_MAX = 64;
 
+/** Characters of the id of a token or the name of a policy: room for a UUID and for words, and a line of a terminal still holds it. */
+export const NAME_LENGTH_MAX = 64;
+
 /** Upload sessions written to at once: each holds two files, and up to 300 KiB of memory beside the arena's. */
 export const SESSIONS_WRITTEN_MAX = 1024;
 
@@ -159,6 +162,9 @@ export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 
 /** Times that bytes or a file are stored anew when a deletion of the same content crosses them; twice in a row is chance, more is a bug. */
 export const PUT_ATTEMPTS_MAX = 3;
+
+/** Events that a subscription reads at a time: few queries, and 64 MiB for each reader even if all of them are as large as events may be. */
+export const SUBSCRIPTION_PAGE_SIZE = 256;
 
 /** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
 export const FOLLOW_INTERVAL_MS = 500;

@@ -6,6 +6,7 @@
  */
 
 import { userInfo } from 'node:os';
+import type { Story } from './audit/explain.js';
 import { type ClosableDataPlane, openInproc } from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
@@ -20,8 +21,11 @@ import { formatBlake3, formatSha256 } from './digest-name.js';
 import { ArtifactStoreError, isStoreError } from './errors.js';
 import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objectVerified } from './events/kinds.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+import type { Moment } from './events/read-all.js';
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
+import type { Delivery } from './events/subscribe.js';
 import { PUT_ATTEMPTS_MAX } from './limits.js';
+import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
 import { createRegistry } from './registry/sqlite-registry.js';
 import { registryViews } from './registry/views.js';
@@ -29,11 +33,19 @@ import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { prepareFolder } from './store/folder.js';
+import {
+  type ExplainOptions,
+  type FollowOptions,
+  History,
+  type PastOptions,
+  type SubscriptionOptions,
+} from './store/history.js';
 import { deletedMeanwhile, putMany } from './store/put-many.js';
 import type { PutResult, PutResults } from './store/put-results.js';
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, toByteSources, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
+import { Uploads } from './store/uploads.js';
 
 export interface StoreOptions {
   /** Folder of the store. */
@@ -126,8 +138,9 @@ export class Store {
   readonly #log: EventLog;
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
-  /** Wakes those who wait for events, so that closing ends them. */
-  readonly #followers = new Set<() => void>();
+  readonly #history: History;
+  /** Objects that come over several calls. */
+  readonly uploads: Uploads<PutResult>;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -142,6 +155,17 @@ export class Store {
     this.#dataPlane = dataPlane;
     this.#log = log;
     this.#registry = createRegistry(log.reader);
+    this.#history = new History(log, this.#registry);
+    this.uploads = new Uploads({
+      dataPlane,
+      log,
+      actor,
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
+      acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
+    });
   }
 
   /**
@@ -303,32 +327,50 @@ export class Store {
   /**
    * Events as they happen, from behind `after` on, until the store is closed; stop by breaking out of the loop or with `signal`.
    *
-   * @param options `after`: seq to start behind; default: what is newest now
+   * @param options `after`: seq to start behind; default: what is newest now. `kind`, `subject`, `actor`: only such events
    */
-  async *follow(options: { after?: number; signal?: AbortSignal } = {}): AsyncGenerator<StoredEvent> {
+  async *follow(options: FollowOptions = {}): AsyncGenerator<StoredEvent> {
     this.#requireOpen();
-    const { signal } = options;
-    let wake: () => void = () => undefined;
-    const onChange = () => wake();
-    const unsubscribe = this.#log.onCommit(onChange);
-    this.#followers.add(onChange);
-    signal?.addEventListener('abort', onChange);
-    try {
-      let after = options.after ?? (await this.#log.last());
-      while (!signal?.aborted && !this.#closed) {
-        const woken = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        const events = await this.#log.read({ after });
-        yield* events;
-        after = events.at(-1)?.seq ?? after;
-        if (events.length === 0) await woken;
-      }
-    } finally {
-      unsubscribe();
-      this.#followers.delete(onChange);
-      signal?.removeEventListener('abort', onChange);
-    }
+    yield* this.#history.follow(options);
+  }
+
+  /**
+   * As `follow`, with marks that say where the reader stands: see `Delivery`. For who keeps a copy, and must know where
+   * to go on after an interruption.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
+   */
+  async *subscribe(options: SubscriptionOptions = {}): AsyncGenerator<Delivery> {
+    this.#requireOpen();
+    yield* this.#history.subscribe(options);
+  }
+
+  /**
+   * The story of one thing, in sentences: everything that happened to it, oldest first.
+   *
+   * @param name an object by either digest or a prefix, or the subject of an event as it stands there
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
+   */
+  async explain(name: string, options: ExplainOptions = {}): Promise<Story> {
+    this.#requireOpen();
+    return this.#history.explain(name, options);
+  }
+
+  /**
+   * What the registry said at a moment of the past. Close it after use. It is derived from the log up to then each time it is asked for,
+   * which takes as long as a rebuild of so many events.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_ABORTED, AS_ERR_NO_SPACE, AS_ERR_CLOSED
+   */
+  async at(moment: Moment, options: PastOptions = {}): Promise<PastRegistry> {
+    this.#requireOpen();
+    return this.#history.at(moment, options);
+  }
+
+  /** Seq of the newest event at a moment; 0 before the first. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
+  async seqAt(moment: Moment): Promise<number> {
+    this.#requireOpen();
+    return this.#history.seqAt(moment);
   }
 
   /** Drops every view and derives it again from the log. Throws AS_ERR_READ_ONLY, AS_ERR_LOG_DAMAGED, AS_ERR_NO_SPACE. */
@@ -364,9 +406,19 @@ export class Store {
   }
 
   async #close(): Promise<void> {
-    for (const wake of this.#followers) wake();
+    this.#history.close();
     await this.#dataPlane.close();
     await this.#log.close();
+  }
+
+  /** Stores by `ingest`, once, and writes its event. */
+  async #acknowledged(ingest: () => Promise<IngestResult>, actor: string): Promise<PutResult> {
+    const ticket = this.#guard.begin();
+    try {
+      return await this.#acknowledge(ticket, await ingest(), actor);
+    } finally {
+      this.#guard.end(ticket);
+    }
   }
 
   /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */

@@ -1,30 +1,16 @@
 /**
- * Sizes, times, digests and paths as people read them. Pure; imports digest text only. Called by the commands and the progress line.
+ * What the command line shows beside sizes and times: items, durations, digests and paths as people read them. Pure; imports digest text and
+ * the library's own formatting, which it passes on. Called by the commands and the progress line.
  */
 
-import type { ByteRange, Digest } from '../dataplane/spi.js';
+import type { Digest } from '../dataplane/spi.js';
 import { digestAlgorithm, digestHex } from '../digest-name.js';
+import { formatCount } from '../format.js';
 
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+export { formatCount, formatRanges, formatSize, formatTime } from '../format.js';
 
 /** Hex digits of a shortened digest: 48 bits, so two objects in a million share one once in 500 stores. */
 const SHORT_DIGITS = 12;
-
-/** Bytes with a decimal unit: `512 B`, `1.5 kB`, `4.3 GB`. */
-export function formatSize(size: number): string {
-  let value = size;
-  let unit = 0;
-  while (unit < UNITS.length - 1 && Number(value.toFixed(unit === 0 ? 0 : 1)) >= 1000) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
-}
-
-/** A whole number with thousands separated. */
-export function formatCount(count: number): string {
-  return count.toLocaleString('en-GB');
-}
 
 /** A count and what is counted: `1 file`, `2,000 files`. */
 export function formatItems(count: number, noun: string): string {
@@ -39,26 +25,29 @@ export function formatDuration(seconds: number): string {
   return parts.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, '0'))).join(':');
 }
 
-/** Milliseconds since 1970 as `2026-01-31 23:59:59Z`: UTC, so that two machines say the same. */
-export function formatTime(time: number): string {
-  return new Date(time).toISOString().replace('T', ' ').replace(/\.\d+/, '');
-}
-
 /** A digest's algorithm and first digits: enough to name the object in a later command. */
 export function shortDigest(digest: Digest): string {
   return `${digestAlgorithm(digest)}:${digestHex(digest).slice(0, SHORT_DIGITS)}`;
 }
 
-/** Byte ranges as the `--range` option takes them: both ends included. */
-export function formatRanges(ranges: readonly ByteRange[]): string {
-  return ranges.map(({ start, end }) => `${start}-${end - 1}`).join(',');
+/**
+ * Text that came from somebody else, for a line of output: characters that end a line, move a terminal's cursor or reverse what is read become
+ * visible, so that nobody can write a line that is not there.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? JSON.stringify(character).slice(1, -1) : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
 }
 
-/** A path for a message: text as far as it is UTF-8, control characters made visible. */
+/** Controls, ends of lines, and marks that change the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A path for a message: text as far as it is UTF-8. */
 export function showPath(path: Uint8Array): string {
-  const text = Buffer.from(path).toString();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-  return text.replace(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return printable(Buffer.from(path).toString());
 }
 
 /**

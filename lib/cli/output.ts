@@ -1,11 +1,12 @@
 /**
  * Where a command's words go: results to stdout, everything else to stderr; lines for people, or one JSON object a line with `--json`.
  *
- * Imports errors and the progress line. One a session.
+ * Imports errors, formatting and the progress line. One a session.
  */
 
 import { ArtifactStoreError } from '../errors.js';
 import { EXIT, exitCodeOf, Interruption } from './exit.js';
+import { printable } from './format.js';
 import { Progress, type Tally } from './progress.js';
 
 /** Bytes of results that may wait to be written together: what a pipe takes at once. */
@@ -60,7 +61,12 @@ export class Output {
    * person's screen it is written at once. Only the form that is asked for is made. What it gives is to be awaited, if it gives anything.
    */
   resultSoon(text: () => Uint8Array, json: () => object): Promise<void> | undefined {
-    const bytes = this.json ? Buffer.from(`${JSON.stringify(json())}\n`) : text();
+    return this.writeSoon(this.json ? `${JSON.stringify(json())}\n` : text());
+  }
+
+  /** Bytes of one result of many, in whatever form; as `resultSoon`. */
+  writeSoon(result: Uint8Array | string): Promise<void> | undefined {
+    const bytes = typeof result === 'string' ? Buffer.from(result) : result;
     if (this.terminal) return this.write(bytes);
     this.#waiting.push(bytes);
     this.#waitingSize += bytes.byteLength;
@@ -112,7 +118,7 @@ export class Output {
 
 function errorLine(error: unknown): string {
   const code = error instanceof ArtifactStoreError ? ` [${error.code}]` : '';
-  return `artifactstore: ${messageOf(error)}${code}`;
+  return `artifactstore: ${printable(messageOf(error))}${code}`;
 }
 
 function errorJson(error: unknown, about: object): string {

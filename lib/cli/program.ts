@@ -26,12 +26,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   stat: async () => (await import('./commands/stat.js')).statCommand,
   verify: async () => (await import('./commands/verify.js')).verifyCommand,
   rm: async () => (await import('./commands/rm.js')).rmCommand,
-  events: async () => (await import('./commands/events.js')).eventsCommand,
+  audit: async () => (await import('./commands/audit.js')).auditCommand,
+  explain: async () => (await import('./commands/explain.js')).explainCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,
 };
+
+/** Other names of commands, which the commands themselves declare. */
+const ALIASES: Readonly<Record<string, string>> = { events: 'audit' };
 
 /**
  * The program; parsing runs the command, and throws commander's errors instead of ending the process.
@@ -57,7 +61,8 @@ const HELP = ['help', '--help', '-h'];
 function neededCommands(words: readonly string[]): string[] {
   const all = Object.keys(COMMANDS);
   if (words.length === 1 && ['-V', '--version'].includes(words[0] as string)) return [];
-  const named = all.filter((name) => words.includes(name));
+  const meant = words.map((word) => ALIASES[word] ?? word);
+  const named = all.filter((name) => meant.includes(name));
   return named.length === 0 || words.some((word) => HELP.includes(word)) ? all : named;
 }
 

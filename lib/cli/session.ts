@@ -7,6 +7,8 @@
 
 import type { Command } from 'commander';
 import { isStoreError } from '../errors.js';
+import type { Moment } from '../events/read-all.js';
+import type { PastRegistry } from '../registry/past-registry.js';
 import type { RegistryReader } from '../store/registry-reader.js';
 import type { Store } from '../store.js';
 import { EXIT, exitCodeOf, Interruption, SIGNAL_EXITS } from './exit.js';
@@ -58,6 +60,15 @@ export class Session {
     const registry = await openRegistry({ path: this.options.store });
     this.#closing.push(() => registry.close());
     return registry;
+  }
+
+  /** Opens the registry as it was at a moment, or as it is when none is given. */
+  async openRegistryAt(moment: Moment | undefined): Promise<RegistryReader | PastRegistry> {
+    const registry = await this.openRegistry();
+    if (moment === undefined) return registry;
+    const past = await registry.at(moment, { signal: this.signal });
+    this.#closing.push(() => past.close());
+    return past;
   }
 
   /** Reports a failure after which the command may go on; the first one decides the exit code. */

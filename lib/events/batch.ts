@@ -65,6 +65,18 @@ export class EventBatch {
     this.kinds = this.#scan();
   }
 
+  /** A batch of events that follow each other, at least one. */
+  static of(events: readonly StoredEvent[]): EventBatch {
+    const parts = events.map(({ bytes }) => bytes);
+    const ends = new Uint32Array(parts.length);
+    let end = 0;
+    for (const [index, { byteLength }] of parts.entries()) {
+      end += byteLength;
+      ends[index] = end;
+    }
+    return new EventBatch(events[0]?.seq ?? 1, Buffer.concat(parts), ends, events);
+  }
+
   /** The event at `index` of the batch. */
   event(index: number): StoredEvent {
     const known = this.#events[index];

@@ -1,10 +1,11 @@
 /**
  * How the facts of one kind of event are written and read, and the checks that several kinds share.
  *
- * Imports CBOR and the contract's types. Each file of kinds uses it; `kinds.ts` puts them together.
+ * Imports CBOR and limits. Each file of kinds uses it; `kinds.ts` puts them together.
  */
 
 import { type CborInput, type CborValue, decodeCanonical } from '../cbor/index.js';
+import { DIGEST_SIZE } from '../limits.js';
 
 /** Members of a map. */
 export type Members = { readonly [key: string]: CborValue };
@@ -36,4 +37,26 @@ export function isSize(value: CborValue | undefined): value is number {
 /** Bytes [start, end). */
 export function isRange(value: CborValue): value is [number, number] {
   return Array.isArray(value) && value.length === 2 && isSize(value[0]) && isSize(value[1]) && value[0] <= value[1];
+}
+
+/** The 32 bytes of a digest. */
+export function isDigest(value: CborValue | undefined): value is Uint8Array {
+  return value instanceof Uint8Array && value.byteLength === DIGEST_SIZE;
+}
+
+export function isText(value: CborValue | undefined): value is string {
+  return typeof value === 'string';
+}
+
+/** Milliseconds since 1970 UTC. */
+export function isTime(value: CborValue | undefined): value is number {
+  return typeof value === 'number' && value >= 0;
+}
+
+/** A member that may be left out. */
+export function optional<T extends CborValue>(
+  value: CborValue | undefined,
+  check: (value: CborValue | undefined) => value is T,
+): value is T | undefined {
+  return value === undefined || check(value);
 }

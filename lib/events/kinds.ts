@@ -11,20 +11,22 @@ import { encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, ContentAddress, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { ACCESS_KINDS, type AccessEventData } from './access-kinds.js';
 import type { KindCodecs } from './facts.js';
 import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import { OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
+import { UPLOAD_KINDS, type UploadEventData } from './upload-kinds.js';
 
 /** Kind → facts. */
-export interface EventData extends ObjectEventData {}
+export interface EventData extends ObjectEventData, UploadEventData, AccessEventData {}
 
 export type EventKind = keyof EventData;
 
 /** Version of the envelope, and with it of every kind's facts, that this code writes and understands. */
 export const EVENT_VERSION = 1;
 
-const KINDS: KindCodecs<EventData> = OBJECT_KINDS;
+const KINDS: KindCodecs<EventData> = { ...OBJECT_KINDS, ...UPLOAD_KINDS, ...ACCESS_KINDS };
 
 /** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */
 export class CheckedEvent implements NewEvent {
@@ -122,7 +124,8 @@ export function checkFacts(kind: string, subject: string | null, data: Uint8Arra
   }
 }
 
-function newEvent<K extends EventKind>(kind: K, actor: string, subject: string, data: EventData[K]): NewEvent {
+/** An event of any kind; those of objects are made more easily above. */
+export function newEvent<K extends EventKind>(kind: K, actor: string, subject: string, data: EventData[K]): NewEvent {
   return { kind, actor, subject, data: KINDS[kind].write(data) };
 }
 

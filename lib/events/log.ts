@@ -60,16 +60,30 @@ export interface StoredEvents {
   event(index: number): StoredEvent;
 }
 
-/** Which events to read. */
-export interface ReadQuery {
-  /** Cursor: start behind this seq in reading order. Absent: from the first event, or from the last when `reverse`. */
-  after?: number;
-  /** Events to give at most, 1 to PAGE_SIZE_MAX; PAGE_SIZE_DEFAULT when absent. */
-  limit?: number;
+/** Which events are wanted; all that is given must hold. */
+export interface EventFilters {
   /** Only this kind. */
   kind?: string;
   /** Only this subject. */
   subject?: string;
+  /** Only what this actor did. No index leads to them: every event in the bounds of the query is looked at. */
+  actor?: string;
+}
+
+/** Which events to read. Bounds and filters go together; each narrows what the others leave. */
+export interface ReadQuery extends EventFilters {
+  /** Cursor: start behind this seq in reading order. Absent: from the first event, or from the last when `reverse`. */
+  after?: number;
+  /** Events to give at most, 1 to PAGE_SIZE_MAX; PAGE_SIZE_DEFAULT when absent. */
+  limit?: number;
+  /** Only events with this seq or a later one, in either direction. */
+  first?: number;
+  /** Only events with this seq or an earlier one, in either direction. */
+  last?: number;
+  /** Only events of this time or later; milliseconds since 1970 UTC. */
+  since?: number;
+  /** Only events of this time or earlier; milliseconds since 1970 UTC. */
+  until?: number;
   /** Newest first. */
   reverse?: boolean;
 }
@@ -106,7 +120,7 @@ export interface EventLog {
   /**
    * One page of events in order. To go on, pass the last event's seq as `after`; an empty page is the end for now.
    *
-   * @throws AS_ERR_INVALID_ARGUMENT: a cursor or limit outside its range
+   * @throws AS_ERR_INVALID_ARGUMENT: a cursor, bound, time or limit outside its range
    * @throws AS_ERR_LOG_DAMAGED: what is stored is not an event
    */
   read(query?: ReadQuery): Promise<StoredEvent[]>;

@@ -20,7 +20,7 @@ import { logIndex } from './log-index.js';
 import { planRows } from './rows.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
-import { SqliteViews } from './sqlite-views.js';
+import { prepareViews, SqliteViews } from './sqlite-views.js';
 import type { View } from './view.js';
 
 /** How to open a log. */
@@ -60,7 +60,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     }
     const writer = await openConnection(options.path, 'write', opened);
     await prepareLog(writer);
-    await views.prepare(writer);
+    await prepareViews(writer);
     await writer.exec(commitTrigger(views));
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);

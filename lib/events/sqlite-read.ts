@@ -2,13 +2,16 @@
  * Reading pages of events: from rows that hold several, and through the log's index when only a kind or a subject is wanted.
  *
  * Imports the database connection's type, the rest of this folder, errors and limits. `sqlite-log.ts` calls it, with its reading connection.
+ *
+ * Times become seqs before anything is read: time never runs backwards in a log, so the events of a period stand together. No index knows
+ * actors: an actor is compared with that of every event that the other filters leave.
  */
 
 import { ArtifactStoreError } from '../errors.js';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
 import { decodeEvent } from './envelope.js';
-import type { ReadQuery, StoredEvent } from './log.js';
+import type { EventFilters, ReadQuery, StoredEvent } from './log.js';
 import { BLOCK_EVENTS, blockOf } from './log-index.js';
 import { type EventRow, ROW_COLUMNS, splitRow } from './rows.js';
 import { subjectHead } from './subject-head.js';
@@ -21,10 +24,11 @@ interface Query {
   above: number;
   below: number;
   limit: number;
-  kind: string | undefined;
-  subject: string | undefined;
+  filters: Filters;
   reverse: boolean;
 }
+
+type Filters = { readonly [filter in keyof EventFilters]-?: string | undefined };
 
 /** Rows that hold the events of a list of seqs, each row once. */
 const ROWS_OF = `
@@ -38,56 +42,103 @@ const ROWS_BETWEEN = `
   WHERE last >= ?1 AND last <= coalesce((SELECT last FROM events WHERE last >= ?2 ORDER BY last LIMIT 1), ?2)
   ORDER BY last`;
 
+/**
+ * How many events are older than ?1, by halving: the answer lies from `low` to `high`, both of them ends of rows, and a row has one time.
+ * Twenty-odd rows are looked at in a log of ten million events.
+ */
+const COUNT_BEFORE = `
+  WITH RECURSIVE search (low, high) AS (
+    SELECT 0, coalesce(max(last), 0) FROM events
+    UNION ALL
+    SELECT iif(time < ?1, last, low), iif(time < ?1, high, first - 1)
+    FROM search CROSS JOIN events
+    WHERE low < high AND last = (SELECT middle.last FROM events AS middle WHERE middle.last > (low + high) / 2 ORDER BY middle.last LIMIT 1)
+  )
+  SELECT low FROM search WHERE low = high`;
+
 /** One page of events, as `EventLog.read` gives it. */
 export async function readEvents(reader: Connection, query: ReadQuery): Promise<StoredEvent[]> {
-  const checked = checkQuery(query);
-  if (checked.kind !== undefined || checked.subject !== undefined) return readFiltered(reader, checked);
-  const { above, below, limit, reverse } = checked;
-  const end = reverse ? Math.min(below, (await lastSeq(reader)) + 1) : below;
-  const [from, to] = reverse ? [Math.max(above + 1, end - limit), end - 1] : [above + 1, above + limit];
-  if (from > to) return [];
-  const events = eventsOf(await reader.all<EventRow>(ROWS_BETWEEN, [from, to]), (seq) => seq >= from && seq <= to);
+  const checked = await withinTime(reader, checkQuery(query), query);
+  const { above, below, limit, filters, reverse } = checked;
+  if (above + 1 >= below) return [];
+  if (isFiltering(filters)) return readFiltered(reader, checked);
+  const [from, to] = reverse ? [Math.max(above + 1, below - limit), below - 1] : [above + 1, above + limit];
+  const events = await eventsBetween(reader, from, Math.min(to, below - 1));
   return reverse ? events.reverse() : events;
 }
 
-/** Takes candidates from the index, step by step, until the page is full or there are no more. */
+/** Takes candidates step by step, until the page is full or there are no more. */
 async function readFiltered(reader: Connection, query: Query): Promise<StoredEvent[]> {
-  const { limit, kind, subject, reverse } = query;
+  const { limit, filters, reverse } = query;
   const page: StoredEvent[] = [];
-  for (let [above, below, more] = [query.above, query.below, true]; more && page.length < limit; ) {
-    const step = await candidates(reader, { ...query, above, below });
-    const seqs = new Set(step.seqs.filter((seq) => seq > above && seq < below));
-    const rows = await reader.all<EventRow>(ROWS_OF, [JSON.stringify([...seqs])]);
-    const events = eventsOf(rows, (seq) => seqs.has(seq));
-    const found = events.filter(
-      (event) => (kind ?? event.kind) === event.kind && (subject ?? event.subject) === event.subject,
-    );
+  for (let [above, below] = [query.above, query.below]; above + 1 < below && page.length < limit; ) {
+    const { events, seen } = await candidates(reader, { ...query, above, below });
+    const found = events.filter((event) => matches(event, filters));
     page.push(...(reverse ? found.reverse() : found));
-    more = step.more;
-    const seen = step.seqs.at(-1) ?? 0;
     if (reverse) below = seen;
     else above = seen;
   }
   return page.slice(0, limit);
 }
 
-/** Seqs of events that may match, in reading order, the nearest first; `more`: there may be others behind them. */
-async function candidates(reader: Connection, query: Query): Promise<{ seqs: number[]; more: boolean }> {
-  const { above, below, kind, subject, reverse } = query;
+/** Events within the bounds that may match, in the order of the log, and the seq up to which none is left in reading order. */
+interface Candidates {
+  events: StoredEvent[];
+  seen: number;
+}
+
+/** The nearest candidates by the filter that leaves the fewest. */
+function candidates(reader: Connection, query: Query): Promise<Candidates> {
+  const { subject, kind } = query.filters;
+  if (subject !== undefined) return aboutSubject(reader, query, subject);
+  if (kind !== undefined) return ofKind(reader, query, kind);
+  return anyEvents(reader, query);
+}
+
+async function aboutSubject(reader: Connection, query: Query, subject: string): Promise<Candidates> {
+  const { above, below, reverse } = query;
   const order = reverse ? 'DESC' : 'ASC';
-  if (subject !== undefined) {
-    const sql = `SELECT seq FROM subjects WHERE head = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq ${order} LIMIT ?4`;
-    const found = await numbers(reader, sql, [subjectHead(subject), above, below, CANDIDATES_MAX]);
-    return { seqs: found, more: found.length === CANDIDATES_MAX };
-  }
+  const sql = `SELECT seq FROM subjects WHERE head = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq ${order} LIMIT ?4`;
+  const seqs = await numbers(reader, sql, [subjectHead(subject), above, below, CANDIDATES_MAX]);
+  return { events: await eventsAt(reader, seqs), seen: seenUpTo(query, seqs.at(-1), seqs.length < CANDIDATES_MAX) };
+}
+
+async function ofKind(reader: Connection, query: Query, kind: string): Promise<Candidates> {
+  const { above, below, reverse } = query;
   const most = CANDIDATES_MAX / BLOCK_EVENTS;
+  const order = reverse ? 'DESC' : 'ASC';
   const sql = `SELECT block FROM kinds WHERE kind = ?1 AND block BETWEEN ?2 AND ?3 ORDER BY block ${order} LIMIT ?4`;
-  const blocks = await numbers(reader, sql, [kind as string, blockOf(above + 1), blockOf(below - 1), most]);
-  const offsets = Array.from({ length: BLOCK_EVENTS }, (_, n) => (reverse ? BLOCK_EVENTS - n : n + 1));
-  return {
-    seqs: blocks.flatMap((block) => offsets.map((offset) => block * BLOCK_EVENTS + offset)),
-    more: blocks.length === most,
-  };
+  const blocks = await numbers(reader, sql, [kind, blockOf(above + 1), blockOf(below - 1), most]);
+  const seqs = blocks
+    .flatMap((block) => Array.from({ length: BLOCK_EVENTS }, (_, n) => block * BLOCK_EVENTS + n + 1))
+    .filter((seq) => seq > above && seq < below);
+  const [first, last] = [Math.min(...seqs), Math.max(...seqs)];
+  const seen = seenUpTo(query, reverse ? first : last, blocks.length < most);
+  return { events: await eventsAt(reader, seqs), seen };
+}
+
+async function anyEvents(reader: Connection, { above, below, reverse }: Query): Promise<Candidates> {
+  const from = reverse ? Math.max(above + 1, below - CANDIDATES_MAX) : above + 1;
+  const to = reverse ? below - 1 : Math.min(above + CANDIDATES_MAX, below - 1);
+  return { events: await eventsBetween(reader, from, to), seen: reverse ? from : to };
+}
+
+/** Where the next step goes on: at the farthest candidate, or at the bound when there were no more. */
+function seenUpTo({ above, below, reverse }: Query, farthest: number | undefined, all: boolean): number {
+  if (!all && farthest !== undefined) return farthest;
+  return reverse ? above + 1 : below - 1;
+}
+
+function isFiltering({ kind, subject, actor }: Filters): boolean {
+  return kind !== undefined || subject !== undefined || actor !== undefined;
+}
+
+function matches(event: StoredEvent, { kind, subject, actor }: Filters): boolean {
+  return (
+    (kind ?? event.kind) === event.kind &&
+    (subject ?? event.subject) === event.subject &&
+    (actor ?? event.actor) === event.actor
+  );
 }
 
 /** The one column of a statement's result. */
@@ -96,10 +147,34 @@ async function numbers(reader: Connection, sql: string, parameters: readonly Sql
   return rows.flatMap((row) => Object.values(row));
 }
 
+async function eventsAt(reader: Connection, seqs: readonly number[]): Promise<StoredEvent[]> {
+  const wanted = new Set(seqs);
+  return eventsOf(await reader.all<EventRow>(ROWS_OF, [JSON.stringify(seqs)]), (seq) => wanted.has(seq));
+}
+
+async function eventsBetween(reader: Connection, from: number, to: number): Promise<StoredEvent[]> {
+  return eventsOf(await reader.all<EventRow>(ROWS_BETWEEN, [from, to]), (seq) => seq >= from && seq <= to);
+}
+
 function eventsOf(rows: readonly EventRow[], wanted: (seq: number) => boolean): StoredEvent[] {
   return rows
     .flatMap((row) => splitRow(row, (seq, bytes) => (wanted(seq) ? decodeEvent(seq, bytes) : undefined)))
     .filter((event) => event !== undefined);
+}
+
+/** Narrows the bounds to the events there are, and to those of the period that is asked for. */
+async function withinTime(reader: Connection, query: Query, { since, until }: ReadQuery): Promise<Query> {
+  let { above, below } = query;
+  if (since !== undefined) above = Math.max(above, await countBefore(reader, since));
+  if (until !== undefined) below = Math.min(below, (await countBefore(reader, until + 1)) + 1);
+  // Forwards and unfiltered, a page ends with the log by itself. Any other reading takes several looks, which must agree on where that is.
+  if (query.reverse || isFiltering(query.filters)) below = Math.min(below, (await lastSeq(reader)) + 1);
+  return { ...query, above, below };
+}
+
+async function countBefore(reader: Connection, time: number): Promise<number> {
+  const row = await reader.get<{ low: number }>(COUNT_BEFORE, [time]);
+  return row?.low ?? 0;
 }
 
 async function lastSeq(reader: Connection): Promise<number> {
@@ -107,16 +182,39 @@ async function lastSeq(reader: Connection): Promise<number> {
   return row?.last ?? 0;
 }
 
-function checkQuery({ after, limit = PAGE_SIZE_DEFAULT, kind, subject, reverse = false }: ReadQuery): Query {
+/** Checks a query; its times are still to be applied. */
+function checkQuery(query: ReadQuery): Query {
+  const {
+    after,
+    limit = PAGE_SIZE_DEFAULT,
+    first = 1,
+    last,
+    since,
+    until,
+    kind,
+    subject,
+    actor,
+    reverse = false,
+  } = query;
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
     throw invalid(`the limit is ${limit}; give 1 to ${PAGE_SIZE_MAX}`);
   }
-  if (after !== undefined && (!Number.isSafeInteger(after) || after < 0)) {
-    throw invalid(`the cursor is ${after}; give the seq of an event, or 0`);
-  }
-  const above = reverse ? 0 : (after ?? 0);
-  const below = reverse ? (after ?? Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER;
-  return { above, below, limit, kind, subject, reverse };
+  requireCount(after, 'cursor', 'the seq of an event, or 0');
+  requireCount(first, 'first seq', 'the seq of an event, or 0');
+  requireCount(last, 'last seq', 'the seq of an event, or 0');
+  requireCount(since, 'earliest time', 'milliseconds since 1970');
+  requireCount(until, 'latest time', 'milliseconds since 1970');
+  const above = Math.max(first - 1, reverse ? 0 : (after ?? 0));
+  const below = Math.min((last ?? MOST) + 1, reverse ? (after ?? MOST) : MOST);
+  return { above, below, limit, filters: { kind, subject, actor }, reverse };
+}
+
+/** No log has so many events; one more is still exact. */
+const MOST = Number.MAX_SAFE_INTEGER - 1;
+
+function requireCount(value: number | undefined, name: string, wanted: string): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return;
+  throw invalid(`the ${name} is ${value}; give ${wanted}`);
 }
 
 function invalid(what: string): ArtifactStoreError {

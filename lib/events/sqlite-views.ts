@@ -59,11 +59,6 @@ export class SqliteViews {
     return [...statements, `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`];
   }
 
-  /** Makes what the statements need of the connection that runs them. */
-  prepare(connection: Connection): Promise<void> {
-    return connection.exec(COUNTERS);
-  }
-
   /**
    * Creates what is missing, drops what this code does not define, rebuilds what has another version, and applies the events that a
    * view has not seen. Must run inside a transaction.
@@ -75,7 +70,7 @@ export class SqliteViews {
     rebuild: boolean,
     progress: (progress: RebuildProgress) => void = () => {},
   ): Promise<void> {
-    await this.prepare(connection);
+    await prepareViews(connection);
     const states = new Map((await readStates(connection)).map((state) => [state.name, state]));
     const versions = new Map(this.#views.map(({ name, version }) => [name, version]));
     for (const { name, version, drop_sql } of states.values()) {
@@ -141,16 +136,25 @@ export class SqliteViews {
     await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
   }
 
-  /** Queues the statements of every view at once, so that none waits for this thread. */
   #apply(connection: Connection, projections: readonly (Projection | null)[]): Promise<unknown> {
-    return Promise.all(
-      this.#views.flatMap((view, index) => {
-        const projection = projections[index];
-        if (!projection) return [];
-        return view.apply.map((sql) => connection.run(sql, named(sql, projection)));
-      }),
-    );
+    return Promise.all(this.#views.map((view, index) => runStatements(connection, view, projections[index] ?? null)));
   }
+}
+
+/** Makes what the statements of views need of the connection that runs them. */
+export function prepareViews(connection: Connection): Promise<void> {
+  return connection.exec(COUNTERS);
+}
+
+/** Has one view take in a batch, on a connection that `prepareViews` has seen. */
+export async function applyView(connection: Connection, view: View, batch: EventBatch): Promise<void> {
+  await runStatements(connection, view, projectUnseen(view, batch, 0));
+}
+
+/** Queues the statements of a view at once, so that none waits for this thread. */
+function runStatements(connection: Connection, view: View, projection: Projection | null): Promise<unknown> {
+  if (projection === null) return Promise.resolve();
+  return Promise.all(view.apply.map((sql) => connection.run(sql, named(sql, projection))));
 }
 
 /** What the events of a batch that a view has not seen change in it, and their bytes. */

@@ -6,14 +6,24 @@
  * control plane, and no data plane. Called by the doors.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Story } from '../audit/explain.js';
 import type { ReadQuery, StoredEvent } from '../events/log.js';
+import type { Moment } from '../events/read-all.js';
 import { openEventLog, type SqliteEventLog } from '../events/sqlite-log.js';
+import type { Delivery } from '../events/subscribe.js';
 import { FOLLOW_INTERVAL_MS } from '../limits.js';
+import type { PastRegistry } from '../registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
 import { registryViews } from '../registry/views.js';
 import { prepareFolder } from './folder.js';
+import {
+  type ExplainOptions,
+  type FollowOptions,
+  History,
+  type PastOptions,
+  type SubscriptionOptions,
+} from './history.js';
 
 /**
  * Opens the log and the registry of the store in a folder, for reading.
@@ -33,6 +43,7 @@ export async function openRegistry(options: { path: string }): Promise<RegistryR
 export class RegistryReader {
   readonly #log: SqliteEventLog;
   readonly #registry: Registry;
+  readonly #history: History;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -41,6 +52,7 @@ export class RegistryReader {
   ) {
     this.#log = log;
     this.#registry = createRegistry(log.reader);
+    this.#history = new History(log, this.#registry, FOLLOW_INTERVAL_MS);
   }
 
   /** As `Store.stat`. */
@@ -63,24 +75,38 @@ export class RegistryReader {
     return this.#log.read(query);
   }
 
-  /**
-   * Events as they happen, from behind `after` on, without end. Another process commits them, so the log is asked every
-   * FOLLOW_INTERVAL_MS.
-   *
-   * @param options `after`: seq to start behind; default: what is newest now. `signal`: ends it
-   */
-  async *follow(options: { after?: number; signal?: AbortSignal } = {}): AsyncGenerator<StoredEvent> {
-    const { signal } = options;
-    let after = options.after ?? (await this.#log.last());
-    while (!signal?.aborted) {
-      const events = await this.#log.read({ after });
-      yield* events;
-      after = events.at(-1)?.seq ?? after;
-      if (events.length === 0) await sleep(FOLLOW_INTERVAL_MS, undefined, signal && { signal }).catch(() => undefined);
-    }
+  /** As `Store.follow`. Another process commits the events, so the log is asked every FOLLOW_INTERVAL_MS. */
+  follow(options: FollowOptions = {}): AsyncGenerator<StoredEvent> {
+    return this.#history.follow(options);
+  }
+
+  /** As `Store.subscribe`, asking as `follow` does. */
+  subscribe(options: SubscriptionOptions = {}): AsyncGenerator<Delivery> {
+    return this.#history.subscribe(options);
+  }
+
+  /** As `Store.explain`. */
+  explain(name: string, options: ExplainOptions = {}): Promise<Story> {
+    return this.#history.explain(name, options);
+  }
+
+  /** What events call the thing that has this name: for a prefix of a digest the content address. Throws AS_ERR_AMBIGUOUS_DIGEST. */
+  subjectOf(name: string): Promise<string | undefined> {
+    return this.#history.subjectOf(name);
+  }
+
+  /** As `Store.at`. */
+  at(moment: Moment, options: PastOptions = {}): Promise<PastRegistry> {
+    return this.#history.at(moment, options);
+  }
+
+  /** As `Store.seqAt`. */
+  seqAt(moment: Moment): Promise<number> {
+    return this.#history.seqAt(moment);
   }
 
   close(): Promise<void> {
+    this.#history.close();
     return this.#log.close();
   }
 

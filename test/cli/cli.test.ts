@@ -433,7 +433,8 @@ t.test('what machines read is JSON, line by line', async (t) => {
     ['ls'],
     ['stat', ABC.blake3],
     ['verify'],
-    ['events'],
+    ['audit'],
+    ['explain', ABC.blake3],
     ['rebuild'],
     ['doctor'],
     ['rm', ABC.blake3],
@@ -471,7 +472,7 @@ t.test('help and version load neither SQLite nor the addon', async (t) => {
   t.strictSame(help.addons, []);
   for (const { name } of settings(await buildProgram())) t.match(help.stdout + name, name);
   for (const below of (await buildProgram()).commands)
-    t.match(help.stdout, `  ${below.name()} `, `help names ${below.name()}`);
+    t.match(help.stdout, `  ${[below.name(), ...below.aliases()].join('|')} `, `help names ${below.name()}`);
   t.match((await loaded(['help', 'put'])).stdout, /^Usage: artifactstore put/);
   t.equal(
     (await loaded(['--store', newStore(), 'doctor'])).addons.length,

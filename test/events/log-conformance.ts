@@ -10,8 +10,11 @@ import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
 import { objectTombstoned } from '../../lib/events/kinds.js';
-import type { EventLog, NewEvent, StoredEvent } from '../../lib/events/log.js';
-import { COMMIT_EVENTS_MAX, EVENT_SIZE_MAX } from '../../lib/limits.js';
+import type { EventLog, NewEvent, ReadQuery, StoredEvent } from '../../lib/events/log.js';
+import { readAll, seqAt } from '../../lib/events/read-all.js';
+import { type Delivery, eventsOnly, type SubscribeOptions, subscribe } from '../../lib/events/subscribe.js';
+import { COMMIT_EVENTS_MAX, EVENT_SIZE_MAX, SUBSCRIPTION_PAGE_SIZE } from '../../lib/limits.js';
+import { randomSource } from './random-events.js';
 
 /** What the kit needs to know about an implementation. */
 export interface LogUnderTest {
@@ -27,6 +30,9 @@ export function testEventLog(name: string, log: LogUnderTest): void {
   t.test(name, async (t) => {
     t.test('an appended event is given back as it was stored', (t) => roundTrip(t, log));
     t.test('cursor, limit, filters and direction', (t) => reading(t, log));
+    t.test('bounds, times and filters together, both ways, against a plain model', (t) => combined(t, log));
+    t.test('a subscription catches up, goes on, and marks where it is', (t) => subscription(t, log));
+    t.test('a slow reader of a subscription falls behind, loses nothing and costs nothing', (t) => slowReader(t, log));
     t.test('calls made together share commits', (t) => groupCommit(t, log));
     t.test('the events of one call stand together, in order', (t) => together(t, log));
     t.test('many ingests are recorded as each would be', (t) => manyIngests(t, log));
@@ -117,6 +123,191 @@ async function reading(t: Test, { open }: LogUnderTest): Promise<void> {
     await t.rejects(log.read(query), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(query));
   }
   await log.close();
+}
+
+/** Appends events of few kinds, subjects and actors at times that stand still, go on and jump. */
+async function appendHistory(t: Test, log: EventLog, random: (below: number) => number): Promise<void> {
+  const now = Date.now;
+  t.teardown(() => {
+    Date.now = now;
+  });
+  let clock = 1_000_000;
+  Date.now = () => clock;
+  for (let commit = 0; commit < 120; commit++) {
+    clock += [0, 1, 1000][random(3)] ?? 0;
+    const events = Array.from({ length: 1 + random(random(5) === 0 ? 90 : 6) }, () => ({
+      kind: `test.k${random(3)}`,
+      actor: `a${random(3)}`,
+      subject: random(9) === 0 ? null : `s${random(3)}`,
+      data: {},
+    }));
+    await log.append(events);
+  }
+  Date.now = now;
+}
+
+async function combined(t: Test, { open }: LogUnderTest): Promise<void> {
+  const log = await open(`${t.testdir()}/log`);
+  t.same(await log.read({ since: 0, until: 2 ** 45, actor: 'a0', reverse: true }), [], 'nothing in an empty log');
+  const random = randomSource(5);
+  await appendHistory(t, log, random);
+  const all: StoredEvent[] = [];
+  for await (const event of readAll((query) => log.read(query), { limit: 7 })) all.push(event);
+  t.equal(all.length, await log.last(), 'reading all gives all, page by page');
+  const [from, to] = [all[0]?.time ?? 0, all.at(-1)?.time ?? 0];
+  const maybe = <T>(value: T) => (random(2) === 0 ? value : undefined);
+  const anySeq = () => random(all.length + 3);
+  const anyTime = () => (random(2) === 0 ? (all[random(all.length)]?.time ?? 0) : from - 5 + random(to - from + 10));
+  const wrong: object[] = [];
+  for (let round = 0; round < 400; round++) {
+    const choice = {
+      after: maybe(anySeq()),
+      first: maybe(anySeq()),
+      last: maybe(anySeq()),
+      since: maybe(anyTime()),
+      until: maybe(anyTime()),
+      kind: maybe(`test.k${random(4)}`),
+      subject: maybe(`s${random(4)}`),
+      actor: maybe(`a${random(4)}`),
+      reverse: maybe(true),
+      limit: maybe(1 + random(20)),
+    };
+    const query: ReadQuery = Object.fromEntries(Object.entries(choice).filter(([, value]) => value !== undefined));
+    const found = (await log.read(query)).map(({ seq }) => seq);
+    const expected = modelRead(all, query);
+    if (found.join() !== expected.join()) wrong.push({ query, found, expected });
+  }
+  t.same(wrong, [], '400 random queries');
+  for (const time of [0, from - 1, from, from + 1, to, to + 1, 2 ** 45]) {
+    t.equal(await seqAt(log, { time }), all.filter((event) => event.time <= time).length, `seq at ${time}`);
+  }
+  t.same(await Promise.all([0, 5, 1e9].map((seq) => seqAt(log, { seq }))), [0, 5, all.length]);
+  for (const query of [{ since: -1 }, { until: 0.5 }, { first: -1 }, { last: Number.NaN }]) {
+    await t.rejects(log.read(query), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(query));
+  }
+  await log.close();
+}
+
+/** Seqs that a query must give, by looking at every event. */
+function modelRead(all: readonly StoredEvent[], query: ReadQuery): number[] {
+  const { after, limit = 1000, first = 0, last = all.length, since = 0, until = 2 ** 50, reverse = false } = query;
+  const wanted = (['kind', 'subject', 'actor'] as const).filter((filter) => query[filter] !== undefined);
+  return (reverse ? all.toReversed() : all)
+    .filter(({ seq }) => after === undefined || (reverse ? seq < after : seq > after))
+    .filter(({ seq, time }) => seq >= first && seq <= last && time >= since && time <= until)
+    .filter((event) => wanted.every((filter) => event[filter] === query[filter]))
+    .slice(0, limit)
+    .map(({ seq }) => seq);
+}
+
+async function subscription(t: Test, { open }: LogUnderTest): Promise<void> {
+  const log = await open(`${t.testdir()}/log`);
+  const old = SUBSCRIPTION_PAGE_SIZE + 3;
+  await log.append(Array.from({ length: old }, (_, i) => event(i % 100 === 0 ? 'test.rare' : 'test.often', `s${i}`)));
+  const stop = new AbortController();
+  const rest = subscribe(log, { after: old - 2, signal: stop.signal });
+  t.same(shape(await take(rest, 3)), [old - 1, old, `caught-up ${old}`], 'what was there, then the mark');
+  const waiting = take(rest, 2);
+  await log.append([event('test.often', 'new'), event('test.often', 'newer')]);
+  t.same(shape(await waiting), [old + 1, old + 2], 'then what is new, without another mark');
+  stop.abort();
+  t.same(await take(rest, 1), [], 'until it is ended');
+
+  const subscribed = async (count: number, options: SubscribeOptions) => {
+    const deliveries = subscribe(log, options);
+    const taken = shape(await take(deliveries, count));
+    await deliveries.return(undefined);
+    return taken;
+  };
+  t.same(await subscribed(1, {}), [`caught-up ${old + 2}`], 'without a place it starts with what is new');
+  t.same(
+    await subscribed(6, { after: 0, kind: 'test.rare', checkpointEvery: 120 }),
+    [1, 101, 'checkpoint 120', 201, 'checkpoint 240', `caught-up ${old + 2}`],
+    'checkpoints move on where the filter lets nothing through',
+  );
+  t.same(await subscribed(1, { after: 240, subject: 's1' }), [`caught-up ${old + 2}`], 'a filter that finds nothing');
+  const seen: number[] = [];
+  for await (const { seq } of eventsOnly(subscribe(log, { after: 0, signal: AbortSignal.timeout(60_000) }))) {
+    if (seen.push(seq) === old + 2) break;
+  }
+  t.same(
+    seen,
+    Array.from({ length: old + 2 }, (_, i) => i + 1),
+    'over several pages, each event once',
+  );
+  for (const options of [{ after: -1 }, { after: 0.5 }, { checkpointEvery: 0 }, { checkpointEvery: 1.5 }]) {
+    await t.rejects(take(subscribe(log, options), 1), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(options));
+  }
+  const deaf = facade(log, { onCommit: () => () => undefined });
+  const polling = subscribe(deaf, { after: old + 2, intervalMs: 1 });
+  t.same(shape(await take(polling, 1)), [`caught-up ${old + 2}`]);
+  const later = take(polling, 1);
+  await log.append([event('test.often', 'from elsewhere')]);
+  t.same(shape(await later), [old + 3], 'a log that another process writes is looked at now and then');
+  await polling.return(undefined);
+  await log.close();
+  await t.rejects(take(subscribe(log, { after: 0 }), 1), { code: 'AS_ERR_CLOSED' });
+}
+
+async function slowReader(t: Test, { open }: LogUnderTest): Promise<void> {
+  const log = await open(`${t.testdir()}/log`);
+  let largestPage = 0;
+  const counted = facade(log, {
+    read: async (query) => {
+      const page = await log.read(query);
+      largestPage = Math.max(largestPage, page.length);
+      return page;
+    },
+  });
+  const reader = subscribe(counted, { after: 0 });
+  t.same(shape(await take(reader, 1)), ['caught-up 0']);
+  const commit = Array.from({ length: COMMIT_EVENTS_MAX }, () => event('test.flood', 's'));
+  const first = take(reader, 1);
+  await log.append(commit);
+  t.same(shape(await first), [1], 'one commit behind is not behind');
+  await log.append(commit);
+  const total = 2 * COMMIT_EVENTS_MAX;
+  const rest = await take(reader, total - 1 + 2);
+  const page = SUBSCRIPTION_PAGE_SIZE;
+  t.match(rest[page - 1], { type: 'fell-behind', seq: page, waiting: total - page }, 'more than one commit behind');
+  t.match(rest.at(-1), { type: 'caught-up', seq: total });
+  const seqs = rest.flatMap((delivery) => (delivery.type === 'event' ? delivery.event.seq : []));
+  t.ok(seqs.length === total - 1 && seqs.every((seq, i) => seq === i + 2), 'every event came, once and in order');
+  await reader.return(undefined);
+  await log.close();
+  t.ok(largestPage <= SUBSCRIPTION_PAGE_SIZE, `at most ${largestPage} events were held for it`);
+}
+
+/** A log with some of its calls replaced. */
+function facade(log: EventLog, replaced: Partial<EventLog>): EventLog {
+  return {
+    append: (events) => log.append(events),
+    appendIngests: (ingests) => log.appendIngests(ingests),
+    read: (query) => log.read(query),
+    last: () => log.last(),
+    onCommit: (listener) => log.onCommit(listener),
+    rebuild: (progress) => log.rebuild(progress),
+    close: () => log.close(),
+    ...replaced,
+  };
+}
+
+/** The next deliveries, fewer when it ends. */
+async function take(deliveries: AsyncGenerator<Delivery>, count: number): Promise<Delivery[]> {
+  const taken: Delivery[] = [];
+  while (taken.length < count) {
+    const { value, done } = await deliveries.next();
+    if (done) break;
+    taken.push(value);
+  }
+  return taken;
+}
+
+/** Events as their seqs, marks as words. */
+function shape(deliveries: readonly Delivery[]): (number | string)[] {
+  return deliveries.map((delivery) =>
+    delivery.type === 'event' ? delivery.event.seq : `${delivery.type} ${delivery.seq}`,
+  );
 }
 
 async function groupCommit(t: Test, { open }: LogUnderTest): Promise<void> {

@@ -4,14 +4,15 @@ import { once } from 'node:events';
 import { readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
 import t from 'tap';
-import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
+import { sentenceOf } from '../../lib/audit/explain.js';
+import { type CborInput, decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
 import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
 import * as kinds from '../../lib/events/kinds.js';
-import type { NewEvent } from '../../lib/events/log.js';
+import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
 import { uuidv7 } from '../../lib/events/uuid.js';
@@ -22,6 +23,7 @@ import { sqliteError } from '../../lib/sqlite/errors.js';
 import { loadSqlite } from '../../lib/sqlite/load.js';
 import { forkUnhooked } from '../support/unhooked.js';
 import { dumpViews } from './dump.js';
+import { everyKind, leastFacts } from './every-kind.js';
 import { testEventLog } from './log-conformance.js';
 import { ingestResult, randomEvent, randomSource } from './random-events.js';
 
@@ -174,9 +176,12 @@ t.test('events of a later version are kept, readable, and passed over by views',
   await log.append([kinds.objectIngested('me', ingestResult(1))]);
   await log.close();
   const subject = formatBlake3(ingestResult(1).blake3);
-  const later = { v: 2, id: uuidv7(1), time: 1, kind: 'object.deleted', actor: 'x', subject, data: 'new', more: true };
   const raw = await Connection.open(path, 'write');
-  await insertRaw(raw, 2, encodeCanonical(later));
+  const later = everyKind.map(({ kind }, index) => {
+    return { v: 2, id: uuidv7(1), time: index, kind, actor: 'x', subject, data: 'new', more: true };
+  });
+  const bytes = later.map((event) => encodeCanonical(event));
+  for (const [index, event] of bytes.entries()) await insertRaw(raw, 2 + index, event);
   await raw.close();
   await t.rejects(
     openEventLog({ path, views: registryViews, readOnly: true }),
@@ -185,9 +190,22 @@ t.test('events of a later version are kept, readable, and passed over by views',
   );
   log = await openEventLog({ path, views: registryViews });
   t.same(await log.reader.get('SELECT state FROM objects'), { state: 'live' });
-  t.match(await log.read({ after: 1 }), [{ seq: 2, v: 2, data: 'new' }]);
+  const kept = await log.read({ after: 1 });
+  t.match(
+    kept,
+    later.map(({ kind }, index) => ({ seq: 2 + index, v: 2, kind, data: 'new' })),
+  );
+  t.ok(
+    kept.every((event, index) => Buffer.from(event.bytes).equals(bytes[index] ?? Buffer.alloc(0))),
+    'byte for byte',
+  );
+  t.match((await log.read({ kind: 'object.deleted', subject }))[0], { v: 2 }, 'found like any other');
+  for (const event of kept) t.match(sentenceOf(event), `does not know, ${event.kind} (version 2): "new"`);
+  const live = await dumpViews(log.reader);
+  await log.rebuild();
+  t.same(await dumpViews(log.reader), live, 'a rebuild passes over them too');
   const [next] = await log.append([event('after')]);
-  t.equal(next?.seq, 3);
+  t.equal(next?.seq, 2 + later.length);
   await log.close();
 });
 
@@ -235,8 +253,18 @@ t.test('what is not a log of this version is refused', async (t) => {
   await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 2 } });
   await altered('foreign', 'PRAGMA application_id = 7');
   await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
-  await altered('unguarded', 'DROP TRIGGER events_delete');
-  await t.rejects(open('unguarded'), { code: 'AS_ERR_LOG_DAMAGED', details: { name: 'events_delete' } });
+  for (const [sql, name] of [
+    ['DROP TRIGGER events_insert', 'events_insert'],
+    ['DROP TRIGGER events_update', 'events_update'],
+    ['DROP TRIGGER events_delete', 'events_delete'],
+    ['DROP TABLE events', 'events'],
+    ['ALTER TABLE events RENAME TO former', 'events'],
+    ['ALTER TABLE events DROP COLUMN time', 'events'],
+  ] as const) {
+    await altered(sql, sql);
+    for (const readOnly of [false, true])
+      await t.rejects(open(sql, readOnly), { code: 'AS_ERR_LOG_DAMAGED', details: { name } }, `after ${sql}`);
+  }
   await altered('weakened', 'DROP TRIGGER events_update', weakTrigger);
   await t.rejects(open('weakened'), { code: 'AS_ERR_LOG_DAMAGED', message: /events_update is altered/ });
   const other = await Connection.open(`${folder}/other`, 'write');
@@ -297,21 +325,9 @@ t.test('failures of the database have codes that say what to do', async (t) => {
 });
 
 t.test('the bytes of every kind are pinned', async (t) => {
-  const address = formatBlake3(ingestResult(1).blake3);
-  const ranges = [
-    { start: 0, end: 16_384 },
-    { start: 4_294_967_296, end: 4_294_983_680 },
-  ];
-  const events: NewEvent[] = [
-    kinds.objectIngested('alice', ingestResult(1)),
-    kinds.objectVerified('alice', address, { status: 'intact', size: 1001, damaged: [], repaired: true }),
-    kinds.objectCorrupted('verifier', address, ranges, 'verify'),
-    kinds.objectTombstoned('zoë', address, 'superseded'),
-    kinds.objectDeleted('sweeper', address, { deleted: true, freedSize: 4096 }),
-  ];
   const id = '01890a5d-ac96-774b-bcce-b302099a8057';
   const time = 1_688_169_999_510;
-  for (const event of events) {
+  for (const event of everyKind) {
     const prepared = prepareEvent(event);
     const target = Buffer.alloc(prepared.sizeMax);
     const bytes = target.subarray(0, writeEvent(target, 0, prepared, id, encodeCanonical(time)));
@@ -322,6 +338,50 @@ t.test('the bytes of every kind are pinned', async (t) => {
     t.ok(bytes.equals(cborgEncode(value, rfc8949EncodeOptions)), `${event.kind}: a second implementation agrees`);
     t.match(decodeEvent(1, bytes), value);
   }
+  const documented = readFileSync(new URL('../../../docs/formats/events.md', import.meta.url), 'utf8');
+  for (const { kind } of everyKind) t.match(documented, `\n| \`${kind}\` |`, `${kind} is documented`);
+});
+
+t.test('facts are given back as they were written, and others are refused', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
+  for (const event of [...everyKind, ...leastFacts]) {
+    const [stored] = (await log.append([event])) as [StoredEvent];
+    const kind = event.kind as kinds.EventKind;
+    const again = kinds.newEvent(kind, event.actor, event.subject as string, kinds.factsOf(stored, kind) as never);
+    t.same(encodeCanonical(again.data), encodeCanonical(event.data), kind);
+    const other = { ...event, subject: null };
+    await t.rejects(log.append([other]), { code: 'AS_ERR_INVALID_ARGUMENT' }, `${kind}: about nothing`);
+  }
+  const digest = ingestResult(1).blake3;
+  const short = digest.subarray(1);
+  const wrong: [kinds.EventKind, string, CborInput][] = [
+    ['upload.opened', 'u', { size: -1 }],
+    ['upload.opened', 'u', { blake3: short }],
+    ['upload.opened', 'u', { sha256: 'text' }],
+    ['upload.opened', 'u', { expires: 'soon' }],
+    ['upload.opened', 'not/an/id', {}],
+    ['upload.opened', 'u'.repeat(65), {}],
+    ['upload.completed', 'u', { size: 1, blake3: digest }],
+    ['upload.completed', 'u', { size: 1, blake3: digest, sha256: short }],
+    ['upload.aborted', 'u', {}],
+    ['upload.aborted', 'u', { offset: 1, reason: 7 }],
+    ['upload.expired', 'u', { offset: 1 }],
+    ['token.created', 'a token', { holder: 'x', scopes: [] }],
+    ['token.created', 'x', { holder: 'x' }],
+    ['token.created', 'x', { holder: 'x', scopes: [1] }],
+    ['token.created', 'x', { holder: 'x', scopes: [], expires: -1 }],
+    ['token.revoked', 'x', { reason: null }],
+    ['policy.changed', 'x', { to: digest }],
+    ['policy.changed', 'x', { to: short, from: null }],
+    ['policy.changed', '', { to: null, from: null }],
+  ];
+  const before = await log.last();
+  for (const [kind, subject, data] of wrong) {
+    const event = { kind, actor: 'me', subject, data };
+    await t.rejects(log.append([event]), { code: 'AS_ERR_INVALID_ARGUMENT' }, `${kind} ${JSON.stringify(data)}`);
+  }
+  t.equal(await log.last(), before);
+  await log.close();
 });
 
 t.test('the layout of an ingest result is that of the general encoder', (t) => {

@@ -1,15 +1,17 @@
 /** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service. */
 
 import { Command } from 'commander';
-import type { ObjectRecord, ObjectState } from '../../registry/registry.js';
-import type { RegistryReader } from '../../store/registry-reader.js';
+import type { Moment } from '../../events/read-all.js';
+import type { ObjectRecord, ObjectState, Registry } from '../../registry/registry.js';
 import { formatSize, formatTime, shortDigest } from '../format.js';
+import { parseEnd } from '../moment.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
 
 interface LsFlags {
   state: ObjectState | 'present' | 'all';
   digests?: boolean;
+  at?: Moment;
 }
 
 const STATES = ['present', 'live', 'corrupt', 'tombstoned', 'deleted', 'all'];
@@ -23,19 +25,20 @@ export function lsCommand(): Command {
         .default('present'),
     )
     .addOption(option('--digests', 'both digests in full'))
+    .addOption(option('--at <moment>', 'as it was then: the seq of an event, or a time').argParser(parseEnd))
     .action((flags: LsFlags, command: Command) => runCommand(command, (session) => list(session, flags)));
 }
 
-async function list(session: Session, { state, digests }: LsFlags): Promise<void> {
+async function list(session: Session, { state, digests, at }: LsFlags): Promise<void> {
   const { output } = session;
-  const registry = await session.openRegistry();
+  const registry = await session.openRegistryAt(at);
   for await (const page of pages(session, registry, state)) {
     const lines = page.map((record) => (output.json ? JSON.stringify(record) : line(record, digests === true)));
     if (lines.length > 0) await output.write(`${lines.join('\n')}\n`);
   }
 }
 
-async function* pages(session: Session, registry: RegistryReader, state: LsFlags['state']) {
+async function* pages(session: Session, registry: Pick<Registry, 'list'>, state: LsFlags['state']) {
   const one = state === 'present' || state === 'all' ? {} : { state };
   let cursor: string | undefined;
   do {

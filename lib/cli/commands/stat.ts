@@ -1,21 +1,25 @@
 /** `artifactstore stat`: everything the registry knows about objects, deleted ones included; also beside a running service. */
 
 import { Command } from 'commander';
+import type { Moment } from '../../events/read-all.js';
 import type { ObjectRecord } from '../../registry/registry.js';
-import { formatRanges, formatSize, formatTime } from '../format.js';
+import { formatRanges, formatSize, formatTime, printable } from '../format.js';
+import { parseEnd } from '../moment.js';
+import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
 
 export function statCommand(): Command {
   return new Command('stat')
     .description('Show what is known about objects, deleted ones too.')
     .argument('<digests...>', 'either digest, or an unambiguous prefix of one')
-    .action((digests: string[], _flags: object, command: Command) =>
-      runCommand(command, (session) => show(session, digests)),
+    .addOption(option('--at <moment>', 'as they were then: the seq of an event, or a time').argParser(parseEnd))
+    .action((digests: string[], flags: { at?: Moment }, command: Command) =>
+      runCommand(command, (session) => show(session, digests, flags.at)),
     );
 }
 
-async function show(session: Session, digests: string[]): Promise<void> {
-  const registry = await session.openRegistry();
+async function show(session: Session, digests: string[], at?: Moment): Promise<void> {
+  const registry = await session.openRegistryAt(at);
   let first = true;
   for (const digest of digests) {
     await session.attempt(
@@ -59,5 +63,5 @@ function describe({
 }
 
 function deletion({ time, actor, reason, seq }: NonNullable<ObjectRecord['tombstone']>): string {
-  return `${formatTime(time)} by ${actor}${reason === undefined ? '' : `: ${reason}`} (event ${seq})`;
+  return printable(`${formatTime(time)} by ${actor}${reason === undefined ? '' : `: ${reason}`} (event ${seq})`);
 }

@@ -1,0 +1,72 @@
+/**
+ * What can happen to an upload, an object that comes over several calls: the kinds and their facts.
+ *
+ * Imports limits and how facts are written. `kinds.ts` puts it beside the others.
+ */
+
+import { SESSION_ID_LENGTH_MAX } from '../limits.js';
+import { isDigest, isSize, isText, isTime, type KindCodecs, members, optional } from './facts.js';
+
+/** Kind → facts. The subject of all of these is the id of the upload. Digests are 32 bytes, sizes and offsets bytes, times as those of events. */
+export interface UploadEventData {
+  /** An upload was begun: what is expected of the object, and when it will be given up on if it has not ended. */
+  'upload.opened': { size?: number; blake3?: Uint8Array; sha256?: Uint8Array; expires?: number };
+  /** An upload came to its end: the object that it became. `object.ingested` says where that is kept. */
+  'upload.completed': { size: number; blake3: Uint8Array; sha256: Uint8Array };
+  /** An upload was given up by whoever sent it: how far it had come. */
+  'upload.aborted': { offset: number; reason?: string };
+  /** An upload was given up because nothing came any more: how far it had come, and when it last did. */
+  'upload.expired': { offset: number; idleSince: number };
+}
+
+const ID = new RegExp(`^[A-Za-z0-9_-]{1,${SESSION_ID_LENGTH_MAX}}$`);
+
+const isSubject = (subject: string | null) => subject !== null && ID.test(subject);
+
+export const UPLOAD_KINDS: KindCodecs<UploadEventData> = {
+  'upload.opened': {
+    isSubject,
+    write: ({ size, blake3, sha256, expires }) => ({
+      ...(size !== undefined && { size }),
+      ...(blake3 && { blake3 }),
+      ...(sha256 && { sha256 }),
+      ...(expires !== undefined && { expires }),
+    }),
+    read: (bytes) => {
+      const { size, blake3, sha256, expires } = members(bytes);
+      if (!optional(size, isSize) || !optional(expires, isTime)) return undefined;
+      if (!optional(blake3, isDigest) || !optional(sha256, isDigest)) return undefined;
+      return {
+        ...(size !== undefined && { size }),
+        ...(blake3 && { blake3 }),
+        ...(sha256 && { sha256 }),
+        ...(expires !== undefined && { expires }),
+      };
+    },
+  },
+  'upload.completed': {
+    isSubject,
+    write: ({ size, blake3, sha256 }) => ({ size, blake3, sha256 }),
+    read: (bytes) => {
+      const { size, blake3, sha256 } = members(bytes);
+      return isSize(size) && isDigest(blake3) && isDigest(sha256) ? { size, blake3, sha256 } : undefined;
+    },
+  },
+  'upload.aborted': {
+    isSubject,
+    write: ({ offset, reason }) => ({ offset, ...(reason !== undefined && { reason }) }),
+    read: (bytes) => {
+      const { offset, reason } = members(bytes);
+      if (!isSize(offset) || !optional(reason, isText)) return undefined;
+      return { offset, ...(reason !== undefined && { reason }) };
+    },
+  },
+  'upload.expired': {
+    isSubject,
+    write: ({ offset, idleSince }) => ({ offset, idleSince }),
+    read: (bytes) => {
+      const { offset, idleSince } = members(bytes);
+      return isSize(offset) && isTime(idleSince) ? { offset, idleSince } : undefined;
+    },
+  },
+};

@@ -8,16 +8,17 @@
  * Imports the log and the registry, which users meet only through a store, the contract's types and the public API. Called by bench/main.ts.
  */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setInterval } from 'node:timers';
-import type { IngestResult } from '../lib/dataplane/spi.js';
+import { MutableIngestTable } from '../lib/dataplane/ingest-table.js';
+import type { IngestResult, IngestTable } from '../lib/dataplane/spi.js';
 import { objectIngested } from '../lib/events/kinds.js';
-import type { StoredEvent } from '../lib/events/log.js';
 import { openEventLog, type SqliteEventLog } from '../lib/events/sqlite-log.js';
 import { formatBlake3, formatSha256, toHex } from '../lib/index.js';
+import { PUT_PART_MAX } from '../lib/limits.js';
 import { createRegistry } from '../lib/registry/sqlite-registry.js';
 import { registryViews } from '../lib/registry/views.js';
 import { describeMachine, type Machine } from './machine.js';
@@ -36,8 +37,8 @@ export interface EventsReport {
   machine: Machine;
   objects: number;
   rounds: number;
-  /** Events a second, appended many at once: over the whole run, and in its best tenth. */
-  together: { mean: number; best: number; cpuMicros: number };
+  /** Events a second, appended many at once in each way: over the whole run, and in its best tenth. */
+  together: Record<Way, { mean: number; best: number; cpuMicros: number }>;
   /** One at a time, by round: events a second, syncs a second of the plain loop, median and best of the rounds' ratios. */
   alone: { events: number; syncs: number; ratio: number; ratioBest: number };
   /** Events a second, and bytes of memory that the process took at most beyond what it had before. */
@@ -52,8 +53,14 @@ export interface EventsOptions {
   rounds?: number;
 }
 
-/** Appends waiting at once, one event each: what a store with as many puts under way gives. */
-const WAITING = 16_384;
+/** Ways to append many at once: an event a call as a store with as many puts under way does, 1,000 events a call, and from columns as `putMany` does. */
+const WAYS = ['an event a call', '1,000 a call', 'from columns'] as const;
+type Way = (typeof WAYS)[number];
+
+/** Events waiting at once. */
+const WAITING = 32_768;
+/** Events in a call of those that have many. */
+const CALL = { 'an event a call': 1, '1,000 a call': 1000, 'from columns': PUT_PART_MAX } as const;
 /** Events and syncs of one round. */
 const ROUND = 100;
 const QUESTIONS = 1000;
@@ -64,7 +71,10 @@ export async function measureEvents({ objects = 100_000, rounds = 9 }: EventsOpt
   const folder = mkdtempSync(join(tmpdir(), 'artifactstore-bench-'));
   const log = await openEventLog({ path: join(folder, 'events.sqlite'), views: registryViews });
   try {
-    const { together, known } = await measureTogether(log, objects);
+    const together = {} as EventsReport['together'];
+    for (const way of WAYS.slice(1)) together[way] = await measureInLogOfItsOwn(way, objects);
+    const { appended, known } = await measureTogether(log, objects, WAYS[0]);
+    together[WAYS[0]] = appended;
     const alone = await measureAlone(log, folder, rounds);
     const rebuild = await measureRebuild(log);
     const latencies = await measureQuestions(log, known);
@@ -79,8 +89,16 @@ export async function measureEvents({ objects = 100_000, rounds = 9 }: EventsOpt
 export function renderEvents({ machine, objects, together, alone, rebuild, latencies }: EventsReport): string {
   const whole = (value: number) => Math.round(value).toLocaleString('en-GB');
   const rows = [
-    ['appended many at once, events/s', whole(together.mean), `best tenth ${whole(together.best)}`],
-    ['  CPU an event, all threads, µs', together.cpuMicros.toFixed(1), ''],
+    ...WAYS.flatMap((way) => {
+      const { mean, best, cpuMicros } = together[way];
+      return [
+        [
+          `appended, ${way}, events/s`,
+          whole(mean),
+          `best tenth ${whole(best)}, CPU ${cpuMicros.toFixed(1)} µs an event`,
+        ],
+      ];
+    }),
     ['appended one at a time, events/s', whole(alone.events), `write + fdatasync ${whole(alone.syncs)}/s`],
     ['  ratio, median of rounds', alone.ratio.toFixed(2), `best ${alone.ratioBest.toFixed(2)}`],
     ['rebuilt, events/s', whole(rebuild.rate), `CPU ${rebuild.cpuMicros.toFixed(1)} µs an event`],
@@ -94,26 +112,50 @@ export function renderEvents({ machine, objects, together, alone, rebuild, laten
   return `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${whole(objects)} objects\n\n${table(['', 'median', ''], rows, 1)}`;
 }
 
-async function measureTogether(log: SqliteEventLog, objects: number) {
+async function measureInLogOfItsOwn(way: Way, objects: number) {
+  const folder = mkdtempSync(join(tmpdir(), 'artifactstore-bench-'));
+  const log = await openEventLog({ path: join(folder, 'events.sqlite'), views: registryViews });
+  try {
+    return (await measureTogether(log, objects, way)).appended;
+  } finally {
+    await log.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measureTogether(log: SqliteEventLog, objects: number, way: Way) {
   const rates: number[] = [];
   const known: IngestResult[] = [];
   let [seconds, micros] = [0, 0];
   for (let done = 0; done < objects; done += WAITING) {
-    const results = Array.from({ length: Math.min(WAITING, objects - done) }, sampleResult);
-    known.push(...results.slice(0, 500));
+    const table = sampleTable(Math.min(WAITING, objects - done));
+    const append = appendIn(log, table, way);
+    for (let index = 0; index < Math.min(500, table.length); index++) known.push(table.result(index));
     const began = performance.now();
     const cpu = process.cpuUsage();
-    const appended: Promise<StoredEvent[]>[] = results.map((result) => log.append([objectIngested('bench', result)]));
-    await Promise.all(appended);
+    await append();
     const took = (performance.now() - began) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    rates.push(results.length / took);
+    rates.push(table.length / took);
     seconds += took;
     micros += user + system;
   }
   rates.sort((a, b) => b - a);
   const best = rates[Math.floor(rates.length / 10)] ?? Number.NaN;
-  return { together: { mean: objects / seconds, best, cpuMicros: micros / objects }, known };
+  return { appended: { mean: objects / seconds, best, cpuMicros: micros / objects }, known };
+}
+
+/** Makes ready what is to be appended; the function that it gives is what is timed. */
+function appendIn(log: SqliteEventLog, table: IngestTable, way: Way): () => Promise<unknown> {
+  const starts = Array.from({ length: Math.ceil(table.length / CALL[way]) }, (_, call) => call * CALL[way]);
+  const end = (start: number) => Math.min(start + CALL[way], table.length);
+  if (way === 'from columns') {
+    const parts = starts.map((start) => Uint32Array.from({ length: end(start) - start }, (_, n) => start + n));
+    return () => Promise.all(parts.map((indexes) => log.appendIngests({ actor: 'bench', table, indexes })));
+  }
+  const results = Array.from({ length: table.length }, (_, index) => table.result(index));
+  const event = (result: IngestResult) => objectIngested('bench', result);
+  return () => Promise.all(starts.map((start) => log.append(results.slice(start, end(start)).map(event))));
 }
 
 /** The log and the plain loop in turns, so that what disturbs the disk disturbs both. */
@@ -179,12 +221,15 @@ async function measureQuestions(log: SqliteEventLog, known: readonly IngestResul
   return latencies;
 }
 
-/** An ingest of 4 KiB that nobody has made before. */
+/** Ingests of 4 KiB that nobody has made before. */
+function sampleTable(length: number): IngestTable {
+  const table = new MutableIngestTable(length, { backend: 'local', tier: 'hot', durability: 'synced' });
+  randomFillSync(table.digests);
+  table.sizes.fill(4096);
+  table.storedSizes.fill(4096);
+  return table;
+}
+
 function sampleResult(): IngestResult {
-  const blake3 = new Uint8Array(randomBytes(32));
-  const hex = toHex(blake3);
-  const key = `objects/${hex.slice(0, 2)}/${hex}`;
-  const receipt = { backend: 'local', tier: 'hot', key, storedSize: 4096, durability: 'synced' } as const;
-  const sha256 = new Uint8Array(randomBytes(32));
-  return { blake3, sha256, size: 4096, existed: false, healed: false, receipts: [receipt] };
+  return sampleTable(1).result(0);
 }

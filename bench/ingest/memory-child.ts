@@ -2,7 +2,7 @@
  * Puts objects from memory and prints how long that took: this store through openStore(), or cacache. A process of its own, so that its
  * peak memory can be told.
  *
- * Usage: node memory-child.js artifactstore|cacache <folder> <count> <size> <in flight>. Prints one JSON line with `seconds`.
+ * Usage: node memory-child.js 'artifactstore putMany'|'artifactstore put'|cacache <folder> <count> <size> <in flight>. Prints one JSON line with `seconds`.
  * Imports the public API, and cacache by way of bench/peers.ts. Started by bench/ingest/memory.ts.
  */
 
@@ -10,28 +10,37 @@ import { randomFillSync } from 'node:crypto';
 import { openStore } from '../../lib/index.js';
 import { loadPeer } from '../peers.js';
 
-/** Stores one object. */
-type Put = (bytes: Buffer, index: number) => Promise<unknown>;
-
 interface Target {
-  put: Put;
+  /** Stores all of them. */
+  putAll: (objects: readonly Buffer[]) => Promise<unknown>;
   close: () => Promise<void>;
 }
 
-async function openTarget(name: string, folder: string): Promise<Target> {
+async function openTarget(name: string, folder: string, inFlight: number): Promise<Target> {
   if (name === 'cacache') {
     type Cacache = { default: { put(cache: string, key: string, data: Buffer): Promise<unknown> } };
     const peer = await loadPeer<Cacache>('cacache');
     if (peer === undefined) throw new Error('cacache is not installed');
-    return { put: (bytes, index) => peer.module.default.put(folder, String(index), bytes), close: async () => {} };
+    const put = (bytes: Buffer, index: number) => peer.module.default.put(folder, String(index), bytes);
+    return { putAll: (objects) => putEach(put, objects, inFlight), close: async () => {} };
   }
   const store = await openStore({ path: folder, actor: 'benchmark' });
-  return { put: (bytes) => store.put(bytes), close: () => store.close() };
+  const close = () => store.close();
+  if (name === 'artifactstore put') {
+    return { putAll: (objects) => putEach((bytes) => store.put(bytes), objects, inFlight), close };
+  }
+  const putAll = async (objects: readonly Buffer[]) => {
+    for (const [, error] of (await store.putMany(objects)).errors()) throw error;
+  };
+  return { putAll, close };
 }
 
-/** Seconds from the first put to the last acknowledgement, with always `inFlight` of them waiting. */
-async function putAll(put: Put, objects: readonly Buffer[], inFlight: number): Promise<number> {
-  const began = performance.now();
+/** Puts each by itself, with always `inFlight` of them waiting. */
+async function putEach(
+  put: (bytes: Buffer, index: number) => Promise<unknown>,
+  objects: readonly Buffer[],
+  inFlight: number,
+): Promise<void> {
   let next = 0;
   const work = async () => {
     while (next < objects.length) {
@@ -40,14 +49,15 @@ async function putAll(put: Put, objects: readonly Buffer[], inFlight: number): P
     }
   };
   await Promise.all(Array.from({ length: Math.min(inFlight, objects.length) }, work));
-  return (performance.now() - began) / 1000;
 }
 
 const [name = '', folder = '', ...numbers] = process.argv.slice(2);
 const [count = 0, size = 0, inFlight = 0] = numbers.map(Number);
 const all = randomFillSync(Buffer.allocUnsafe(count * size));
 const objects = Array.from({ length: count }, (_, index) => all.subarray(index * size, (index + 1) * size));
-const target = await openTarget(name, folder);
-const seconds = await putAll(target.put, objects, inFlight);
+const target = await openTarget(name, folder, inFlight);
+const began = performance.now();
+await target.putAll(objects);
+const seconds = (performance.now() - began) / 1000;
 await target.close();
 console.log(JSON.stringify({ seconds }));

@@ -18,13 +18,17 @@ const TOTAL_SIZE_MAX = 64 * 1024 * 1024;
 export const MEMORY_SIZES = [64, 1024, 4096, 64 * 1024] as const;
 
 export interface MemoryContender {
-  name: 'artifactstore' | 'cacache';
+  /** `put` with many waiting, or all objects in one `putMany`. */
+  name: 'artifactstore put' | 'artifactstore putMany' | 'cacache';
   durable: Durable;
 }
 
 export function memoryContenders(): MemoryContender[] {
-  const ours: MemoryContender = { name: 'artifactstore', durable: 'yes' };
-  return resolvePeer('cacache') === undefined ? [ours] : [ours, { name: 'cacache', durable: 'no' }];
+  const ours: MemoryContender[] = [
+    { name: 'artifactstore putMany', durable: 'yes' },
+    { name: 'artifactstore put', durable: 'yes' },
+  ];
+  return resolvePeer('cacache') === undefined ? ours : [...ours, { name: 'cacache', durable: 'no' }];
 }
 
 /** How many objects of a size are put when 4 KiB ones are `count`. */

@@ -37,6 +37,8 @@ export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
 export type { AppendOptions, OpenUploadOptions, UploadInfo, Uploads } from './store/uploads.js';
 export {
+  type CompactionReport,
+  type CompactionWatch,
   type DeleteReport,
   type GetOptions,
   openStore,

@@ -7,7 +7,12 @@
 
 import { userInfo } from 'node:os';
 import type { Story } from './audit/explain.js';
-import { type ClosableDataPlane, openInproc } from './dataplane/inproc/index.js';
+import {
+  type ClosableDataPlane,
+  type CompactionReport,
+  type CompactionWatch,
+  openInproc,
+} from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -71,6 +76,7 @@ export interface PutOptions extends Expectation, Watch, ActorOption {}
 /** What accompanies many objects on their way in. Progress counts the bytes of files and streams. */
 export interface PutManyOptions extends Watch, ActorOption {}
 
+export type { CompactionReport, CompactionWatch } from './dataplane/inproc/index.js';
 export type { PutResult, PutResults } from './store/put-results.js';
 
 export interface GetOptions extends ActorOption {
@@ -378,6 +384,18 @@ export class Store {
     this.#requireOpen();
     this.#requireWritable();
     await this.#log.rebuild(onProgress);
+  }
+
+  /**
+   * Gives back the space that deleted objects still take in segments shared with others, in small steps beside everything else. It happens by
+   * itself after many deletions. Ended by its signal, it gives what it has done so far.
+   *
+   * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_CLOSED
+   */
+  async compact(watch: CompactionWatch = {}): Promise<CompactionReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    return this.#dataPlane.compact(watch);
   }
 
   /** How the storage behind the store is. */

@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
+  compact: async () => (await import('./commands/compact.js')).compactCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,

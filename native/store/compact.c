@@ -3,8 +3,9 @@
  * end of the packs, like any other commit, and then its file is deleted; see packs.h.
  * May include: packs.h, pack_scan.h, core/error.h, io/io.h. Called by: users of the core.
  *
- * Three kinds of records are still needed: an object that its address leads to; a deletion or mark that is the newest word
- * on its address, because an older segment may hold what it denies. In the oldest segment a deletion denies nothing.
+ * Three kinds of records are still needed: an object that its address leads to; a mark that is the newest word on its
+ * address; a deletion, unless a later segment has the newest word, because an older segment may hold what it denies. In the
+ * oldest segment a deletion denies nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,30 +37,36 @@ static int same_place(const as_location *a, const as_location *b) {
   return a->segment == b->segment && a->offset == b->offset;
 }
 
-/* Whether a record is still needed, given the newest entry of its address. */
-static int is_needed(step *work, const as_record *record, const as_entry *newest) {
+/* Whether a deletion is still needed. One that has been copied is not, since its copy stands in a later segment: otherwise a
+ * step would copy the same ones again and again. An index of all segments leaves deletions out, and the segments, from which
+ * it may have to be made again, must not. */
+static int is_deletion_needed(const step *work, int found, const as_found *newest) {
+  return !work->oldest && (!found || (newest->entry.kind == AS_RECORD_DELETED && newest->first <= work->segment->id.number));
+}
+
+/* Whether another record is still needed, given the newest entry of its address. */
+static int is_needed(step *work, const as_record *record, const as_found *found) {
+  const as_entry *newest = &found->entry;
   if (record->kind == AS_RECORD_OBJECT) {
     int current = newest->kind != AS_RECORD_DELETED && same_place(&newest->at, &record->at);
     work->damaged |= current && newest->kind == AS_RECORD_DAMAGED;
     return current;
   }
-  if (record->kind == AS_RECORD_DELETED) {
-    return newest->kind == AS_RECORD_DELETED && !work->oldest;
-  }
   /* A mark on an object in this segment goes when the object does. */
   return newest->kind == record->kind && same_place(&newest->at, &record->at) &&
-         record->at.segment != work->segment->id.number && as_segments_has(&work->store->packs->segments, record->at.segment);
+         found->first <= work->segment->id.number && record->at.segment != work->segment->id.number && as_segments_has(&work->store->packs->segments, record->at.segment);
 }
 
 static int visit(void *context, uint64_t sequence, const as_record *record) {
   step *work = context;
-  as_entry newest;
+  as_found newest;
   (void)sequence;
-  int found = as_packs_newest(work->store, record->blake3, &newest);
+  int found = as_packs_newest_since(work->store, record->blake3, &newest);
   if (found < 0) {
     return found;
   }
-  if (!found || !is_needed(work, record, &newest)) {
+  if (record->kind == AS_RECORD_DELETED ? !is_deletion_needed(work, found, &newest)
+                                        : !found || !is_needed(work, record, &newest)) {
     return 0;
   }
   uint64_t size = record->kind == AS_RECORD_OBJECT ? as_payload_size(record->at.size) : 0;

@@ -437,11 +437,15 @@ static int is_needed(const as_pack_item *item, int found, const as_entry *now) {
   return 0;
 }
 
-/* Whether a deletion or mark still holds: nothing newer is known of the address. */
+/* Whether a deletion or mark still holds: nothing newer is known of the address. An index of all segments knows nothing of a
+ * deletion; see as_packs_merge. */
 static int still_holds(as_store *store, const as_pack_item *item) {
   as_entry newest;
   int found = as_packs_newest_in_turn(store, item->record.blake3, &newest);
-  return found <= 0 ? found : newest.kind == item->record.kind && same_location(&newest.at, &item->record.at);
+  if (found == 0) {
+    return item->record.kind == AS_RECORD_DELETED;
+  }
+  return found < 0 ? found : newest.kind == item->record.kind && same_location(&newest.at, &item->record.at);
 }
 
 static void add_member(commit *work, as_pack_item *item) {

@@ -92,15 +92,17 @@ static int find_in_run(const as_run *run, const uint8_t *address, as_entry *out)
 }
 
 /* The newest entry of the address: 1, 0, or an error and *damaged, the run whose index cannot be believed. */
-static int find_newest(as_packs *packs, const uint8_t *address, as_entry *out, as_run *damaged) {
+static int find_newest(as_packs *packs, const uint8_t *address, as_found *out, as_run *damaged) {
   pthread_rwlock_rdlock(&packs->lock);
   const as_entry *entry = as_table_get(&packs->table, address);
   int found = entry != NULL;
+  out->first = packs->run_count ? packs->runs[packs->run_count - 1].last + 1 : 0;
   if (entry) {
-    *out = *entry;
+    out->entry = *entry;
   }
   for (size_t i = packs->run_count; !found && i > 0; i--) {
-    found = find_in_run(&packs->runs[i - 1], address, out);
+    found = find_in_run(&packs->runs[i - 1], address, &out->entry);
+    out->first = packs->runs[i - 1].first;
     if (found < 0) {
       *damaged = packs->runs[i - 1];
     }
@@ -109,7 +111,7 @@ static int find_newest(as_packs *packs, const uint8_t *address, as_entry *out, a
   return found;
 }
 
-int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+static int find_newest_in_turn(as_store *store, const uint8_t *address, as_found *out) {
   as_run damaged;
   int found = find_newest(store->packs, address, out, &damaged);
   while (found == AS_E_CORRUPT) { /* only who has the turn may make an index again */
@@ -121,19 +123,37 @@ int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZ
 
 typedef struct search {
   const uint8_t *address;
-  as_entry *out;
+  as_found *out;
 } search;
 
 static int find_repairing(as_store *store, void *context) {
   const search *wanted = context;
-  return as_packs_newest_in_turn(store, wanted->address, wanted->out);
+  return find_newest_in_turn(store, wanted->address, wanted->out);
 }
 
-int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+int as_packs_newest_since(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_found *out) {
   as_run damaged;
   int found = find_newest(store->packs, address, out, &damaged);
   search wanted = {address, out};
   return found == AS_E_CORRUPT ? as_packs_exclusively(store, find_repairing, &wanted) : found;
+}
+
+int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  as_found newest;
+  int found = as_packs_newest_since(store, address, &newest);
+  if (found > 0) {
+    *out = newest.entry;
+  }
+  return found;
+}
+
+int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out) {
+  as_found newest;
+  int found = find_newest_in_turn(store, address, &newest);
+  if (found > 0) {
+    *out = newest.entry;
+  }
+  return found;
 }
 
 /* Whether a newest entry names something. */

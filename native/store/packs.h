@@ -149,7 +149,14 @@ int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last);
 /* Merges all runs into one when there are too many. Called with the turn to commit. */
 int as_packs_merge(as_store *store);
 
+/* An entry, and what is known of where its record stands: in no segment before `first`. */
+typedef struct as_found {
+  as_entry entry;
+  uint64_t first;
+} as_found;
+
 /* The newest entry of an address, also one that says it is deleted or whose segment is gone: 1, 0 or an error. */
+int as_packs_newest_since(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_found *out);
 int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
 
 /* The same for whoever has the turn to commit. */

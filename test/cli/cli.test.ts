@@ -191,6 +191,10 @@ t.test('the journey of real files', async (t) => {
       /^rebuilt from [\d,]+ events: [\d,]+ live objects?\n$/,
     );
     t.ok((await cli([...store, 'ls', '--json', '--state', 'all'])).stdout.equals(before), 'the same after a rebuild');
+    t.match(
+      (await cli([...store, 'compact'])).stdout.toString(),
+      /^[\d.]+ \w+ freed, \d+ segments? deleted, [\d.]+ \w+ moved\n$/,
+    );
     t.match(jsonLines((await cli([...store, 'put', '--json', single])).stdout)[0], { existed: false });
     t.equal((await cli([...store, 'get', ABC.sha256])).stdout.toString(), 'abc', 'storing it again brings it back');
   });
@@ -435,6 +439,7 @@ t.test('what machines read is JSON, line by line', async (t) => {
     ['verify'],
     ['audit'],
     ['explain', ABC.blake3],
+    ['compact'],
     ['rebuild'],
     ['doctor'],
     ['rm', ABC.blake3],

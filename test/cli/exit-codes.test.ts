@@ -187,6 +187,7 @@ t.test('storage: 8', async (t) => {
   await ends(t, [...store, '--read-only', 'put', small], EXIT.storage, 'AS_ERR_READ_ONLY');
   await ends(t, [...store, '--read-only', 'rm', ABC], EXIT.storage, 'AS_ERR_READ_ONLY');
   await ends(t, [...store, '--read-only', 'rebuild'], EXIT.storage, 'AS_ERR_READ_ONLY');
+  await ends(t, [...store, '--read-only', 'compact'], EXIT.storage, 'AS_ERR_READ_ONLY');
   await ends(t, [...store, 'get', ABC, '-o', join(folder, 'no', 'such', 'folder')], EXIT.storage, 'AS_ERR_IO');
   if (existsSync('/dev/full')) {
     await ends(t, [...store, 'get', ABC, '-o', '/dev/full'], EXIT.storage, 'AS_ERR_NO_SPACE');

@@ -17,6 +17,13 @@ export interface CompactionReport {
   removedSegments: number;
 }
 
+/** Who watches a pass, and may end it. */
+export interface CompactionWatch {
+  /** Told after every step what has been done so far. */
+  onProgress?: (report: CompactionReport) => void;
+  signal?: AbortSignal;
+}
+
 export class Compaction {
   #deletions = 0;
   #pass: Promise<CompactionReport> | undefined;
@@ -33,9 +40,9 @@ export class Compaction {
     this.run().catch(() => undefined);
   }
 
-  /** A whole pass; joins one that is under way. */
-  run(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport> {
-    this.#pass ??= this.#run(onProgress).finally(() => {
+  /** A whole pass; joins one that is under way. Aborted, it ends after the step under way, with what it has done. */
+  run(watch: CompactionWatch = {}): Promise<CompactionReport> {
+    this.#pass ??= this.#run(watch).finally(() => {
       this.#pass = undefined;
     });
     return this.#pass;
@@ -48,10 +55,10 @@ export class Compaction {
     await this.#pass?.catch(() => undefined);
   }
 
-  async #run(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport> {
+  async #run({ onProgress, signal }: CompactionWatch): Promise<CompactionReport> {
     const report = { movedSize: 0, freedSize: 0, removedSegments: 0 };
     this.#deletions = 0;
-    for (let from = 0; !this.#stopped; ) {
+    for (let from = 0; !this.#stopped && !signal?.aborted; ) {
       const started = performance.now();
       const [next, movedSize, freedSize, removed] = await this.step(from);
       report.movedSize += movedSize;

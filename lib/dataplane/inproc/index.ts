@@ -46,7 +46,10 @@ import type {
 } from '../spi.js';
 import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
-import { Compaction, type CompactionReport } from './compaction.js';
+import { Compaction, type CompactionReport, type CompactionWatch } from './compaction.js';
+
+export type { CompactionReport, CompactionWatch } from './compaction.js';
+
 import { ingestBytes, ingestFile } from './ingest.js';
 import { ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
@@ -77,7 +80,7 @@ export interface UploadSession {
 export interface ClosableDataPlane extends DataPlane {
   ingestMany(sources: readonly ByteSource[]): Promise<IngestTable>;
   /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
-  compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport>;
+  compact(watch?: CompactionWatch): Promise<CompactionReport>;
   /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
   uploadSessions(): Promise<UploadSession[]>;
   /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
@@ -187,8 +190,8 @@ class InprocDataPlane implements ClosableDataPlane {
     });
   }
 
-  compact(onProgress?: (report: CompactionReport) => void): Promise<CompactionReport> {
-    return this.#track(() => this.#compaction.run(onProgress));
+  compact(watch?: CompactionWatch): Promise<CompactionReport> {
+    return this.#track(() => this.#compaction.run(watch));
   }
 
   async backendHealth(): Promise<BackendStatus> {

@@ -1,0 +1,121 @@
+/*
+ * Compaction of deletions: more of them in one segment than one step copies. Every step must come closer to the end, and
+ * what was deleted stays deleted, also for an index that is made again from the segments that are left.
+ * May include: store_model.h. Run by: CTest.
+ */
+#include "store_model.h"
+
+enum { MANY = 6000, BULKY = 300, KEPT = 60, SMALL = 4 * 1024 * 1024, LARGE = 16 * SMALL, STEPS_MAX = 200 };
+
+static as_store *store;
+static model_object many[MANY], bulky[BULKY], kept[KEPT];
+
+static void make(model_object *objects, size_t count, size_t size, uint64_t seed) {
+  for (size_t i = 0; i < count; i++) {
+    objects[i] = model_make(size + i % 7, seed + i);
+  }
+}
+
+static void put_all(model_object *objects, size_t count) {
+  for (size_t i = 0; i < count; i += 100) {
+    model_put_batch(store, objects + i, count - i < 100 ? count - i : 100);
+  }
+}
+
+static void remove_all(model_object *objects, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    model_remove(store, &objects[i]);
+  }
+}
+
+static uint64_t packs_size(void) {
+  uint64_t size = 0;
+  as_segment_id id;
+  for (uint64_t at = 1; as_segments_next(as_store_segments(store), at, &id); at = id.number + 1) {
+    char name[64];
+    struct stat status;
+    snprintf(name, sizeof name, "packs/%016llx.pack", (unsigned long long)id.number);
+    CHECK_INT(stat(fixture_file(name), &status), 0);
+    size += (uint64_t)status.st_blocks * 512;
+  }
+  return size;
+}
+
+/* A pass over all segments; gives the number of its steps. */
+static int compact_all(unsigned percent) {
+  as_compacted out = {.next = 1};
+  int steps = 0;
+  while (out.next && steps < STEPS_MAX) {
+    int error = as_store_compact(store, out.next, percent, &out);
+    CHECK(error == 0, "compact: %s", as_error_detail());
+    steps++;
+  }
+  return steps;
+}
+
+static int remove_index(void *context, const char *name) {
+  uint64_t first, last;
+  (void)context;
+  if (as_index_name_parse(name, &first, &last)) {
+    char path[64];
+    snprintf(path, sizeof path, "packs/%.40s", name);
+    CHECK_INT(unlink(fixture_file(path)), 0);
+  }
+  return 0;
+}
+
+static void check_all(void) {
+  model_check_all(store, many, MANY);
+  model_check_all(store, bulky, BULKY);
+  model_check_all(store, kept, KEPT);
+}
+
+static void compact_within(unsigned percent, uint64_t size_max) {
+  int steps = compact_all(percent);
+  CHECK(steps < STEPS_MAX, "%d steps do not end", steps);
+  CHECK(packs_size() <= size_max, "%llu bytes, at most %llu expected", (unsigned long long)packs_size(),
+        (unsigned long long)size_max);
+  check_all();
+}
+
+static void reopen_without_indexes(size_t runs) {
+  as_store_close(store);
+  CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("packs"), remove_index, NULL), 0);
+  store = open_small(as_io_posix(), 0, LARGE, runs);
+  check_all();
+}
+
+/* The first segment stays, being needed; deletions of what is in it fill a later one. With few runs all indexes are merged,
+ * and the index that comes of it leaves deletions out; with many, each segment keeps its own. */
+static void test_many_deletions(size_t runs) {
+  store = open_small(as_io_posix(), AS_OPEN_CREATE, SMALL, runs);
+  make(many, MANY, 50, 1);
+  make(bulky, BULKY, 5000, 100000);
+  make(kept, KEPT, 40000, 200000);
+  put_all(many, MANY);
+  put_all(kept, KEPT);
+  put_all(bulky, BULKY);
+  store->packs->segment_size_max = LARGE;
+  remove_all(bulky, BULKY);
+  remove_all(many, MANY);
+  uint64_t before = packs_size();
+  compact_within(50, before);
+  reopen_without_indexes(runs);
+  compact_within(50, before);
+  compact_within(80, before);
+  compact_within(80, before);
+  reopen_without_indexes(runs);
+  as_store_close(store);
+  model_free(many, MANY);
+  model_free(bulky, BULKY);
+  model_free(kept, KEPT);
+  fixture_remove(fixture_store);
+}
+
+int main(void) {
+  fixture_begin_in_memory();
+  test_many_deletions(2);
+  test_many_deletions(16);
+  fixture_clean();
+  return 0;
+}

@@ -418,6 +418,7 @@ int as_packs_open(as_store *store) {
   as_segments_init(&packs->segments);
   packs->segment_size_max = AS_SEGMENT_SIZE_MAX;
   packs->segment_records_max = AS_SEGMENT_RECORDS_MAX;
+  packs->unsynced_max = AS_UNSYNCED_MAX;
   packs->runs_max = AS_RUNS_MAX;
   as_table_init(&packs->table);
   pthread_rwlock_init(&packs->lock, NULL);

@@ -71,7 +71,7 @@ static void heal_one(as_store *store) {
 static void put_deferred(as_store *store) {
   last_count = 12;
   for (size_t i = 0; i < last_count; i++) {
-    last[i] = i == 7 ? model_make(earlier[4].size, 4) : model_make(i % 5 == 3 ? 20000 : 400 * i, 800 + i);
+    last[i] = i == 7 ? model_make(earlier[4].size, 4) : model_make(i % 5 == 3 ? 20000 : 400 * i + 1, 800 + i);
     CHECK(ingest_deferred(store, last[i].bytes, last[i].size).deferred, "synced already");
   }
 }

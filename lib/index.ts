@@ -8,6 +8,7 @@ export type {
   ByteSource,
   ContentAddress,
   Digest,
+  Durability,
   Receipt,
   Sha256Digest,
   Tier,
@@ -31,6 +32,8 @@ export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
 export {
+  type DeferredPutOptions,
+  type DeferredPutResult,
   type DeleteReport,
   type GetOptions,
   openStore,

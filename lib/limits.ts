@@ -150,6 +150,9 @@ export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 /** Times that bytes or a file are stored anew when a deletion of the same content crosses them; twice in a row is chance, more is a bug. */
 export const PUT_ATTEMPTS_MAX = 3;
 
+/** Deferred puts whose events wait for a sync: what a crash takes at most, some 10 MiB of memory, and one commit of the log. */
+export const DEFERRED_PUTS_MAX = 16_384;
+
 /** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
 export const FOLLOW_INTERVAL_MS = 500;
 

@@ -29,6 +29,7 @@ import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
+import { DeferredPuts, settled } from './store/deferred-puts.js';
 import { prepareFolder } from './store/folder.js';
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
@@ -53,7 +54,15 @@ export interface ActorOption {
 }
 
 /** What accompanies bytes on their way in: expectations, progress, an end, an actor. */
-export interface PutOptions extends Expectation, Watch, ActorOption {}
+export interface PutOptions extends Expectation, Watch, ActorOption {
+  /** `deferred` puts durability off until `sync`: see `DeferredPutOptions`. Default `durable`. */
+  durability?: 'durable';
+}
+
+/** The same for a put that `sync` will make durable, together with others. */
+export interface DeferredPutOptions extends Expectation, Watch, ActorOption {
+  durability: 'deferred';
+}
 
 /** What `put` did. */
 export interface PutResult {
@@ -71,6 +80,9 @@ export interface PutResult {
   /** The data plane's result as canonical CBOR: the very bytes that stand in the event. */
   cbor: Uint8Array;
 }
+
+/** What a deferred `put` did. There is no event yet. */
+export type DeferredPutResult = Omit<PutResult, 'event' | 'cbor'>;
 
 export interface GetOptions extends ActorOption {
   /** Only these bytes; absent: all. */
@@ -137,6 +149,7 @@ export class Store {
   readonly #log: EventLog;
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
+  readonly #deferred: DeferredPuts;
   /** Wakes those who wait for events, so that closing ends them. */
   readonly #followers = new Set<() => void>();
   #closed: Promise<void> | undefined;
@@ -153,10 +166,18 @@ export class Store {
     this.#dataPlane = dataPlane;
     this.#log = log;
     this.#registry = createRegistry(log.reader);
+    this.#deferred = new DeferredPuts(
+      () => dataPlane.sync(),
+      (event) => log.append([event]),
+    );
   }
 
   /**
    * Stores bytes durably under their digests. Resolves when bytes and event are on disk.
+   *
+   * With `durability: 'deferred'` it resolves when the bytes have been taken in, and nothing is on disk for certain before `sync` has resolved: until
+   * then the object cannot be found, no event names it, and a crash or a power cut takes it. That makes many puts one after the other as fast
+   * as many at once. After some thousands a put syncs by itself.
    *
    * @param source bytes, a stream, or `{ path }`
    * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: not what was expected
@@ -164,22 +185,39 @@ export class Store {
    * @throws AS_ERR_CONFLICT: deleted by someone else meanwhile (a stream; bytes and files are repeated)
    * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT, and what the stream throws
    */
-  async put(source: PutSource, options: PutOptions = {}): Promise<PutResult> {
+  put(source: PutSource, options: DeferredPutOptions): Promise<DeferredPutResult>;
+  put(source: PutSource, options?: PutOptions): Promise<PutResult>;
+  async put(source: PutSource, options: PutOptions | DeferredPutOptions = {}): Promise<PutResult | DeferredPutResult> {
     this.#requireOpen();
     this.#requireWritable();
-    const hints = hintsOf(options);
+    const { durability } = options;
+    const hints = { ...hintsOf(options), ...(durability && { durability }) };
     const attempts = isRepeatable(source) ? PUT_ATTEMPTS_MAX : 1;
     for (let attempt = 1; ; attempt++) {
       const ticket = this.#guard.begin();
       try {
         const result = await this.#dataPlane.ingestStream(toByteSource(source, options), hints);
-        return await this.#acknowledge(ticket, result, options.actor ?? this.actor);
+        return await this.#acknowledge(ticket, result, options.actor ?? this.actor, durability === 'deferred');
       } catch (error) {
         if (!isStoreError(error, 'AS_ERR_CONFLICT') || attempt === attempts) throw error;
       } finally {
         this.#guard.end(ticket);
       }
     }
+  }
+
+  /**
+   * Makes durable what was put before with `durability: 'deferred'`: first the bytes, then the events, so that it can be found. Costs nothing
+   * when there is nothing to do.
+   *
+   * When the bytes cannot be made durable, some of them may be lost, and no later `sync` succeeds: close the store, open it again and put again what
+   * has not been synced. When only the events cannot, the next `sync` tries again.
+   *
+   * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async sync(): Promise<void> {
+    this.#requireOpen();
+    await this.#deferred.flush();
   }
 
   /**
@@ -270,6 +308,7 @@ export class Store {
     const actor = options.actor ?? this.actor;
     const { blake3 } = await this.#registry.resolve(name);
     return this.#guard.locked(blake3, async () => {
+      await this.#deferred.flush(); // or an event could say later that what is deleted now is there
       const record = await this.#record(blake3);
       requirePresent(record);
       await this.#log.append([objectTombstoned(actor, blake3, options.reason)]);
@@ -328,7 +367,7 @@ export class Store {
     return this.#dataPlane.backendHealth();
   }
 
-  /** Waits for what is under way, then releases the store. Closing twice is allowed. */
+  /** Waits for what is under way, syncs, then releases the store. Closing twice is allowed. Fails as `sync` does, the store being released all the same. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -349,12 +388,21 @@ export class Store {
 
   async #close(): Promise<void> {
     for (const wake of this.#followers) wake();
-    await this.#dataPlane.close();
-    await this.#log.close();
+    try {
+      await this.#deferred.close();
+    } finally {
+      await this.#dataPlane.close();
+      await this.#log.close();
+    }
   }
 
-  /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */
-  #acknowledge(ticket: IngestTicket, result: IngestResult, actor: string): Promise<PutResult> {
+  /** Writes the event of an ingest, or keeps it for the next sync, unless its bytes were deleted meanwhile. */
+  #acknowledge(
+    ticket: IngestTicket,
+    result: IngestResult,
+    actor: string,
+    deferred: boolean,
+  ): Promise<PutResult | DeferredPutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
       if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) {
@@ -364,10 +412,14 @@ export class Store {
           { address: blake3 },
         );
       }
-      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
       const { size, existed, healed, receipts } = result;
-      const sha256 = formatSha256(result.sha256);
-      return { blake3, sha256, size, existed, healed, receipts, event, cbor: event.dataBytes };
+      const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
+      if (deferred) {
+        await this.#deferred.add(objectIngested(actor, settled(result), blake3));
+        return stored;
+      }
+      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
+      return { ...stored, event, cbor: event.dataBytes };
     });
   }
 

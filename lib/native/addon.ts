@@ -59,14 +59,7 @@ export type Operation =
   | [typeof Op.ingestAppend, ingest: Handle, bytes: Uint8Array]
   | [typeof Op.ingestCommit, ingest: Handle, ...Expectation, deferred: Flag]
   | [typeof Op.ingestAbort, ingest: Handle]
-  | [
-      typeof Op.ingestMany,
-      store: Handle,
-      bytes: Uint8Array,
-      ends: Uint32Array,
-      expected: Expectations,
-      deferred: Flag,
-    ]
+  | [typeof Op.ingestMany, store: Handle, bytes: Uint8Array, ends: Uint32Array, expected: Expectations, deferred: Flag]
   | [
       typeof Op.filesMany,
       store: Handle,

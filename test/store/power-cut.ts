@@ -5,8 +5,8 @@
  *
  * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
  *
- * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about>]. With the last argument, syncs of files
- * whose path contains it are not done. Sends its parent {cuts, acknowledged, lost, differs}.
+ * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about> [deferred]]. Syncs of files whose path contains <lie about>, unless it is empty, are
+ * not done. With `deferred` the objects are put so. Sends its parent {cuts, acknowledged, lost, differs}.
  */
 
 import { type ChildProcess, execFileSync } from 'node:child_process';
@@ -30,7 +30,7 @@ export interface PowerCuts {
 }
 
 const CUTS_PER_DISK = 5;
-const [folder = '', kind = '', cuts = '', lieAbout = ''] = process.argv.slice(2);
+const [folder = '', kind = '', cuts = '', lieAbout = '', way = ''] = process.argv.slice(2);
 const outer = join(folder, 'outer');
 const disk = join(outer, 'disk.img');
 const copy = join(outer, 'copy.img');
@@ -65,7 +65,7 @@ function lyingSyncs(): string {
 function startPutting(): ChildProcess {
   const module = fileURLToPath(new URL('./put-forever.js', import.meta.url));
   const env = lieAbout ? { ...process.env, LD_PRELOAD: lyingSyncs(), LIE_ABOUT: lieAbout } : process.env;
-  return spawnUnhooked(process.execPath, [module, join(live, 'store')], {
+  return spawnUnhooked(process.execPath, [module, join(live, 'store'), way], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env,
   });

@@ -11,6 +11,7 @@ import type {
   BackendStatus,
   ByteRange,
   ContentAddress,
+  IngestHints,
   IngestResult,
   Receipt,
   Sha256Digest,
@@ -192,12 +193,22 @@ export class Store {
     this.#requireWritable();
     const { durability } = options;
     const hints = { ...hintsOf(options), ...(durability && { durability }) };
+    if (durability === 'deferred') return this.#deferred.during(() => this.#put(source, options, hints));
+    return this.#put(source, options, hints);
+  }
+
+  async #put(
+    source: PutSource,
+    options: PutOptions | DeferredPutOptions,
+    hints: IngestHints,
+  ): Promise<PutResult | DeferredPutResult> {
+    const deferred = options.durability === 'deferred';
     const attempts = isRepeatable(source) ? PUT_ATTEMPTS_MAX : 1;
     for (let attempt = 1; ; attempt++) {
       const ticket = this.#guard.begin();
       try {
         const result = await this.#dataPlane.ingestStream(toByteSource(source, options), hints);
-        return await this.#acknowledge(ticket, result, options.actor ?? this.actor, durability === 'deferred');
+        return await this.#acknowledge(ticket, result, options.actor ?? this.actor, deferred);
       } catch (error) {
         if (!isStoreError(error, 'AS_ERR_CONFLICT') || attempt === attempts) throw error;
       } finally {
@@ -405,12 +416,15 @@ export class Store {
   ): Promise<PutResult | DeferredPutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
-      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) {
-        throw new ArtifactStoreError(
-          'AS_ERR_CONFLICT',
-          `${blake3} was deleted while it was being stored. Store it again.`,
-          { address: blake3 },
-        );
+      if (this.#guard.deletedSince(ticket, blake3)) {
+        if (!(await this.#isPresent(blake3))) {
+          throw new ArtifactStoreError(
+            'AS_ERR_CONFLICT',
+            `${blake3} was deleted while it was being stored. Store it again.`,
+            { address: blake3 },
+          );
+        }
+        await this.#deferred.flush(); // what is there may be somebody else’s deferred copy
       }
       const { size, existed, healed, receipts } = result;
       const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
@@ -485,6 +499,7 @@ export class Store {
     actor: string,
   ): Promise<void> {
     const { blake3 } = object;
+    if (result.status === 'intact') await this.#deferred.flush(); // what is intact may be a deferred copy of what was damaged
     const events: NewEvent[] = [objectVerified(actor, blake3, result, digests)];
     if (result.status !== 'intact')
       events.push(objectCorrupted(actor, blake3, wholeIfNone(result.damaged, object), 'verify'));

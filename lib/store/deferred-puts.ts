@@ -11,6 +11,8 @@ import type { NewEvent } from '../events/log.js';
 import { DEFERRED_PUTS_MAX } from '../limits.js';
 
 export class DeferredPuts {
+  /** Puts whose bytes may be in the data plane while their events are not here yet. */
+  #underWay = 0;
   /** In the order in which they will stand in the log. */
   readonly #waiting: NewEvent[] = [];
   /** A flush under way; never rejects. */
@@ -28,6 +30,16 @@ export class DeferredPuts {
     private readonly append: (event: NewEvent) => Promise<unknown>,
   ) {}
 
+  /** Runs a put that adds its event. */
+  async during<T>(put: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    try {
+      return await put();
+    } finally {
+      this.#underWay--;
+    }
+  }
+
   /**
    * Keeps an event until the next flush; when as many wait as may, flushes first.
    *
@@ -40,11 +52,13 @@ export class DeferredPuts {
   }
 
   /**
-   * Makes everything durable that was added before the call: first the bytes, with one sync, then the events. What fails waits for the next flush.
+   * Makes everything durable that was added before the call: first the bytes, those of puts under way too, with one sync, then the events.
+   * What fails waits for the next flush. Nothing happens when nothing was deferred.
    *
    * @throws what `sync` and `append` throw
    */
   flush(): Promise<void> {
+    if (this.#waiting.length + this.#underWay === 0 && !this.#running && !this.#next) return Promise.resolve();
     this.#next ??= this.#begin(this.#running ?? Promise.resolve());
     return this.#next;
   }
@@ -70,8 +84,7 @@ export class DeferredPuts {
 
   async #flush(): Promise<void> {
     const count = this.#waiting.length;
-    if (count === 0) return;
-    await this.sync();
+    if (count + this.#underWay > 0) await this.sync();
     const events = this.#waiting.splice(0, count);
     const outcomes = await Promise.allSettled(events.map((event) => this.append(event))); // they share commits
     this.#waiting.unshift(...events.filter((_, index) => outcomes[index]?.status === 'rejected'));

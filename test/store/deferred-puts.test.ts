@@ -142,6 +142,44 @@ t.test('deleting comes after what was deferred before', async (t) => {
   }
 });
 
+t.test('other events wait for deferred bytes that they may be about', async (t) => {
+  const order: string[] = [];
+  let crossing: (() => Promise<unknown>) | undefined;
+  const store = await altered(t, (plane, log) => {
+    const [ingest, sync] = [plane.ingestStream.bind(plane), plane.sync.bind(plane)];
+    const append = log.append.bind(log);
+    plane.ingestStream = async (source, hints) => {
+      const result = await ingest(source, hints);
+      const cross = crossing;
+      crossing = undefined;
+      await cross?.(); // between the data plane’s commit and the event
+      return result;
+    };
+    plane.sync = () => {
+      order.push('sync');
+      return sync();
+    };
+    log.append = (events) => {
+      order.push(...events.map(({ kind }) => kind));
+      return append(events);
+    };
+  });
+  t.teardown(() => store.close());
+  const bytes = randomBytes(1000);
+  const { blake3 } = await store.put(bytes);
+  await store.verify(blake3);
+  t.same(order.splice(0), ['object.ingested', 'object.verified']);
+  crossing = async () => {
+    await store.delete(blake3);
+    await store.put(bytes, DEFERRED);
+  };
+  await store.put(bytes); // its copy was deleted: what is there is the deferred one
+  t.same(order.splice(0), ['object.tombstoned', 'object.deleted', 'sync', 'object.ingested', 'object.ingested']);
+  crossing = () => store.verify(blake3);
+  await store.put(bytes, DEFERRED);
+  t.same(order.splice(0), ['sync', 'object.verified'], 'of a put under way too');
+});
+
 t.test('closing syncs', async (t) => {
   const path = await folder(t);
   const store = await openStore({ path, actor: 'test' });

@@ -1,6 +1,6 @@
 /**
  * Power cuts, one after the other: a store on a file system of its own, whose disk is copied at a random instant while objects are put
- * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry. Run by power-cut.test.ts in a mount
+ * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry, and so is whatever its log names. Run by power-cut.test.ts in a mount
  * namespace of its own, so that nothing stays mounted however this ends.
  *
  * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
@@ -78,7 +78,7 @@ async function viewsDiffer(store: Store): Promise<boolean> {
   return !isDeepStrictEqual(await allObjects(store), before);
 }
 
-/** Opens what the power cut left and looks for each acknowledged object. */
+/** Opens what the power cut left and looks for each acknowledged object, and for each that an event names. */
 async function examine(acknowledged: readonly string[], result: PowerCuts): Promise<void> {
   let store: Store;
   try {
@@ -88,7 +88,8 @@ async function examine(acknowledged: readonly string[], result: PowerCuts): Prom
     result.lost.push(...acknowledged); // nothing can be read at all
     return;
   }
-  for (const address of acknowledged) {
+  const named = (await allObjects(store)).filter(({ state }) => state === 'live').map(({ blake3 }) => blake3);
+  for (const address of new Set([...acknowledged, ...named])) {
     const status = await store.verify(address).then(
       (found) => found.status,
       (error: Error) => error.message,

@@ -1,7 +1,7 @@
 /**
  * Power cuts, one after the other: a store on a file system of its own, whose disk is copied at a random instant while objects are put
- * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry, and so is whatever its log names. Run by power-cut.test.ts in a mount
- * namespace of its own, so that nothing stays mounted however this ends.
+ * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry, and whatever its log names is whole.
+ * Run by power-cut.test.ts in a mount namespace of its own, so that nothing stays mounted however this ends.
  *
  * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
  *

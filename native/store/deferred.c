@@ -49,6 +49,7 @@ void as_deferred_close(as_store *store) {
 /* As as_deferred_settle, the mutex being held. */
 static int settle(as_store *store) {
   struct as_deferred *deferred = store->deferred;
+  int before = deferred->lost;
   if (deferred->count) {
     as_publish(store, deferred->waiting, deferred->count);
   }
@@ -56,7 +57,7 @@ static int settle(as_store *store) {
     deferred->lost = deferred->lost ? deferred->lost : deferred->waiting[i].status;
   }
   discard_all(store);
-  return deferred->lost ? as_store_fail(store, deferred->lost, "sync", "objects") : 0;
+  return before ? as_fail_because(before, "sync", store->path, "failed before: what waited for it is not stored") : deferred->lost;
 }
 
 int as_deferred_add(as_store *store, const as_publication *object) {

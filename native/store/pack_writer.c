@@ -92,13 +92,16 @@ static int drop_tail(as_store *store) {
 
 int as_pack_settle(as_store *store) {
   as_pack_writer *writer = &store->packs->writer;
-  if (!writer->lost && writer->settled < writer->end) {
-    writer->lost = as_io_sync_data(store->io, writer->fd);
-  }
   if (writer->lost) {
-    return as_store_fail(store, writer->lost, "fdatasync", "packs");
+    return as_fail_because(writer->lost, "fdatasync", store->path, "failed before, and only opening the store again tells what was lost");
   }
-  writer->settled = writer->end;
+  if (writer->settled < writer->end) {
+    writer->lost = as_io_sync_data(store->io, writer->fd);
+    if (writer->lost) {
+      return as_store_fail(store, writer->lost, "fdatasync", "packs");
+    }
+    writer->settled = writer->end;
+  }
   return 0;
 }
 

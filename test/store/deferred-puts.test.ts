@@ -1,5 +1,6 @@
 /** Deferred puts: nothing is found and nothing is in the log before a sync, everything after it, and never an event before its bytes. */
 
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { type ClosableDataPlane, openInproc } from '../../lib/dataplane/inproc/index.js';
+import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { ArtifactStoreError } from '../../lib/errors.js';
 import { objectIngested } from '../../lib/events/kinds.js';
 import type { EventLog, NewEvent } from '../../lib/events/log.js';
@@ -178,6 +180,31 @@ t.test('other events wait for deferred bytes that they may be about', async (t) 
   crossing = () => store.verify(blake3);
   await store.put(bytes, DEFERRED);
   t.same(order.splice(0), ['sync', 'object.verified'], 'of a put under way too');
+});
+
+t.test('a full disk', async (t) => {
+  const path = await folder(t);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', path], { stdio: 'ignore' });
+  } catch {
+    t.comment('this user may not mount a tmpfs: left out');
+    return;
+  }
+  t.teardown(() => execFileSync('umount', [path]));
+  const reserve = join(path, 'reserve');
+  await writeFile(reserve, randomBytes(4_000_000));
+  const store = await openStore({ path: join(path, 'store') });
+  const taken: ContentAddress[] = [];
+  const fill = async (): Promise<never> => {
+    for (;;) taken.push((await store.put(randomBytes(100_000), DEFERRED)).blake3);
+  };
+  await t.rejects(fill(), { code: 'AS_ERR_NO_SPACE' });
+  await rm(reserve);
+  await store.sync();
+  t.ok(taken.length > 10, `${taken.length} objects were taken`);
+  for (const address of taken) t.equal((await (await store.get(address)).bytes()).byteLength, 100_000);
+  t.match(await store.usage(), { objects: taken.length });
+  await store.close();
 });
 
 t.test('closing syncs', async (t) => {

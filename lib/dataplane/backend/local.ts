@@ -44,7 +44,7 @@ import type { Scheduler } from '../../native/scheduler.js';
 import type { ContentAddress, Durability, IngestHints, ObjectHints } from '../spi.js';
 import { ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
-import { openError, readError, sessionError, sourceError, storeError } from './native-errors.js';
+import { openError, readError, sessionError, sourceError, storeError, syncError } from './native-errors.js';
 
 export interface LocalOptions {
   /** Folder of the data plane's own. */
@@ -179,7 +179,7 @@ export class LocalBackend {
 
   /** Makes everything durable that was deferred. */
   async sync(): Promise<void> {
-    await this.#store(this.scheduler.run<null>([Op.sync, this.store]));
+    await this.scheduler.run<null>([Op.sync, this.store]).catch((error) => Promise.reject(syncError(error, this.path)));
   }
 
   async ingestAbort(ingest: Handle): Promise<void> {

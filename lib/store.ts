@@ -416,15 +416,12 @@ export class Store {
   ): Promise<PutResult | DeferredPutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
-      if (this.#guard.deletedSince(ticket, blake3)) {
-        if (!(await this.#isPresent(blake3))) {
-          throw new ArtifactStoreError(
-            'AS_ERR_CONFLICT',
-            `${blake3} was deleted while it was being stored. Store it again.`,
-            { address: blake3 },
-          );
-        }
-        await this.#deferred.flush(); // what is there may be somebody else’s deferred copy
+      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) {
+        throw new ArtifactStoreError(
+          'AS_ERR_CONFLICT',
+          `${blake3} was deleted while it was being stored. Store it again.`,
+          { address: blake3 },
+        );
       }
       const { size, existed, healed, receipts } = result;
       const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
@@ -442,7 +439,9 @@ export class Store {
     return (await this.#registry.stat(address)) as ObjectRecord; // records are never removed
   }
 
+  /** Whether an object is there, durably: what somebody else has deferred is synced. */
   async #isPresent(address: ContentAddress): Promise<boolean> {
+    await this.#deferred.flush();
     try {
       for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
       return true;

@@ -2,11 +2,10 @@
  * Puts whose durability was deferred: their bytes are in the data plane, their events wait here until the bytes are durable. So no event is
  * ever durable before the bytes it names, and what nobody can find yet nobody misses after a crash.
  *
- * Imports errors, limits and types. Called by lib/store.ts.
+ * Imports limits and types. Called by lib/store.ts.
  */
 
 import type { IngestResult } from '../dataplane/spi.js';
-import { ArtifactStoreError } from '../errors.js';
 import type { NewEvent } from '../events/log.js';
 import { DEFERRED_PUTS_MAX } from '../limits.js';
 
@@ -19,7 +18,8 @@ export class DeferredPuts {
   #running: Promise<void> | undefined;
   /** The one behind it, which everybody shares who asks meanwhile. */
   #next: Promise<void> | undefined;
-  #closed = false;
+  /** Wakes whoever waits for the end of the puts under way. */
+  #idle: (() => void) | undefined;
 
   /**
    * @param sync makes all bytes durable that the data plane has taken in
@@ -36,18 +36,17 @@ export class DeferredPuts {
     try {
       return await put();
     } finally {
-      this.#underWay--;
+      if (--this.#underWay === 0) this.#idle?.();
     }
   }
 
   /**
    * Keeps an event until the next flush; when as many wait as may, flushes first.
    *
-   * @throws what `flush` throws; AS_ERR_CLOSED
+   * @throws what `flush` throws
    */
   async add(event: NewEvent): Promise<void> {
     while (this.#waiting.length >= DEFERRED_PUTS_MAX) await (this.#running ?? this.flush());
-    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
     this.#waiting.push(event);
   }
 
@@ -63,9 +62,13 @@ export class DeferredPuts {
     return this.#next;
   }
 
-  /** Flushes, and takes nothing more. Throws as `flush` does. */
+  /** Waits for the puts under way, then flushes. Nothing may be put afterwards. Throws as `flush` does. */
   async close(): Promise<void> {
-    this.#closed = true;
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
     await this.flush();
   }
 

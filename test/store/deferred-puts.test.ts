@@ -210,8 +210,10 @@ t.test('a full disk', async (t) => {
 t.test('closing syncs', async (t) => {
   const path = await folder(t);
   const store = await openStore({ path, actor: 'test' });
-  const results = await Promise.all([10, 300_000].map((size) => store.put(randomBytes(size), DEFERRED)));
-  await store.close();
+  const puts = [10, 300_000].map((size) => store.put(randomBytes(size), DEFERRED));
+  await puts[0];
+  await store.close(); // also what is under way
+  const results = await Promise.all(puts);
   await t.rejects(store.sync(), { code: 'AS_ERR_CLOSED' });
   const again = await openStore({ path, readOnly: true });
   t.teardown(() => again.close());
@@ -250,5 +252,4 @@ t.test('no more wait than may', async (t) => {
   t.ok(count - appended.length <= DEFERRED_PUTS_MAX, `${count - appended.length} wait`);
   await deferred.close();
   t.equal(appended.length, count);
-  await t.rejects(deferred.add(event(count)), { code: 'AS_ERR_CLOSED' });
 });

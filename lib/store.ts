@@ -177,8 +177,8 @@ export class Store {
    * Stores bytes durably under their digests. Resolves when bytes and event are on disk.
    *
    * With `durability: 'deferred'` it resolves when the bytes have been taken in, and nothing is on disk for certain before `sync` has resolved: until
-   * then the object cannot be found, no event names it, and a crash or a power cut takes it. That makes many puts one after the other as fast
-   * as many at once. After some thousands a put syncs by itself.
+   * then the object cannot be found, no event names it, and a crash or a power cut takes it. That saves each of many puts, one after the other, two
+   * syncs. After some thousands a put syncs by itself.
    *
    * @param source bytes, a stream, or `{ path }`
    * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: not what was expected

@@ -93,7 +93,8 @@ static int drop_tail(as_store *store) {
 int as_pack_settle(as_store *store) {
   as_pack_writer *writer = &store->packs->writer;
   if (writer->lost) {
-    return as_fail_because(writer->lost, "fdatasync", store->path, "failed before, and only opening the store again tells what was lost");
+    return as_fail_because(writer->lost, "fdatasync", store->path,
+                           "failed before, and only opening the store again tells what was lost");
   }
   if (writer->settled < writer->end) {
     writer->lost = as_io_sync_data(store->io, writer->fd);
@@ -410,7 +411,8 @@ static int commit_members(as_store *store, const commit *work) {
       work->members[i]->record.at.segment = writer->id.number;
     }
   }
-  writer->sequence += writer->settled == writer->end; /* commits that wait for the same sync are one to whoever opens after a crash */
+  /* Commits that wait for the same sync share a number: after a crash they are judged as one. */
+  writer->sequence += writer->settled == writer->end;
   uint64_t length = lay_out(work, writer->end);
   fill(writer, work, length);
   as_prewrite_claim(&writer->prewrite, writer->end + length);

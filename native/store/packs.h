@@ -110,8 +110,8 @@ void as_packs_close(as_store *store);
  * the damaged copy; one that is deleted is not found. */
 int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
 
-/* Commits items, together with whatever else waits, and durably unless all of them are deferred; see as_pack_item. What each record needs of the state before
- * is judged in the order of commits:
+/* Commits items, together with whatever else waits, and durably unless all of them are deferred; see as_pack_item. What each
+ * record needs of the state before is judged in the order of commits:
  *   an object      is written unless it is there and whole (`found` says what was)
  *   a deletion     unless nothing is there
  *   a mark         if its `only_at` holds and it changes anything

@@ -9,6 +9,7 @@ export type {
   ByteSource,
   ContentAddress,
   Digest,
+  Durability,
   Receipt,
   Sha256Digest,
   Tier,
@@ -39,6 +40,8 @@ export type { AppendOptions, OpenUploadOptions, UploadInfo, Uploads } from './st
 export {
   type CompactionReport,
   type CompactionWatch,
+  type DeferredPutOptions,
+  type DeferredPutResult,
   type DeleteReport,
   type GetOptions,
   openStore,

@@ -166,6 +166,9 @@ export const PUT_ATTEMPTS_MAX = 3;
 /** Events that a subscription reads at a time: few queries, and 64 MiB for each reader even if all of them are as large as events may be. */
 export const SUBSCRIPTION_PAGE_SIZE = 256;
 
+/** Deferred puts whose events wait for a sync: what a crash takes at most, some 10 MiB of memory, and one commit of the log. */
+export const DEFERRED_PUTS_MAX = 16_384;
+
 /** Milliseconds between two looks at a log that another process writes: soon enough for a person who watches, two questions a second for the database. */
 export const FOLLOW_INTERVAL_MS = 500;
 

@@ -18,6 +18,7 @@ import type {
   ByteRange,
   ByteSource,
   ContentAddress,
+  IngestHints,
   IngestResult,
   VerifyOptions,
   VerifyResult,
@@ -37,6 +38,7 @@ import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
+import { DeferredPuts, settled } from './store/deferred-puts.js';
 import { prepareFolder } from './store/folder.js';
 import {
   type ExplainOptions,
@@ -71,13 +73,24 @@ export interface ActorOption {
 }
 
 /** What accompanies bytes on their way in: expectations, progress, an end, an actor. */
-export interface PutOptions extends Expectation, Watch, ActorOption {}
+export interface PutOptions extends Expectation, Watch, ActorOption {
+  /** `deferred` puts durability off until `sync`: see `DeferredPutOptions`. Default `durable`. */
+  durability?: 'durable';
+}
+
+/** The same for a put that `sync` will make durable, together with others. */
+export interface DeferredPutOptions extends Expectation, Watch, ActorOption {
+  durability: 'deferred';
+}
 
 /** What accompanies many objects on their way in. Progress counts the bytes of files and streams. */
 export interface PutManyOptions extends Watch, ActorOption {}
 
 export type { CompactionReport, CompactionWatch } from './dataplane/inproc/index.js';
 export type { PutResult, PutResults } from './store/put-results.js';
+
+/** What a deferred `put` did. There is no event yet. */
+export type DeferredPutResult = Omit<PutResult, 'event' | 'cbor'>;
 
 export interface GetOptions extends ActorOption {
   /** Only these bytes; absent: all. */
@@ -144,6 +157,7 @@ export class Store {
   readonly #log: EventLog;
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
+  readonly #deferred: DeferredPuts;
   readonly #history: History;
   /** Objects that come over several calls. */
   readonly uploads: Uploads<PutResult>;
@@ -172,10 +186,18 @@ export class Store {
       },
       acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
     });
+    this.#deferred = new DeferredPuts(
+      () => dataPlane.sync(),
+      (event) => log.append([event]),
+    );
   }
 
   /**
    * Stores bytes durably under their digests. Resolves when bytes and event are on disk.
+   *
+   * With `durability: 'deferred'` it resolves when the bytes have been taken in, and nothing is on disk for certain before `sync` has resolved: until
+   * then the object cannot be found, no event names it, and a crash or a power cut takes it. That saves each of many puts, one after the other, two
+   * syncs. After some thousands a put syncs by itself.
    *
    * @param source bytes, a stream, or `{ path }`
    * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: not what was expected
@@ -183,16 +205,29 @@ export class Store {
    * @throws AS_ERR_CONFLICT: deleted by someone else meanwhile (a stream; bytes and files are repeated)
    * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT, and what the stream throws
    */
-  async put(source: PutSource, options: PutOptions = {}): Promise<PutResult> {
+  put(source: PutSource, options: DeferredPutOptions): Promise<DeferredPutResult>;
+  put(source: PutSource, options?: PutOptions): Promise<PutResult>;
+  async put(source: PutSource, options: PutOptions | DeferredPutOptions = {}): Promise<PutResult | DeferredPutResult> {
     this.#requireOpen();
     this.#requireWritable();
-    const hints = hintsOf(options);
+    const { durability } = options;
+    const hints = { ...hintsOf(options), ...(durability && { durability }) };
+    if (durability === 'deferred') return this.#deferred.during(() => this.#put(source, options, hints));
+    return this.#put(source, options, hints);
+  }
+
+  async #put(
+    source: PutSource,
+    options: PutOptions | DeferredPutOptions,
+    hints: IngestHints,
+  ): Promise<PutResult | DeferredPutResult> {
+    const deferred = options.durability === 'deferred';
     const attempts = isRepeatable(source) ? PUT_ATTEMPTS_MAX : 1;
     for (let attempt = 1; ; attempt++) {
       const ticket = this.#guard.begin();
       try {
         const result = await this.#dataPlane.ingestStream(toByteSource(source, options), hints);
-        return await this.#acknowledge(ticket, result, options.actor ?? this.actor);
+        return await this.#acknowledge(ticket, result, options.actor ?? this.actor, deferred);
       } catch (error) {
         if (!isStoreError(error, 'AS_ERR_CONFLICT') || attempt === attempts) throw error;
       } finally {
@@ -226,6 +261,20 @@ export class Store {
       results.replace(index, await this.put(source, { actor }).catch((failure: Error) => failure));
     }
     return results;
+  }
+
+  /**
+   * Makes durable what was put before with `durability: 'deferred'`: first the bytes, then the events, so that it can be found. Costs nothing
+   * when there is nothing to do.
+   *
+   * When the bytes cannot be made durable, some of them may be lost, and no later `sync` succeeds: close the store, open it again and put again what
+   * has not been synced. When only the events cannot, the next `sync` tries again.
+   *
+   * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async sync(): Promise<void> {
+    this.#requireOpen();
+    await this.#deferred.flush();
   }
 
   /**
@@ -316,6 +365,7 @@ export class Store {
     const actor = options.actor ?? this.actor;
     const { blake3 } = await this.#registry.resolve(name);
     return this.#guard.locked(blake3, async () => {
+      await this.#deferred.flush(); // or an event could say later that what is deleted now is there
       const record = await this.#record(blake3);
       requirePresent(record);
       await this.#log.append([objectTombstoned(actor, blake3, options.reason)]);
@@ -404,7 +454,7 @@ export class Store {
     return this.#dataPlane.backendHealth();
   }
 
-  /** Waits for what is under way, then releases the store. Closing twice is allowed. */
+  /** Waits for what is under way, syncs, then releases the store. Closing twice is allowed. Fails as `sync` does, the store being released all the same. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -425,29 +475,42 @@ export class Store {
 
   async #close(): Promise<void> {
     this.#history.close();
-    await this.#dataPlane.close();
-    await this.#log.close();
+    try {
+      await this.#deferred.close();
+    } finally {
+      await this.#dataPlane.close();
+      await this.#log.close();
+    }
   }
 
   /** Stores by `ingest`, once, and writes its event. */
   async #acknowledged(ingest: () => Promise<IngestResult>, actor: string): Promise<PutResult> {
     const ticket = this.#guard.begin();
     try {
-      return await this.#acknowledge(ticket, await ingest(), actor);
+      return (await this.#acknowledge(ticket, await ingest(), actor, false)) as PutResult;
     } finally {
       this.#guard.end(ticket);
     }
   }
 
-  /** Writes the event of an ingest, unless its bytes were deleted meanwhile. */
-  #acknowledge(ticket: IngestTicket, result: IngestResult, actor: string): Promise<PutResult> {
+  /** Writes the event of an ingest, or keeps it for the next sync, unless its bytes were deleted meanwhile. */
+  #acknowledge(
+    ticket: IngestTicket,
+    result: IngestResult,
+    actor: string,
+    deferred: boolean,
+  ): Promise<PutResult | DeferredPutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
       if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) throw deletedMeanwhile(blake3);
-      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
       const { size, existed, healed, receipts } = result;
-      const sha256 = formatSha256(result.sha256);
-      return { blake3, sha256, size, existed, healed, receipts, event, cbor: event.dataBytes };
+      const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
+      if (deferred) {
+        await this.#deferred.add(objectIngested(actor, settled(result), blake3));
+        return stored;
+      }
+      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
+      return { ...stored, event, cbor: event.dataBytes };
     });
   }
 
@@ -456,7 +519,9 @@ export class Store {
     return (await this.#registry.stat(address)) as ObjectRecord; // records are never removed
   }
 
+  /** Whether an object is there, durably: what somebody else has deferred is synced. */
   async #isPresent(address: ContentAddress): Promise<boolean> {
+    await this.#deferred.flush();
     try {
       for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
       return true;
@@ -513,6 +578,7 @@ export class Store {
     actor: string,
   ): Promise<void> {
     const { blake3 } = object;
+    if (result.status === 'intact') await this.#deferred.flush(); // what is intact may be a deferred copy of what was damaged
     const events: NewEvent[] = [objectVerified(actor, blake3, result, digests)];
     if (result.status !== 'intact')
       events.push(objectCorrupted(actor, blake3, wholeIfNone(result.damaged, object), 'verify'));

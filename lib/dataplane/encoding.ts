@@ -15,7 +15,7 @@ const encodedResults = new WeakMap<IngestResult, Encoded>();
 const decodedResults = new WeakMap<Uint8Array, IngestResult>();
 
 const TIERS: readonly string[] = ['hot', 'warm', 'cold'] satisfies Tier[];
-const DURABILITIES: readonly string[] = ['synced', 'replicated'] satisfies Receipt['durability'][];
+const DURABILITIES: readonly string[] = ['synced', 'replicated', 'deferred'] satisfies Receipt['durability'][];
 
 /**
  * An ingest result as canonical CBOR: the map `{blake3, sha256, size, existed, healed, receipts}` of spi.ts. Calls with the same

@@ -11,7 +11,8 @@
  * - Failures are `ArtifactStoreError`s with the codes named here. An error never leaves anything half done that a later
  *   call could see.
  * - All operations may run at the same time, on the same object too.
- * - Bytes are durable before `ingestStream` resolves, and verified before `serveObject` yields them.
+ * - Bytes are durable before `ingestStream` resolves, unless the caller has put that off (`Durability`), and verified before `serveObject`
+ *   yields them.
  */
 
 /** The primary name of an object: `blake3:` and 64 lower-case hex digits. */
@@ -74,9 +75,19 @@ export interface ObjectHints {
   size?: number;
 }
 
+/**
+ * When the bytes of an ingest are durable. `durable`, the default: when it resolves. `deferred`: at the latest when a barrier of the data
+ * plane, asked for later, has resolved (`sync` of ours); one without a barrier takes it for `durable`. It is a hint: the receipts say what was done.
+ *
+ * Until then a power cut or a crash may take the object. It is then absent, or known to be damaged, which counts as absent; it is never
+ * served wrong. Before the barrier too it may be absent for readers (AS_ERR_NOT_FOUND), or be there, as the data plane likes.
+ */
+export type Durability = 'durable' | 'deferred';
+
 /** The hints of an ingest that takes a whole object in one call. */
 export interface IngestHints extends ObjectHints {
   session?: never;
+  durability?: Durability;
 }
 
 /**
@@ -156,8 +167,11 @@ export interface Receipt {
   key: string;
   /** Bytes the object occupies there, outboard included. */
   storedSize: number;
-  /** `synced`: survives a power cut now. `replicated`: a remote store has acknowledged it. */
-  durability: 'synced' | 'replicated';
+  /**
+   * `synced`: survives a power cut now. `replicated`: a remote store has acknowledged it. `deferred`: neither, until the data plane's barrier;
+   * only an ingest that asked for it is told so.
+   */
+  durability: 'synced' | 'replicated' | 'deferred';
 }
 
 /**
@@ -264,7 +278,7 @@ export interface IngestTable {
 export interface DataPlane {
   /**
    * Takes in one object: reads the source to its end, computes both digests over the same bytes in the same pass, and stores them
-   * durably under their content address. Storing bytes that are there already succeeds (`existed`), and replaces a copy known to be damaged (`healed`).
+   * durably (unless `hints.durability` puts that off) under their content address. Storing bytes that are there already succeeds (`existed`), and replaces a copy known to be damaged (`healed`).
    * Nothing is visible before everything holds.
    *
    * With `hints.session` it is one call of an upload session; see `SessionStep`. The session's offset moves on at least every 64 MiB and every
@@ -277,7 +291,7 @@ export interface DataPlane {
    * @throws AS_ERR_CONFLICT: another call is writing to the session
    * @throws AS_ERR_CORRUPT: the session's own files are damaged: it can only be aborted
    * @throws AS_ERR_LIMIT: too many sessions are being written to at once
-   * @throws AS_ERR_INVALID_ARGUMENT: the id, or an offset that no object can have
+   * @throws AS_ERR_INVALID_ARGUMENT: the id, an offset that no object can have, or an unknown durability
    * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the file, for a FileSource
    * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO: the backend
    * @throws whatever the source throws, unchanged

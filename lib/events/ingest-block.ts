@@ -1,11 +1,12 @@
 /**
  * The events of many ingests, written from the columns of their table: the bytes of `objectIngested` for each, without making an object of any.
  *
- * Imports the contract's table, the layout of results, the parts of an envelope, identities and limits. `sqlite-log.ts` commits it.
+ * Imports the contract's table, the layout of results, the parts of an envelope, identities, errors and limits. `sqlite-log.ts` commits it.
  */
 
 import { randomFillSync } from 'node:crypto';
 import { encodeCanonical } from '../cbor/index.js';
+import { ArtifactStoreError } from '../errors.js';
 import { DIGEST_SIZE } from '../limits.js';
 import { encodeActor, prepareEvent, storedEvent } from './envelope.js';
 import {
@@ -40,9 +41,15 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
   readonly #encodedActor: Uint8Array;
   readonly #afterKey: Uint8Array;
 
-  /** @throws AS_ERR_INVALID_ARGUMENT: the actor is empty */
+  /** @throws AS_ERR_INVALID_ARGUMENT: the actor is empty, or the bytes are not durable yet */
   constructor(ingests: Ingests) {
     const { actor, table, indexes } = ingests;
+    if (table.receipt.durability === 'deferred') {
+      throw new ArtifactStoreError(
+        'AS_ERR_INVALID_ARGUMENT',
+        'Events of kind object.ingested were refused: the bytes are not durable yet.',
+      );
+    }
     this.#ingests = ingests;
     this.#encodedActor = encodeActor(actor);
     this.#afterKey = afterKey(table.receipt);

@@ -15,7 +15,7 @@ import { ACCESS_KINDS, type AccessEventData } from './access-kinds.js';
 import type { KindCodecs } from './facts.js';
 import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
-import { OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
+import { isDurable, OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
 import { UPLOAD_KINDS, type UploadEventData } from './upload-kinds.js';
 
 /** Kind → facts. */
@@ -42,12 +42,14 @@ export class CheckedEvent implements NewEvent {
  * An event for an object that was stored.
  *
  * @param address the content address of the result, from who has made it already
+ * @throws AS_ERR_INVALID_ARGUMENT: a power cut may still take the bytes
  */
 export function objectIngested(
   actor: string,
   result: IngestResult,
   address: ContentAddress = formatBlake3(result.blake3),
 ): NewEvent {
+  if (!isDurable(result)) throw malformed('object.ingested', 'the bytes are not durable yet');
   const written = writeIngestResult(result);
   const data = written === undefined ? encodedIngestResult(result) : new Encoded(written, 'written');
   return new CheckedEvent('object.ingested', actor, address, data);

@@ -11,7 +11,7 @@ import { isRange, isSize, type KindCodecs, members } from './facts.js';
 
 /** Kind → facts. The subject of all of these is the object's content address. */
 export interface ObjectEventData {
-  /** An object was stored, or stored again. The bytes of `data` are those of `encodeIngestResult`. */
+  /** An object was stored, or stored again, durably: no receipt is `deferred`. The bytes of `data` are those of `encodeIngestResult`. */
   'object.ingested': IngestResult;
   /** An object was read in full and its digests computed anew. */
   'object.verified': Pick<VerifyResult, 'status' | 'size' | 'repaired'> & {
@@ -26,10 +26,22 @@ export interface ObjectEventData {
   'object.deleted': DeletionResult;
 }
 
+/** Whether no power cut can take the bytes any more. An event must never outlive them. */
+export function isDurable({ receipts }: IngestResult): boolean {
+  return receipts.every(({ durability }) => durability !== 'deferred');
+}
+
 const isSubject = (subject: string | null) => subject !== null && isContentAddress(subject);
 
 export const OBJECT_KINDS: KindCodecs<ObjectEventData> = {
-  'object.ingested': { isSubject, write: encodedIngestResult, read: decodeIngestResult },
+  'object.ingested': {
+    isSubject,
+    write: encodedIngestResult,
+    read: (bytes) => {
+      const result = decodeIngestResult(bytes);
+      return isDurable(result) ? result : undefined;
+    },
+  },
   'object.verified': {
     isSubject,
     write: ({ size, status, digests, repaired }) => ({ size, status, ...(digests && { digests }), repaired }),

@@ -32,6 +32,7 @@ export const Op = {
   sessionLook: 23,
   sessionRemove: 24,
   sessionList: 25,
+  sync: 26,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -48,15 +49,25 @@ export type Expectation = [blake3: Uint8Array | null, sha256: Uint8Array | null,
 /** What is expected of each of many ingests; null where nothing is, of one or of all. */
 export type Expectations = (Expectation | null)[] | null;
 
+/** Whether an ingest need not be durable when it ends, but only after `Op.sync`. */
+export type Flag = 0 | 1;
+
 /** One entry of a batch: the code, then its arguments. Plain data, so that it can go to a worker. */
 export type Operation =
   | [typeof Op.open, path: string, flags: number]
-  | [typeof Op.close | typeof Op.health | typeof Op.ingestBegin, store: Handle]
+  | [typeof Op.close | typeof Op.health | typeof Op.ingestBegin | typeof Op.sync, store: Handle]
   | [typeof Op.ingestAppend, ingest: Handle, bytes: Uint8Array]
-  | [typeof Op.ingestCommit, ingest: Handle, ...Expectation]
+  | [typeof Op.ingestCommit, ingest: Handle, ...Expectation, deferred: Flag]
   | [typeof Op.ingestAbort, ingest: Handle]
-  | [typeof Op.ingestMany, store: Handle, bytes: Uint8Array, ends: Uint32Array, expected: Expectations]
-  | [typeof Op.filesMany, store: Handle, paths: (string | Uint8Array)[], most: number, expected: Expectations]
+  | [typeof Op.ingestMany, store: Handle, bytes: Uint8Array, ends: Uint32Array, expected: Expectations, deferred: Flag]
+  | [
+      typeof Op.filesMany,
+      store: Handle,
+      paths: (string | Uint8Array)[],
+      most: number,
+      expected: Expectations,
+      deferred: Flag,
+    ]
   | [typeof Op.filePump, ingest: Handle, most: number]
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
@@ -97,6 +108,8 @@ export interface NativeIngested {
   storedSize: number;
   existed: boolean;
   healed: boolean;
+  /** A power cut may take it until the store has been synced. */
+  deferred: boolean;
 }
 
 /** What many ingests gave, by column. */
@@ -115,7 +128,7 @@ export interface NativeColumns {
 export type NativeCompacted = [next: number, movedSize: number, freedSize: number, removed: number];
 
 /** Bits of `NativeColumns.flags`; the numbers are those of `enum Flag` in many.cc. */
-export const IngestFlag = { existed: 1, healed: 2, other: 4 } as const;
+export const IngestFlag = { existed: 1, healed: 2, other: 4, deferred: 8 } as const;
 
 export interface NativeVerified {
   digests: Uint8Array;

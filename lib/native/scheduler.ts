@@ -34,6 +34,7 @@ const SYNCING: ReadonlySet<number> = new Set([
   Op.sessionLook,
   Op.sessionRemove,
   Op.removeMany,
+  Op.sync,
 ]);
 
 /** An outcome that was an error; the caller knows what it asked for and words the message. */

@@ -180,6 +180,7 @@ Napi::Value ingested(Napi::Env env, const as_ingested &result) {
   object.Set("storedSize", static_cast<double>(result.stored_size));
   object.Set("existed", result.existed != 0);
   object.Set("healed", result.healed != 0);
+  object.Set("deferred", result.deferred != 0);
   return object;
 }
 

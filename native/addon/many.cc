@@ -12,7 +12,7 @@ namespace artifactstore {
 
 namespace {
 
-enum Flag : uint8_t { kExisted = 1, kHealed = 2, kOther = 4 };
+enum Flag : uint8_t { kExisted = 1, kHealed = 2, kOther = 4, kDeferred = 8 };
 
 // The outcomes of all objects, by column. What is not a plain success stands in `others` by its index. Valid in the handle scope it was
 // made in.
@@ -34,7 +34,8 @@ class Columns {
     memcpy(digests_.Data() + index * sizeof(as_digests), &result.digests, sizeof(as_digests));
     sizes_[index] = static_cast<double>(result.size);
     stored_[index] = static_cast<double>(result.stored_size);
-    flags_[index] = static_cast<uint8_t>((result.existed ? kExisted : 0) | (result.healed ? kHealed : 0));
+    flags_[index] = static_cast<uint8_t>((result.existed ? kExisted : 0) | (result.healed ? kHealed : 0) |
+                                         (result.deferred ? kDeferred : 0));
   }
 
   void other(size_t index, Napi::Value value) {
@@ -89,6 +90,7 @@ Napi::Value ingest_many(Napi::Env env, const Arguments &in, Commits &commits) {
   as_span bytes = in.bytes(2);
   std::vector<uint32_t> ends = in.numbers32(3);
   Napi::Value expectations = in.value(4);
+  bool deferred = in.integer(5) != 0;
   uint32_t start = 0;
   for (uint32_t end : ends) {
     if (end < start || end > bytes.size) return failure(env, AS_E_INVALID, "ends are not ascending within the bytes");
@@ -103,6 +105,7 @@ Napi::Value ingest_many(Napi::Env env, const Arguments &in, Commits &commits) {
     if (error) {
       columns->other(i, failure(env, error));
     } else {
+      if (deferred) as_ingest_defer(ingest);
       commits.add(in.handle(1), ingest, expect,
                   [columns, i](int status, const as_ingested &result) { columns->told(i, status, result); });
     }
@@ -116,6 +119,7 @@ Napi::Value files_many(Napi::Env env, const Arguments &in, Commits &commits) {
   Arguments paths = in.list(2);
   size_t most = in.integer(3);
   Napi::Value expectations = in.value(4);
+  bool deferred = in.integer(5) != 0;
   auto columns = std::make_shared<Columns>(env, paths.length());
   for (uint32_t i = 0; i < paths.length(); i++) {
     std::string path = paths.path(i);
@@ -128,6 +132,7 @@ Napi::Value files_many(Napi::Env env, const Arguments &in, Commits &commits) {
     } else if (outcome > 0) {
       columns->other(i, Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1))));
     } else {
+      if (deferred) as_ingest_defer(ingest);
       commits.add(in.handle(1), ingest, expect,
                   [columns, i](int status, const as_ingested &result) { columns->told(i, status, result); });
     }

@@ -45,6 +45,7 @@ enum Code : uint32_t {
   kSessionLook,
   kSessionRemove,
   kSessionList,
+  kSync,
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -145,6 +146,7 @@ Napi::Value ingest_commit(Napi::Env env, const Arguments &in, uint32_t slot, Nap
   Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
   if (!ingest) return stale(env);
   as_expect expect = expectation(in, 2);
+  if (in.integer(5)) as_ingest_defer(ingest.get());
   commits.add(ingest.store(), ingest.take(), expect, [env, slot, outcomes](int status, const as_ingested &result) mutable {
     outcomes.Set(slot, status ? commit_failure(env, status, result) : ingested(env, result));
   });
@@ -313,6 +315,13 @@ Napi::Value session_list(Napi::Env env, const Arguments &in) {
   return error ? failure(env, error) : sessions(env, entries);
 }
 
+Napi::Value store_sync(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  int error = as_store_sync(store.get());
+  return error ? failure(env, error) : env.Null();
+}
+
 // An empty value means: the outcome is set by what the batch gathers.
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
@@ -346,6 +355,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kSessionLook: return session_look(env, Arguments(operation, "sessionLook"));
     case kSessionRemove: return session_remove(env, Arguments(operation, "sessionRemove"));
     case kSessionList: return session_list(env, Arguments(operation, "sessionList"));
+    case kSync: return store_sync(env, Arguments(operation, "sync"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

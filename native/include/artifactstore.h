@@ -288,7 +288,8 @@ enum {
  * AS_E_INVALID (also when ARTIFACTSTORE_IO cannot be met; the detail says why), errno. */
 int as_store_open(const char *path, unsigned flags, as_store **out);
 
-/* Closes the store. Ingests, readers and verifiers of it must be ended first. */
+/* Closes the store. Ingests, readers and verifiers of it must be ended first. What as_ingest_defer has put off is made durable, but nobody
+ * is told when that fails: call as_store_sync before. */
 void as_store_close(as_store *store);
 
 typedef struct as_health {
@@ -318,6 +319,7 @@ typedef struct as_ingested {
   uint64_t stored_size; /* bytes on disk for object and outboard */
   int existed;          /* the same bytes were stored before */
   int healed;           /* a damaged copy was there and has been replaced */
+  int deferred;         /* a power cut may take the object until as_store_sync has returned */
 } as_ingested;
 
 /* Starts taking in a byte stream, in staging: nothing is visible until commit. */
@@ -340,14 +342,23 @@ void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2],
 /* Reads up to `most` further bytes of a file ingest; *taken is 0 at the end of the file. Errors: AS_E_CHANGED, AS_E_SOURCE. */
 int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken);
 
+/* Lets the commit of an ingest end before the object is durable: as_store_sync makes it so. Until then a power cut may take the object, and
+ * leaves it absent or marked damaged. One larger than 256 KiB can be found only when it is durable. After some tens of megabytes the
+ * commit makes everything durable by itself. No effect on an upload session. */
+void as_ingest_defer(as_ingest *ingest);
+
 /* Bytes taken in so far. */
 uint64_t as_ingest_length(const as_ingest *ingest);
 
-/* Makes `count` ingests of one store durable and visible together, as cheaply as one. expects[i] may be NULL.
+/* Makes `count` ingests of one store durable and visible together, as cheaply as one; for those that are deferred, see as_ingest_defer. expects[i] may be NULL.
  * status[i] is what became of ingests[i]; results[i] is set where it is 0, and its digests and size also where it is AS_E_MISMATCH
  * or AS_E_SIZE, to tell what came instead. Every ingest is ended, whatever happened. */
 void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expect *const *expects, size_t count,
                       as_ingested *results, int *status);
+
+/* Makes everything durable that was committed before the call. Costs nothing when it is already. An error means that objects whose
+ * durability was put off may be lost; the store has to be opened again to find out which, and this function fails until then. Any thread, any time. */
+int as_store_sync(as_store *store);
 
 /* Gives up an ingest and leaves nothing behind. */
 void as_ingest_abort(as_ingest *ingest);

@@ -1,26 +1,22 @@
 /*
  * Committing a batch of ingests. All are digested; then the small ones go into a pack with one write and sync, and the
- * large ones are staged, their bytes synced, their names published, their names synced: each stage for the whole batch, so
- * that the syncs, which cost most, are shared. Nothing is acknowledged before they are done.
- * May include: ingest.h, session.h, objects.h, packs.h, durable.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
+ * large ones are staged and published together. Nothing is acknowledged before it is durable, except what is deferred.
+ * May include: ingest.h, session.h, objects.h, packs.h, publish.h, deferred.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
-#include "store/durable.h"
+#include "store/deferred.h"
 #include "store/ingest.h"
 #include "store/objects.h"
 #include "store/outboard.h"
+#include "store/publish.h"
 #include "store/session.h"
 
 enum {
-  SLICE = 256,     /* ingests finished together: bounds open files, and memory to 64 MiB, whatever the caller's batch */
-  /* Staged objects from which on one syncfs replaces a sync each. Measured on ext4, 4 KiB objects: 1.3 to 3 times as
-   * many a second from 8 up, about the same below; and a syncfs also waits for what other programs have written, so it
-   * must be worth it. */
-  SYNCFS_FROM = 8
+  SLICE = 256 /* ingests finished together: bounds open files, and memory to 64 MiB, whatever the caller's batch */
 };
 
 /* One ingest on its way through the stages. */
@@ -29,9 +25,7 @@ typedef struct entry {
   const as_expect *expect; /* may be NULL */
   as_ingested *result;
   int *status;
-  as_staged object;        /* of one that is not packed */
-  as_staged outboard;
-  uint8_t *outboard_bytes; /* of one that is; NULL when it needs none */
+  uint8_t *outboard_bytes; /* of one that is packed; NULL when it needs none */
 } entry;
 
 typedef struct batch {
@@ -136,7 +130,8 @@ static int lay_out_outboard(entry *at) {
 static as_pack_item item_of(const entry *at) {
   as_pack_item item = {.record = {.kind = AS_RECORD_OBJECT, .at = {.size = (uint32_t)at->ingest->length}},
                        .bytes = at->ingest->pending,
-                       .outboard = at->outboard_bytes};
+                       .outboard = at->outboard_bytes,
+                       .deferred = at->ingest->deferred};
   memcpy(item.record.blake3, at->result->digests.blake3, AS_DIGEST_SIZE);
   memcpy(item.record.sha256, at->result->digests.sha256, AS_DIGEST_SIZE);
   return item;
@@ -164,10 +159,11 @@ static void pack_all(batch *work) {
     *owners[i]->status = items[i].status;
     owners[i]->result->existed = !items[i].status && !items[i].written;
     owners[i]->result->healed = !items[i].status && items[i].written && items[i].found == AS_RECORD_DAMAGED;
+    owners[i]->result->deferred = items[i].waiting;
   }
 }
 
-/* ---- staging ---- */
+/* ---- files ---- */
 
 typedef struct file_part {
   const as_io *io;
@@ -179,13 +175,13 @@ static int write_part(void *context, uint64_t position, const uint8_t *bytes, si
   return as_io_write(file->io, file->fd, bytes, size, position);
 }
 
-static int stage_outboard(as_store *store, entry *at) {
+static int stage_outboard(as_store *store, const entry *at, as_staged *outboard) {
   uint8_t root[AS_DIGEST_SIZE];
-  int error = as_staging_create(store, &at->outboard);
+  int error = as_staging_create(store, outboard);
   if (error) {
     return error;
   }
-  file_part file = {store->io, at->outboard.fd};
+  file_part file = {store->io, outboard->fd};
   error = as_outboard_build(&at->ingest->stream->values, at->ingest->length, write_part, &file, root);
   if (error) {
     return as_store_fail(store, error, "write", "staging");
@@ -194,86 +190,67 @@ static int stage_outboard(as_store *store, entry *at) {
 }
 
 /* Stages an object unless it is there already. */
-static int stage(as_store *store, entry *at) {
-  const uint8_t *address = at->result->digests.blake3;
+static int stage(as_store *store, const entry *at, as_publication *out) {
   as_presence presence;
   uint64_t found;
-  as_object_lock(store, address);
-  int error = as_object_look_up(store, address, at->ingest->length, &presence, &found);
-  as_object_unlock(store, address);
+  as_object_lock(store, out->address);
+  int error = as_object_look_up(store, out->address, out->size, &presence, &found);
+  as_object_unlock(store, out->address);
   if (error || presence == AS_OBJECT_PRESENT) {
-    at->result->existed = !error;
+    out->existed = !error;
     return error;
   }
-  error = as_ingest_flush(at->ingest, &at->object);
-  return error ? error : stage_outboard(store, at);
+  error = as_ingest_flush(at->ingest, &out->object);
+  return error ? error : stage_outboard(store, at, &out->outboard);
 }
 
-/* ---- syncing the bytes ---- */
-
-static int sync_one(as_store *store, const entry *at) {
-  int error = as_io_sync_data(store->io, at->object.fd);
-  if (!error && at->outboard.fd >= 0) {
-    error = as_io_sync_data(store->io, at->outboard.fd);
-  }
-  return error ? as_store_fail(store, error, "fdatasync", "staging") : 0;
+static void discard(as_store *store, as_publication *file) {
+  as_staging_discard(store, &file->object);
+  as_staging_discard(store, &file->outboard);
 }
 
-static int is_staged(const entry *at) { return !*at->status && at->object.fd >= 0; }
-
-static void sync_bytes(batch *work) {
-  as_store *store = work->store;
-  size_t staged = 0;
-  for (size_t i = 0; i < work->count; i++) {
-    staged += is_staged(&work->entries[i]);
-  }
-  int error = staged >= SYNCFS_FROM ? as_io_sync_file_system(store->io, store->objects) : -ENOSYS;
-  if (error && error != -ENOSYS) {
-    as_store_fail(store, error, "syncfs", "staging");
-  }
-  for (size_t i = 0; error && i < work->count; i++) {
-    if (is_staged(&work->entries[i])) {
-      *work->entries[i].status = error == -ENOSYS ? sync_one(store, &work->entries[i]) : error;
-    }
-  }
+/* Hands a staged object over to whoever syncs the store. */
+static void defer(as_store *store, const entry *at, const as_publication *file) {
+  int waiting = as_deferred_add(store, file);
+  *at->status = waiting < 0 ? waiting : 0;
+  at->result->deferred = waiting > 0;
 }
 
-/* ---- publishing ---- */
-
-/* Links what is staged. */
+/* Stages what is not packed, and publishes all that is not deferred. */
 static void publish_all(batch *work) {
+  as_store *store = work->store;
+  as_publication files[SLICE];
+  entry *owners[SLICE];
+  size_t count = 0;
   for (size_t i = 0; i < work->count; i++) {
     entry *at = &work->entries[i];
-    if (is_staged(at)) {
-      *at->status = as_object_publish(work->store, at->result->digests.blake3, at->ingest->length, &at->object,
-                                      &at->outboard, &at->result->existed, &at->result->healed);
+    if (*at->status || is_packed(at)) {
+      continue;
+    }
+    as_publication *file = &files[count];
+    *file = (as_publication){.size = at->ingest->length, .object = AS_STAGED_NONE, .outboard = AS_STAGED_NONE};
+    memcpy(file->address, at->result->digests.blake3, AS_DIGEST_SIZE);
+    *at->status = stage(store, at, file);
+    if (*at->status) {
+      discard(store, file);
+    } else if (at->ingest->deferred && !file->existed) {
+      defer(store, at, file);
+    } else {
+      owners[count++] = at;
     }
   }
-}
-
-static void sync_names(batch *work) {
-  uint8_t wanted[AS_FAN_OUT] = {0};
-  int status[AS_FAN_OUT];
-  for (size_t i = 0; i < work->count; i++) {
-    const entry *at = &work->entries[i];
-    if (!*at->status && !is_packed(at)) {
-      wanted[at->result->digests.blake3[0]] = 1;
-    }
-  }
-  as_durable_sync(work->store, wanted, status);
-  for (size_t i = 0; i < work->count; i++) {
-    entry *at = &work->entries[i];
-    if (!*at->status && !is_packed(at)) {
-      *at->status = status[at->result->digests.blake3[0]];
-    }
+  as_publish(store, files, count);
+  for (size_t i = 0; i < count; i++) {
+    *owners[i]->status = files[i].status;
+    owners[i]->result->existed = files[i].existed;
+    owners[i]->result->healed = files[i].healed;
+    discard(store, &files[i]);
   }
 }
 
 static void end_all(batch *work) {
   for (size_t i = 0; i < work->count; i++) {
     entry *at = &work->entries[i];
-    as_staging_discard(work->store, &at->object);
-    as_staging_discard(work->store, &at->outboard);
     free(at->outboard_bytes);
     if (at->ingest->session && !*at->status) {
       as_session_end(at->ingest->session);
@@ -285,14 +262,7 @@ static void end_all(batch *work) {
 static void commit_slice(batch *work) {
   digest_all(work);
   pack_all(work);
-  for (size_t i = 0; i < work->count; i++) {
-    if (!*work->entries[i].status && !is_packed(&work->entries[i])) {
-      *work->entries[i].status = stage(work->store, &work->entries[i]);
-    }
-  }
-  sync_bytes(work);
   publish_all(work);
-  sync_names(work);
   end_all(work);
 }
 
@@ -306,9 +276,7 @@ void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expec
       entries[i] = (entry){.ingest = ingests[start + i],
                            .expect = expects ? expects[start + i] : NULL,
                            .result = &results[start + i],
-                           .status = &status[start + i],
-                           .object = AS_STAGED_NONE,
-                           .outboard = AS_STAGED_NONE};
+                           .status = &status[start + i]};
     }
     commit_slice(&work);
   }

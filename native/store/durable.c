@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Folders from which on one syncfs replaces a sync each; the reasons are those in commit.c. */
+/* Folders from which on one syncfs replaces a sync each; the reasons are those in publish.c. */
 enum { SYNCFS_FROM = 8 };
 
 void as_durable_changed(as_store *store, unsigned folder) {

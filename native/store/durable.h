@@ -2,7 +2,7 @@
  * Which names are known to survive a power cut: what has changed in a directory since its last successful sync. So an
  * object that was there before is acknowledged without a sync when, and only when, its name is known to be durable
  * already.
- * May include: store.h. Called by: objects.c, remove.c, commit.c, store.c.
+ * May include: store.h. Called by: objects.c, remove.c, publish.c, store.c.
  */
 #ifndef AS_STORE_DURABLE_H
 #define AS_STORE_DURABLE_H

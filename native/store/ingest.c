@@ -230,6 +230,8 @@ void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2],
   }
 }
 
+void as_ingest_defer(as_ingest *ingest) { ingest->deferred = !ingest->session; }
+
 uint64_t as_ingest_length(const as_ingest *ingest) { return ingest->length; }
 
 void as_ingest_abort(as_ingest *ingest) {

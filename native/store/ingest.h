@@ -46,6 +46,7 @@ struct as_ingest {
   uint8_t *pending;  /* the last bytes: all while the object may be packed, those not written yet when it cannot be */
   size_t pending_size;
   int borrowed;      /* `pending` belongs to the caller */
+  int deferred;      /* its commit need not be durable */
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
   as_source *source; /* NULL unless a file is read */

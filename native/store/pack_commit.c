@@ -57,6 +57,13 @@ void as_packs_commit(as_store *store, as_pack_item *items, size_t count) {
   }
 }
 
+static int settle(as_store *store, void *context) {
+  (void)context;
+  return as_pack_settle(store);
+}
+
+int as_packs_sync(as_store *store) { return as_packs_exclusively(store, settle, NULL); }
+
 int as_packs_exclusively(as_store *store, int (*work)(as_store *store, void *context), void *context) {
   as_packs *packs = store->packs;
   pthread_mutex_lock(&packs->queue_mutex);

@@ -17,7 +17,8 @@ enum { SALVAGE_WINDOW = 1024 * 1024 /* bytes read at a time, from a segment whos
 
 /* ---- reading a segment ---- */
 
-/* Collects the records of a segment; of its latest commit also by themselves, and what they took the place of. */
+/* Collects the records of a segment; those with the latest sequence number, the last commit and whatever waited for the same
+ * sync, also by themselves, and what they took the place of. */
 typedef struct collection {
   as_table *table;
   as_table latest;
@@ -45,7 +46,7 @@ static int put(as_table *table, const as_entry *entry) {
   return error;
 }
 
-/* A record of the latest commit so far. */
+/* A record with the latest number so far. */
 static int put_latest(collection *into, const as_entry *entry) {
   const as_entry *before = as_table_get(into->table, entry->blake3);
   int first = !as_table_get(&into->latest, entry->blake3);
@@ -123,7 +124,7 @@ static int read_records(as_store *store, uint64_t number, collection *into, as_s
   return error;
 }
 
-/* ---- the commit that a crash may have torn ---- */
+/* ---- the commits that a crash may have torn ---- */
 
 /* Whether the payload at a location is whole, its outboard included. */
 static int payload_whole(as_store *store, const as_entry *entry, uint8_t *buffer, int *whole) {
@@ -143,7 +144,7 @@ static int payload_whole(as_store *store, const as_entry *entry, uint8_t *buffer
   return error == AS_E_CORRUPT || error == -EIO ? 0 : error;
 }
 
-/* What is to be noted of a payload of the last commit that is not whole, as the record that notes it. */
+/* What is to be noted of a payload of the last commits that is not whole, as the record that notes it. */
 static int judge_torn(as_store *store, const collection *found, const as_entry *torn, as_record *out) {
   as_entry before = {.kind = AS_RECORD_DELETED};
   const as_entry *replaced = as_table_get(&found->replaced, torn->blake3);
@@ -158,10 +159,10 @@ static int judge_torn(as_store *store, const collection *found, const as_entry *
   return 0;
 }
 
-/* Checks the payloads of the last commit, while the packs know only of what is in other segments. If it was torn, nobody
- * was told of it: an object that it was to move is still where it was, and any other counts as damaged. If it was whole
- * once, that its bytes are damaged must not be forgotten. So there are marks to be made, *count of them in memory that
- * the caller frees; the table has them as if they were made. */
+/* Checks the payloads of the last commits, while the packs know only of what is in other segments. If they were torn, nobody
+ * was told that they are durable: an object that was to be moved is still where it was, and any other counts as damaged. If
+ * they were whole once, that their bytes are damaged must not be forgotten. So there are marks to be made, *count of them in
+ * memory that the caller frees; the table has them as if they were made. */
 static int check_latest(as_store *store, collection *found, as_record **marks, size_t *count) {
   uint8_t *buffer = malloc(AS_PACK_OBJECT_MAX);
   *count = 0;
@@ -418,6 +419,7 @@ int as_packs_open(as_store *store) {
   as_segments_init(&packs->segments);
   packs->segment_size_max = AS_SEGMENT_SIZE_MAX;
   packs->segment_records_max = AS_SEGMENT_RECORDS_MAX;
+  packs->unsynced_max = AS_UNSYNCED_MAX;
   packs->runs_max = AS_RUNS_MAX;
   as_table_init(&packs->table);
   pthread_rwlock_init(&packs->lock, NULL);

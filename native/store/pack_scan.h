@@ -16,7 +16,7 @@ typedef struct as_scan {
                               without its commit's head, rounded up to AS_PACK_BLOCK: the larger of them; may be beyond
                               the end of a file that was cut off; AS_PACK_BLOCK when there is none */
   uint64_t last_sequence;  /* the largest sequence seen; 0 when there is none */
-  uint64_t last_commit;    /* offset of the commit that has it; of the block of a record that has it, without head */
+  uint64_t last_commit;    /* offset of the first commit that has it; of the block of a record that has it, without head */
   uint64_t damaged;        /* bytes passed over, in whole slots, that were neither zero nor part of a commit, and the
                               slots of commits that are not whole or whose payload is not in the file */
 } as_scan;

@@ -25,6 +25,7 @@ typedef struct commit {
   size_t dependent_count;
   size_t size;     /* bytes it takes at most */
   as_table staged; /* what its members will make known */
+  int deferred;    /* its sync may be put off */
 } commit;
 
 static uint64_t align_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
@@ -89,6 +90,22 @@ static int drop_tail(as_store *store) {
   return error;
 }
 
+int as_pack_settle(as_store *store) {
+  as_pack_writer *writer = &store->packs->writer;
+  if (writer->lost) {
+    return as_fail_because(writer->lost, "fdatasync", store->path,
+                           "failed before, and only opening the store again tells what was lost");
+  }
+  if (writer->settled < writer->end) {
+    writer->lost = as_io_sync_data(store->io, writer->fd);
+    if (writer->lost) {
+      return as_store_fail(store, writer->lost, "fdatasync", "packs");
+    }
+    writer->settled = writer->end;
+  }
+  return 0;
+}
+
 static void start_prewrite(as_pack_writer *writer, uint64_t segment_size_max) {
   as_prewrite_turn(&writer->prewrite, writer->direct, writer->end, segment_size_max);
 }
@@ -103,10 +120,12 @@ int as_pack_writer_init(as_store *store) {
 void as_pack_writer_free(as_store *store) {
   as_pack_writer *writer = &store->packs->writer;
   /* What fails here the next opening does: reading the segment, cutting off what was written ahead. */
-  if (writer->id.number && !writer->spoiled && store->packs->table.count >= AS_SEAL_AT_CLOSE_FROM) {
+  if (writer->id.number && !as_pack_settle(store) && !writer->spoiled &&
+      store->packs->table.count >= AS_SEAL_AT_CLOSE_FROM) {
     as_pack_seal_active(store);
   }
   if (writer->id.number) {
+    writer->end = writer->settled; /* what a sync has lost may still be read from memory, but must not be believed again */
     cut_tail(store);
     close_files(store);
   }
@@ -130,6 +149,7 @@ int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end
     error = error ? as_store_fail(store, error, "fdatasync", "packs") : 0;
   }
   if (!error) {
+    writer->settled = end;
     start_prewrite(writer, store->packs->segment_size_max);
   }
   return error;
@@ -226,8 +246,12 @@ int as_pack_seal_active(as_store *store) {
   as_packs *packs = store->packs;
   as_run run;
   uint64_t last = packs->writer.id.number;
+  int error = as_pack_settle(store); /* an index says what is there, crash or not */
+  if (error) {
+    return error;
+  }
   packs->writer.full = 1; /* if this fails half-way, a later index must still cover every commit */
-  int error = cut_tail(store);
+  error = cut_tail(store);
   error = error ? error : as_pack_seal(store, packs->table_first, last, &packs->table, &run);
   if (error) {
     return error;
@@ -260,7 +284,7 @@ static int start_segment(as_store *store) {
   if (error) {
     return error;
   }
-  writer->end = AS_PACK_BLOCK;
+  writer->end = writer->settled = AS_PACK_BLOCK;
   packs->table_first = packs->table_first ? packs->table_first : id.number;
   start_prewrite(writer, packs->segment_size_max);
   return 0;
@@ -270,8 +294,8 @@ static int start_segment(as_store *store) {
 static int make_room(as_store *store, size_t size, size_t count) {
   as_packs *packs = store->packs;
   as_pack_writer *writer = &packs->writer;
-  int error = 0;
-  if (writer->id.number && writer->spoiled) {
+  int error = writer->lost || writer->spoiled ? as_pack_settle(store) : 0;
+  if (!error && writer->id.number && writer->spoiled) {
     error = drop_tail(store);
     if (!error) {
       writer->spoiled = 0;
@@ -319,7 +343,7 @@ static void put_payload(const as_pack_item *item, uint64_t start, uint8_t *buffe
 }
 
 static void fill(const as_pack_writer *writer, const commit *work, uint64_t length) {
-  as_commit_head head = {writer->sequence + 1, (uint32_t)work->count, length};
+  as_commit_head head = {writer->sequence, (uint32_t)work->count, length};
   uint8_t *buffer = writer->buffer;
   as_commit_head_encode(&writer->id, writer->end, &head, buffer);
   for (size_t i = 0; i < work->count; i++) {
@@ -337,16 +361,19 @@ static void fill(const as_pack_writer *writer, const commit *work, uint64_t leng
   memset(buffer + filled, 0, (size_t)length - filled);
 }
 
-/* Writes the buffer at the end of the segment, durably. */
-static int write_durably(as_store *store, size_t length) {
+/* Writes the buffer at the end of the segment, durably with all before it unless `deferred`. */
+static int write_commit(as_store *store, size_t length, int deferred) {
   as_pack_writer *writer = &store->packs->writer;
-  int error = -EINVAL;
-  if (writer->direct >= 0) {
+  int error = -EINVAL, waited_for = writer->settled < writer->end;
+  if (writer->direct >= 0 && !waited_for && !deferred) { /* it syncs nothing but itself */
     error = as_io_write(store->io, writer->direct, writer->buffer, length, writer->end);
   }
-  if (error == -EINVAL) { /* no direct I/O here, or not at this alignment after a short write */
+  if (error == -EINVAL) { /* or no direct I/O here, or not at this alignment after a short write */
     error = as_io_write(store->io, writer->fd, writer->buffer, length, writer->end);
-    error = error ? error : as_io_sync_data(store->io, writer->fd);
+    if (!error && !deferred) {
+      error = as_io_sync_data(store->io, writer->fd);
+      writer->lost = waited_for ? error : writer->lost;
+    }
   }
   return error ? as_store_fail(store, error, "write", "packs") : 0;
 }
@@ -384,17 +411,21 @@ static int commit_members(as_store *store, const commit *work) {
       work->members[i]->record.at.segment = writer->id.number;
     }
   }
+  /* Commits that wait for the same sync share a number: after a crash they are judged as one. */
+  writer->sequence += writer->settled == writer->end;
   uint64_t length = lay_out(work, writer->end);
   fill(writer, work, length);
   as_prewrite_claim(&writer->prewrite, writer->end + length);
-  writer->sequence++;
-  error = write_durably(store, (size_t)length);
+  error = write_commit(store, (size_t)length, work->deferred);
   if (error) {
     writer->spoiled = 1;
     return error;
   }
   writer->end += length;
-  as_prewrite_committed(&writer->prewrite, writer->end);
+  if (!work->deferred) {
+    writer->settled = writer->end;
+    as_prewrite_committed(&writer->prewrite, writer->end);
+  }
   publish(packs, work);
   return 0;
 }
@@ -494,26 +525,64 @@ static void consider(as_store *store, commit *work, as_pack_item *item) {
   }
 }
 
+/* ---- one turn ---- */
+
+static int are_deferred(const as_pack_group *group) {
+  for (size_t i = 0; i < group->count; i++) {
+    if (!group->items[i].deferred) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* Whether the sync may be put off: nobody waits for it. */
+static int is_deferred(const as_pack_group *groups) {
+  for (; groups; groups = groups->next) {
+    if (!are_deferred(groups)) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* Whether an item's record, or the one that made it unnecessary, waits for a sync. */
+static int is_waiting(const as_pack_writer *writer, const as_pack_item *item) {
+  const as_location *at = item->written ? &item->record.at : &item->previous;
+  int unsynced = at->segment == writer->id.number && at->offset >= writer->settled;
+  return writer->settled < writer->end && (unsynced || at->segment == 0); /* 0: that of another item in this turn */
+}
+
+/* Tells of each item what became of the turn. */
+static void conclude(const as_pack_writer *writer, as_pack_group *groups, int error) {
+  for (as_pack_group *group = groups; group; group = group->next) {
+    for (size_t i = 0; i < group->count; i++) {
+      as_pack_item *item = &group->items[i];
+      item->status = item->status ? item->status : error;
+      item->waiting = !item->status && is_waiting(writer, item);
+    }
+  }
+}
+
 void as_pack_write(as_store *store, as_pack_group *groups) {
   as_pack_writer *writer = &store->packs->writer;
   commit *work = calloc(1, sizeof *work);
   writer->buffer = writer->buffer ? writer->buffer : aligned_alloc(AS_PACK_BLOCK, COMMIT_SIZE_MAX);
   int error = work && writer->buffer ? 0 : as_fail(-ENOMEM, "commit", store->path);
   if (!error) {
+    work->deferred = is_deferred(groups);
     flush(store, work);
-  }
-  for (as_pack_group *group = groups; group; group = group->next) {
-    for (size_t i = 0; i < group->count; i++) {
-      if (error) {
-        group->items[i].status = error;
-      } else {
+    for (as_pack_group *group = groups; group; group = group->next) {
+      for (size_t i = 0; i < group->count; i++) {
         consider(store, work, &group->items[i]);
       }
     }
-  }
-  if (!error) {
     flush(store, work);
     as_table_free(&work->staged);
+    /* Also for those who found what they need there already: it may be waiting. */
+    int settle = !work->deferred || writer->end - writer->settled >= store->packs->unsynced_max;
+    error = settle ? as_pack_settle(store) : 0;
   }
+  conclude(writer, groups, error);
   free(work);
 }

@@ -5,8 +5,9 @@
  * compact.c.
  *
  * Locks, in the order in which they may be taken: the turn to commit (pack_commit.c), `lock`, the mutex of the segments.
- * Files are written by whoever has the turn to commit and by nobody else, so commits are serialised: when one begins, all
- * before it are durable, and after a crash only the last one can be torn.
+ * Files are written by whoever has the turn to commit and by nobody else, so commits are serialised. A commit is synced before
+ * the next one begins, or its sync is put off; then those that follow until a sync has the same sequence number. So
+ * commits with a smaller number than the largest are durable, and after a crash only those with the largest can be torn.
  */
 #ifndef AS_STORE_PACKS_H
 #define AS_STORE_PACKS_H
@@ -24,6 +25,9 @@ enum {
   AS_SEGMENT_SIZE_MAX = 256 * 1024 * 1024,   /* bytes after which a segment is sealed: some hundred files for a store of ten million objects */
   AS_SEGMENT_RECORDS_MAX = 256 * 1024,       /* records after which it is sealed: bounds the table in memory to 40 MiB */
   AS_SEAL_AT_CLOSE_FROM = 4096,              /* records from which on closing seals it, so that opening need not read them */
+  /* Bytes of commits that wait for a sync, after which they get it: opening after a crash reads and digests them again, which
+   * takes some hundredths of a second, and a sync of so much costs little beside writing it. */
+  AS_UNSYNCED_MAX = 32 * 1024 * 1024,
   AS_RUNS_MAX = 16                           /* indexes before they are merged into one: each costs a lookup a memory access */
 };
 
@@ -41,9 +45,12 @@ typedef struct as_pack_writer {
   int fd;                /* buffered, */
   int direct;            /* or O_DIRECT and O_DSYNC, where the file system has both; -1 else */
   uint64_t end;          /* where the next commit goes */
+  uint64_t settled;      /* commits before it are durable; those from there to `end` wait for a sync */
   uint64_t sequence;     /* of the last commit */
   uint64_t last_number;  /* the largest number a segment has had */
   int spoiled;           /* a commit failed half-way: what stands behind `end` is unknown */
+  int lost;              /* the error of a sync that commits had waited for: what of them is on disk can only be found out by
+                            opening the store again, and until then nothing more is committed */
   int full;              /* its index may be a file already, so no commit may follow */
   uint8_t *buffer;       /* one commit */
   as_prewrite prewrite;
@@ -57,9 +64,11 @@ typedef struct as_pack_item {
   const as_location *only_at; /* unless NULL: only if the address is there, at this place, when its turn comes */
   int carry;                  /* a deletion or mark is written again, if it is still what holds for the address */
   int always;                 /* whatever is there: of a mark that opening makes */
+  int deferred;               /* need not be durable when it has been committed: as_packs_sync makes it so */
   int found;                  /* what was there before: an as_record_kind, or 0 */
   as_location previous;       /* where it was */
   int written;                /* the record has been written */
+  int waiting;                /* deferred, and not durable yet */
   int status;                 /* 0 or an error */
 } as_pack_item;
 
@@ -75,6 +84,7 @@ typedef struct as_packs {
   as_segments segments;
   uint64_t segment_size_max; /* the limits of the same names; tests lower them */
   size_t segment_records_max;
+  uint64_t unsynced_max;
   size_t runs_max;
   pthread_rwlock_t lock; /* guards table and runs */
   as_table table;        /* of the segments no run covers */
@@ -100,13 +110,17 @@ void as_packs_close(as_store *store);
  * the damaged copy; one that is deleted is not found. */
 int as_packs_find(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
 
-/* Commits items durably, together with whatever else waits; see as_pack_item. What each record needs of the state before
- * is judged in the order of commits:
+/* Commits items, together with whatever else waits, and durably unless all of them are deferred; see as_pack_item. What each
+ * record needs of the state before is judged in the order of commits:
  *   an object      is written unless it is there and whole (`found` says what was)
  *   a deletion     unless nothing is there
  *   a mark         if its `only_at` holds and it changes anything
  * Any number of threads at once. */
 void as_packs_commit(as_store *store, as_pack_item *items, size_t count);
+
+/* Makes all commits so far durable. Returns 0, or a negative errno: then what had been deferred may not be there when the store is
+ * opened again, and until it is, neither this nor a commit succeeds any more. */
+int as_packs_sync(as_store *store);
 
 /* Runs `work` in a turn of its own, while nobody else commits. Returns its result. */
 int as_packs_exclusively(as_store *store, int (*work)(as_store *store, void *context), void *context);
@@ -161,6 +175,9 @@ int as_packs_newest(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_e
 
 /* The same for whoever has the turn to commit. */
 int as_packs_newest_in_turn(as_store *store, const uint8_t address[AS_DIGEST_SIZE], as_entry *out);
+
+/* as_packs_sync for whoever has the turn to commit. */
+int as_pack_settle(as_store *store);
 
 /* Seals the segment being written, so that commits go on in a new one. Called with the turn to commit. */
 int as_pack_seal_active(as_store *store);

@@ -1,7 +1,7 @@
 /*
  * Removing objects, many for the price of one: the packed ones in one commit and then their space, the others file by file with shared
  * directory syncs.
- * May include: objects.h, durable.h, core/error.h, io/io.h. Called by: users of the core.
+ * May include: objects.h, deferred.h, durable.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "store/deferred.h"
 #include "store/durable.h"
 #include "store/objects.h"
 
@@ -233,6 +234,7 @@ void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t coun
     }
     return;
   }
+  as_deferred_settle(store); /* what waits for its name must not get it after this; on failure it never will */
   remove_packed(&work);
   remove_all_files(&work);
 }

@@ -1,6 +1,6 @@
 /*
  * Files that nobody can see yet: written in staging/, then linked under their final name, whole or not at all.
- * May include: store.h. Called by: store.c, objects.c, ingest.c, commit.c, verifier.c,
+ * May include: store.h. Called by: store.c, objects.c, ingest.c, commit.c, deferred.c, verifier.c,
  * pack_writer.c.
  *
  * Where the file system can, a staged file has no name (O_TMPFILE), so that even kill -9 leaves nothing; elsewhere it

@@ -1,6 +1,6 @@
 /*
  * Opening and closing a store, its health, and the buffers its rooms share.
- * May include: store.h, layout.h, staging.h, packs.h, core/error.h, io/io.h. Called by: users of the core, native/store.
+ * May include: store.h, deferred.h, layout.h, staging.h, packs.h, core/error.h, io/io.h. Called by: users of the core, native/store.
  */
 #include "store/store.h"
 
@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "core/error.h"
+#include "store/deferred.h"
 #include "store/layout.h"
 #include "store/packs.h"
 #include "store/staging.h"
@@ -56,6 +57,7 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
 }
 
 static void dispose(as_store *store) {
+  as_deferred_close(store);
   as_packs_close(store);
   as_io_close(store->io, &store->packs_folder);
   as_io_close(store->io, &store->uploads);
@@ -93,6 +95,7 @@ int as_store_open_on(const as_io *io, const char *path, unsigned flags, as_store
     }
   }
   error = error ? error : as_packs_open(store);
+  error = error ? error : as_deferred_open(store);
   if (error) {
     dispose(store);
     return error;
@@ -109,6 +112,7 @@ int as_store_open(const char *path, unsigned flags, as_store **out) {
 
 void as_store_close(as_store *store) {
   if (store) {
+    as_store_sync(store); /* whoever must know whether it succeeds has called it */
     as_packs_close(store);
     as_layout_release(store);
     dispose(store);

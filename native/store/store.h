@@ -4,7 +4,8 @@
  *
  * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), pack….c and segments.c (small
  * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
- * are known to survive a power cut), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes
+ * are known to survive a power cut), publish.c and deferred.c (large objects on their way to a name, at once or when somebody
+ * syncs), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes
  * in over several calls), reader.c and
  * verifier.c (bytes out).
  */
@@ -34,6 +35,7 @@ typedef struct as_durable {
 } as_durable;
 
 struct as_packs;
+struct as_deferred;
 struct as_segments;
 struct as_session;
 
@@ -47,6 +49,7 @@ struct as_store {
   int packs_folder; /* its packs/ (-1 when a read-only store of format 1 has none), */
   int lock;    /* and its LOCK */
   struct as_packs *packs;
+  struct as_deferred *deferred; /* large objects that wait for a sync */
   int nameless_staging;       /* O_TMPFILE files can be made and linked here */
   atomic_uint_least64_t staging_counter;
   pthread_mutex_t names[AS_NAME_LOCKS]; /* held while the files of one address are looked at or changed as a whole */

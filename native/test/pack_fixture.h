@@ -120,6 +120,8 @@ typedef struct model {
   uint8_t *bytes;
   size_t size, capacity;
   uint64_t sequence; /* of the last commit */
+  uint64_t first_at; /* offset of the first commit that has it */
+  int shares;        /* half of the commits have the number of the one before, as those do that wait for the same sync */
   size_t commits, records;
   uint64_t commit_at[MODEL_COMMITS];
   struct {
@@ -134,6 +136,7 @@ static inline void model_begin(model *segment, uint64_t *random, size_t capacity
   segment->capacity = capacity;
   segment->size = AS_PACK_BLOCK;
   segment->sequence = below(random, 100);
+  segment->first_at = segment->shares = 0;
   segment->commits = segment->records = 0;
   as_segment_head_encode(&segment->id, segment->bytes);
 }
@@ -163,7 +166,10 @@ static inline uint64_t model_commit(model *segment, uint64_t *random, uint32_t c
       segment->commits == MODEL_COMMITS) {
     return 0;
   }
-  segment->sequence += 1 + below(random, 3);
+  if (!segment->shares || !segment->commits || below(random, 2)) {
+    segment->sequence += 1 + below(random, 3);
+    segment->first_at = at;
+  }
   for (uint32_t i = 0; i < count; i++) {
     uint64_t slot = at + (1 + (uint64_t)i) * AS_PACK_SLOT;
     as_record record = model_record(segment, random, payload, (uint32_t)below(random, largest + 1));

@@ -41,30 +41,35 @@ static as_scan scan_expected(uint64_t size) {
   return scan;
 }
 
-static void fill_model(size_t capacity, uint32_t records_most, uint32_t largest) {
+static void fill_model_sharing(int shares, size_t capacity, uint32_t records_most, uint32_t largest) {
   model_begin(&segment, &seed, capacity);
+  segment.shares = shares;
   while (model_commit(&segment, &seed, (uint32_t)below(&seed, records_most + 1), largest)) {
   }
   memset(intact, 1, sizeof intact);
 }
 
+static void fill_model(size_t capacity, uint32_t records_most, uint32_t largest) {
+  fill_model_sharing(0, capacity, records_most, largest);
+}
+
 static void check_untouched(const as_scan *scan) {
   CHECK_INT(scan->end, segment.size);
   CHECK_INT(scan->last_sequence, segment.commits ? segment.sequence : 0);
-  CHECK_INT(scan->last_commit, segment.commits ? segment.commit_at[segment.commits - 1] : 0);
+  CHECK_INT(scan->last_commit, segment.first_at);
   CHECK_INT(scan->damaged, 0);
 }
 
 /* ---- untouched ---- */
 
-static void test_random_segments(void) {
+static void test_random_segments(int shares) {
   static const struct {
     size_t capacity;
     uint32_t records, largest;
   } shapes[] = {{AS_PACK_BLOCK, 0, 0},    {1 << 18, 3, 100},    {1 << 20, 1, 8192},     {1 << 20, 40, 300},
                 {1 << 21, 100, 20000},    {1 << 22, 3, 262144}, {1 << 22, 4096, 64}};
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-    fill_model(shapes[i].capacity, shapes[i].records, shapes[i].largest);
+    fill_model_sharing(shares, shapes[i].capacity, shapes[i].records, shapes[i].largest);
     for (int tail = 0; tail < 2; tail++) { /* as it is, and with preallocated zeros behind it */
       memory_set(segment.bytes, tail ? segment.capacity : segment.size);
       for (memory_rough = 0; memory_rough < 6; memory_rough += 3) {
@@ -412,7 +417,8 @@ static void test_errors(void) {
 }
 
 int main(void) {
-  test_random_segments();
+  test_random_segments(0);
+  test_random_segments(1);
   test_largest_commit();
   test_punched_payloads();
   test_reading_zeros();

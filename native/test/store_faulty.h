@@ -2,7 +2,7 @@
  * An I/O engine that fails on demand and keeps a ledger: what has been written, linked, made or removed and is not
  * durable yet. What may not happen before something is durable is checked as it happens; what may not be acknowledged,
  * by ledger_check. Safe with threads.
- * May include: store_fixture.h. Included by: store_fault_test.c, store_pack_fault_test.c.
+ * May include: store_fixture.h. Included by: store_fault_test.c, store_pack_fault_test.c, store_deferred_test.c.
  */
 #ifndef AS_TEST_STORE_FAULTY_H
 #define AS_TEST_STORE_FAULTY_H

@@ -299,12 +299,15 @@ static inline as_store *open_store(unsigned flags) {
 }
 
 /* Takes in bytes as one append. Returns the commit's status. */
-static inline int try_ingest(as_store *store, const void *bytes, size_t size, const as_expect *expect,
-                             as_ingested *out) {
+static inline int try_ingest_as(as_store *store, const void *bytes, size_t size, const as_expect *expect, int deferred,
+                                as_ingested *out) {
   as_ingest *ingest;
   int status = as_ingest_begin(store, &ingest);
   if (status) {
     return status;
+  }
+  if (deferred) {
+    as_ingest_defer(ingest);
   }
   status = as_ingest_append(ingest, bytes, size);
   if (status) {
@@ -315,11 +318,26 @@ static inline int try_ingest(as_store *store, const void *bytes, size_t size, co
   return status;
 }
 
-static inline as_ingested ingest(as_store *store, const void *bytes, size_t size) {
+static inline int try_ingest(as_store *store, const void *bytes, size_t size, const as_expect *expect,
+                             as_ingested *out) {
+  return try_ingest_as(store, bytes, size, expect, 0, out);
+}
+
+static inline as_ingested ingest_as(as_store *store, const void *bytes, size_t size, int deferred) {
   as_ingested out;
-  int error = try_ingest(store, bytes, size, NULL, &out);
+  int error = try_ingest_as(store, bytes, size, NULL, deferred, &out);
   CHECK(error == 0, "ingest of %zu bytes: %s (%s)", size, as_error_name(error), as_error_detail());
   return out;
+}
+
+static inline as_ingested ingest(as_store *store, const void *bytes, size_t size) {
+  as_ingested out = ingest_as(store, bytes, size, 0);
+  CHECK(!out.deferred, "nobody asked for it");
+  return out;
+}
+
+static inline as_ingested ingest_deferred(as_store *store, const void *bytes, size_t size) {
+  return ingest_as(store, bytes, size, 1);
 }
 
 /* Reads a whole object in steps of `capacity` and compares it with what it should be. Returns 0 or the first error. */

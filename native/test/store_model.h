@@ -1,6 +1,7 @@
 /*
  * A model of a store's content for tests: which objects there should be, and whether they are there.
- * May include: store_fixture.h. Included by: store_pack_test.c, store_torn_test.c, store_pack_fault_test.c.
+ * May include: store_fixture.h. Included by: store_pack_test.c, store_torn_test.c, store_pack_fault_test.c,
+ * store_deferred_test.c.
  */
 #ifndef AS_TEST_STORE_MODEL_H
 #define AS_TEST_STORE_MODEL_H

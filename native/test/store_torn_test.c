@@ -1,7 +1,7 @@
 /*
- * The last commit as a power cut may leave it: any of its sectors written, not written, or half written. All that was
- * acknowledged before is whole, and stays so; what the torn commit would have added is never served wrong, is not
- * mistaken for whole by a later opening, and can be stored again.
+ * The last commit, and those that wait for one sync together, as a power cut may leave them: any of their sectors written, not
+ * written, or half written. All that was acknowledged before is whole, and stays so; what the torn commits would have added is
+ * never served wrong, is not mistaken for whole by a later opening, and can be stored again.
  * May include: store_model.h. Run by: CTest.
  */
 #include "store_model.h"
@@ -65,6 +65,23 @@ static void heal_one(as_store *store) {
   last_count = 1;
   last[0] = model_make(earlier[4].size, 4);
   CHECK(ingest(store, last[0].bytes, last[0].size).healed, "marked by begin_store");
+}
+
+/* Commits that nobody waits for: of several slots, with outboards, one that heals. */
+static void put_deferred(as_store *store) {
+  last_count = 12;
+  for (size_t i = 0; i < last_count; i++) {
+    last[i] = i == 7 ? model_make(earlier[4].size, 4) : model_make(i % 5 == 3 ? 20000 : 400 * i + 1, 800 + i);
+    CHECK(ingest_deferred(store, last[i].bytes, last[i].size).deferred, "synced already");
+  }
+}
+
+/* And then one that somebody waits for, which is torn too. */
+static void put_deferred_then_delete(as_store *store) {
+  uint64_t freed;
+  int removed;
+  put_deferred(store);
+  CHECK_INT(as_store_remove(store, last[2].digests.blake3, &removed, &freed), 0);
 }
 
 /* Whole bytes with a damaged outboard move to a new record. They were acknowledged: no tearing may lose them. */
@@ -230,6 +247,8 @@ int main(void) {
   test_torn(delete_one);
   test_torn(heal_one);
   test_torn(repair_one);
+  test_torn(put_deferred);
+  test_torn(put_deferred_then_delete);
   fixture_clean();
   return 0;
 }

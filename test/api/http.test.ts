@@ -5,7 +5,16 @@ import { request as nodeRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { startServer } from '../../lib/api/http/server.js';
-import { type ByteRange, type ByteSource, type ObjectRecord, openStore, toHex } from '../../lib/index.js';
+import {
+  type ByteRange,
+  type ByteSource,
+  type ObjectRecord,
+  openStore,
+  type PutOptions,
+  type PutSource,
+  type Store,
+  toHex,
+} from '../../lib/index.js';
 import { StoredObject } from '../../lib/store/stored-object.js';
 import { damage, RawClient, type Reply, type Service, serve, settled, stagedFiles, until } from './support.js';
 
@@ -400,14 +409,14 @@ t.test('uploads cut short store nothing', async (t) => {
   let taken = 0;
   const outcomes: Promise<unknown>[] = [];
   const put = store.put.bind(store);
-  store.put = (source, options) => {
+  store.put = ((source: PutSource, options?: PutOptions) => {
     const onProgress = (size: number) => {
       taken = size;
     };
     const result = put(source, { ...options, onProgress });
     outcomes.push(result.catch((error) => error.code));
     return result;
-  };
+  }) as Store['put'];
 
   for (const framing of [`Content-Length: ${6 * MIB}`, 'Transfer-Encoding: chunked']) {
     const isChunked = framing.startsWith('T');

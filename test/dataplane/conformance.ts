@@ -37,6 +37,8 @@ export interface Subject {
     close(): Promise<void>;
     /** Flips one bit of the stored byte at `offset`; absent when the backend cannot be reached behind its back. */
     damage?(address: ContentAddress, offset: number): Promise<void>;
+    /** The data plane’s barrier; absent when it has none, and takes `deferred` for `durable`. */
+    sync?(): Promise<void>;
     /** Upload sessions are offered. `reopen` ends the data plane and opens it again with what it kept; absent when it keeps nothing. */
     sessions?: { reopen?(): Promise<DataPlane> };
   }>;
@@ -64,6 +66,7 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('ingest keeps to its hints', (t) => ingestHints(t, opened));
     if (opened.plane.ingestMany === undefined) t.comment('not many objects in one call: their test left out');
     else await t.test('many in one call are what each would be', (t) => ingestManyAtOnce(t, opened));
+    await t.test('ingest takes deferred durability as a hint', (t) => ingestDeferred(t, opened));
     await t.test('a failing source leaves nothing behind', (t) => failingSource(t, opened));
     await t.test('results are plain data', (t) => plainResults(t, opened));
     await t.test('serve gives any range', (t) => serveRanges(t, opened));
@@ -214,6 +217,46 @@ async function ingestHints(t: Test, { plane }: Opened): Promise<void> {
     const held = await plane.ingestStream(stream([bytes]), { blake3: address, sha256: right, size });
     t.equal(held.existed, false);
   }
+}
+
+async function ingestDeferred(t: Test, { plane, sync }: Opened): Promise<void> {
+  const sizes = [0, 100, 20_000, 300_000, 3_500_000];
+  const contents = sizes.map((size) => randomBytes(size));
+  const defer = (bytes: Uint8Array) => plane.ingestStream(stream(pieces(bytes, 200_000)), { durability: 'deferred' });
+  const results = await Promise.all(contents.map(defer));
+  for (const [index, { blake3, sha256: found, receipts }] of results.entries()) {
+    const bytes = contents[index] as Uint8Array;
+    t.equal(formatSha256(found), sha256(bytes));
+    if (sync === undefined)
+      t.notMatch(receipts, [{ durability: 'deferred' }], 'what cannot be synced later is durable now');
+    const before = await readUntilError(plane, formatBlake3(blake3));
+    if (before.error) t.ok(isStoreError(before.error, 'AS_ERR_NOT_FOUND'), 'absent until the barrier, or there');
+    else t.ok(equal(before.got, bytes));
+  }
+  await sync?.();
+  for (const [index, { blake3 }] of results.entries()) {
+    const address = formatBlake3(blake3);
+    t.ok(equal(await read(plane, address), contents[index] as Uint8Array), 'there after the barrier');
+    t.match(await plane.verifyObject(address), { status: 'intact' });
+    const again = await defer(contents[index] as Uint8Array);
+    t.equal(again.existed, true);
+    t.notMatch(again.receipts, [{ durability: 'deferred' }], 'what was there is durable');
+  }
+  for (const size of [100, 300_000]) {
+    const bytes = randomBytes(size);
+    const { blake3 } = await defer(bytes);
+    const durable = await ingest(plane, bytes);
+    t.notMatch(durable.receipts, [{ durability: 'deferred' }], 'whoever asks for durability gets it');
+    t.ok(equal(await read(plane, formatBlake3(blake3)), bytes));
+    const { blake3: deleted } = await defer(randomBytes(size));
+    await plane.deleteObject(formatBlake3(deleted));
+    await sync?.();
+    t.match(await plane.verifyObject(formatBlake3(deleted)), { status: 'missing' }, 'the barrier brings nothing back');
+  }
+  const hints = { durability: 'deferred', size: 4 } as const;
+  await rejects(t, plane.ingestStream(stream([randomBytes(5)]), hints), 'AS_ERR_SIZE_MISMATCH');
+  const unknown = { durability: 'sometime' as 'deferred' };
+  await rejects(t, plane.ingestStream(stream([EMPTY]), unknown), 'AS_ERR_INVALID_ARGUMENT');
 }
 
 async function failingSource(t: Test, { plane }: Opened): Promise<void> {

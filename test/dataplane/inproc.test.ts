@@ -43,6 +43,7 @@ async function openSubject(options: Partial<InprocOptions> = {}) {
   };
   return {
     plane: current,
+    sync: () => current.sync(),
     sessions: { reopen },
     close: async () => {
       await current.close();

@@ -98,6 +98,9 @@ async function manyIngests(t: Test, { open }: LogUnderTest): Promise<void> {
   t.equal(new Set(read.map(({ id }) => id)).size, read.length, 'each has an identity of its own');
   await t.rejects(log.appendIngests({ actor: '', table, indexes }), { code: 'AS_ERR_INVALID_ARGUMENT' });
   t.equal((await log.appendIngests({ actor: 'kit', table, indexes: new Uint32Array(0) })).length, 0);
+  const deferred = new MutableIngestTable(1, { ...table.receipt, durability: 'deferred' });
+  const unsafe = log.appendIngests({ actor: 'kit', table: deferred, indexes: new Uint32Array(1) });
+  await t.rejects(unsafe, { code: 'AS_ERR_INVALID_ARGUMENT' }, 'an event never outlives its bytes');
   t.equal(await log.last(), read.length);
   await log.close();
   await t.rejects(log.appendIngests({ actor: 'kit', table, indexes }), { code: 'AS_ERR_CLOSED' });

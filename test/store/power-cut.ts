@@ -1,12 +1,12 @@
 /**
  * Power cuts, one after the other: a store on a file system of its own, whose disk is copied at a random instant while objects are put
- * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry. Run by power-cut.test.ts in a mount
- * namespace of its own, so that nothing stays mounted however this ends.
+ * into it. Whatever was acknowledged before the copy began is in the copy, whole and in the registry, and whatever its log names is whole.
+ * Run by power-cut.test.ts in a mount namespace of its own, so that nothing stays mounted however this ends.
  *
  * The disk is an image file on an XFS file system, which is in an image file itself: there a reflink copies it in one instant.
  *
- * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about>]. With the last argument, syncs of files
- * whose path contains it are not done. Sends its parent {cuts, acknowledged, lost, differs}.
+ * Usage: power-cut.js <folder> ext4|xfs <cuts> [<lie about> [deferred]]. Syncs of files whose path contains <lie about>, unless it is empty, are
+ * not done. With `deferred` the objects are put so. Sends its parent {cuts, acknowledged, lost, differs}.
  */
 
 import { type ChildProcess, execFileSync } from 'node:child_process';
@@ -30,7 +30,7 @@ export interface PowerCuts {
 }
 
 const CUTS_PER_DISK = 5;
-const [folder = '', kind = '', cuts = '', lieAbout = ''] = process.argv.slice(2);
+const [folder = '', kind = '', cuts = '', lieAbout = '', way = ''] = process.argv.slice(2);
 const outer = join(folder, 'outer');
 const disk = join(outer, 'disk.img');
 const copy = join(outer, 'copy.img');
@@ -65,7 +65,7 @@ function lyingSyncs(): string {
 function startPutting(): ChildProcess {
   const module = fileURLToPath(new URL('./put-forever.js', import.meta.url));
   const env = lieAbout ? { ...process.env, LD_PRELOAD: lyingSyncs(), LIE_ABOUT: lieAbout } : process.env;
-  return spawnUnhooked(process.execPath, [module, join(live, 'store')], {
+  return spawnUnhooked(process.execPath, [module, join(live, 'store'), way], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env,
   });
@@ -78,7 +78,7 @@ async function viewsDiffer(store: Store): Promise<boolean> {
   return !isDeepStrictEqual(await allObjects(store), before);
 }
 
-/** Opens what the power cut left and looks for each acknowledged object. */
+/** Opens what the power cut left and looks for each acknowledged object, and for each that an event names. */
 async function examine(acknowledged: readonly string[], result: PowerCuts): Promise<void> {
   let store: Store;
   try {
@@ -88,7 +88,8 @@ async function examine(acknowledged: readonly string[], result: PowerCuts): Prom
     result.lost.push(...acknowledged); // nothing can be read at all
     return;
   }
-  for (const address of acknowledged) {
+  const named = (await allObjects(store)).filter(({ state }) => state === 'live').map(({ blake3 }) => blake3);
+  for (const address of new Set([...acknowledged, ...named])) {
     const status = await store.verify(address).then(
       (found) => found.status,
       (error: Error) => error.message,

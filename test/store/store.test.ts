@@ -65,6 +65,7 @@ function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>):
   return {
     ingestStream: (source, hints) => plane.ingestStream(source, hints),
     ingestMany: (sources) => plane.ingestMany(sources),
+    sync: () => plane.sync(),
     uploadSessions: () => plane.uploadSessions(),
     serveObject: (address, range) => plane.serveObject(address, range),
     verifyObject: (address) => plane.verifyObject(address),
@@ -538,7 +539,7 @@ t.test('kill -9 in the middle of puts leaves a store that opens and verifies cle
   let path = '';
   for (let round = 0; round < KILLS; round++) {
     path = round % 25 ? path : await folder(t); // each round opens what the ones before have left
-    const child = forkUnhooked(new URL('./put-forever.js', import.meta.url), [path]);
+    const child = forkUnhooked(new URL('./put-forever.js', import.meta.url), [path, round % 2 ? 'deferred' : '']);
     const acknowledged: string[] = [];
     child.on('message', (address) => acknowledged.push(address as string));
     await once(child, 'message');

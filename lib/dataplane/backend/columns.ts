@@ -29,6 +29,7 @@ export function ingestOutcome(columns: NativeColumns, index: number): NativeInge
     storedSize: columns.storedSizes[index] ?? 0,
     existed: (flags & IngestFlag.existed) !== 0,
     healed: (flags & IngestFlag.healed) !== 0,
+    deferred: (flags & IngestFlag.deferred) !== 0,
   };
 }
 

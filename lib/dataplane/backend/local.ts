@@ -24,6 +24,7 @@ import {
 import {
   type Expectation,
   type Expectations,
+  type Flag,
   type Handle,
   type NativeColumns,
   type NativeCompacted,
@@ -42,10 +43,10 @@ import {
 } from '../../native/addon.js';
 import { NativeError, type Scheduler } from '../../native/scheduler.js';
 import type { MutableIngestTable } from '../ingest-table.js';
-import type { ContentAddress, ObjectHints } from '../spi.js';
+import type { ContentAddress, Durability, IngestHints, ObjectHints } from '../spi.js';
 import { addToTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
-import { openError, readError, sessionError, sourceError, storeError } from './native-errors.js';
+import { openError, readError, sessionError, sourceError, storeError, syncError } from './native-errors.js';
 
 export interface LocalOptions {
   /** Folder of the data plane's own. */
@@ -66,13 +67,13 @@ export interface ReadStart {
 /** An object in memory, and what is expected of it. */
 export interface Whole {
   bytes: Uint8Array;
-  hints: ObjectHints;
+  hints: IngestHints;
 }
 
 /** A file, and what is expected of it. */
 export interface File {
   path: string | Uint8Array;
-  hints: ObjectHints;
+  hints: IngestHints;
 }
 
 /** Which digests a verification computes. */
@@ -83,20 +84,8 @@ export class LocalBackend {
   readonly #readers = new Set<Handle>();
   /** Memory that workers see too, in which gathered objects go down; as many as were in use at once. */
   readonly #shared: Uint8Array[] = [];
-  readonly #wholes = new Gather<Whole, NativeColumns, NativeIngested | Handle>({
-    countMax: GATHERED_MAX,
-    weightMax: GATHERED_SIZE_MAX,
-    run: (take) => this.#runWholes(take),
-    outcome: ingestOutcome,
-    error: (cause, { hints }) => storeError(cause, this.path, hints),
-  });
-  readonly #files = new Gather<File, NativeColumns, NativeIngested | Handle>({
-    countMax: FILES_GATHERED_MAX,
-    weightMax: Number.POSITIVE_INFINITY,
-    run: (take) => this.#runFiles(take),
-    outcome: ingestOutcome,
-    error: (cause, { path, hints }) => sourceError(cause, path, hints),
-  });
+  readonly #wholes = { durable: this.#gatherWholes('durable'), deferred: this.#gatherWholes('deferred') };
+  readonly #files = { durable: this.#gatherFiles('durable'), deferred: this.#gatherFiles('deferred') };
   readonly #verifications = { both: this.#gatherVerifications('both'), blake3: this.#gatherVerifications('blake3') };
   readonly #removals = new Gather<ContentAddress, NativeRemovedColumns, number[]>({
     countMax: REMOVED_GATHERED_MAX,
@@ -135,11 +124,11 @@ export class LocalBackend {
   }
 
   /** A whole object in memory, which must not change until the answer; shares operation and commit with others that wait. */
-  ingestWhole(bytes: Uint8Array, hints: ObjectHints): Promise<NativeIngested> {
+  ingestWhole(bytes: Uint8Array, hints: IngestHints): Promise<NativeIngested> {
     checkSize(hints);
     // A larger one is copied no more than it must be: alone, it goes down as it is.
     const weight = bytes.byteLength < GATHER_ALONE_SIZE ? bytes.byteLength : Number.POSITIVE_INFINITY;
-    return this.#wholes.add({ bytes, hints }, weight) as Promise<NativeIngested>;
+    return this.#wholes[durabilityOf(hints)].add({ bytes, hints }, weight) as Promise<NativeIngested>;
   }
 
   /** Whole objects in memory, each as with `ingestWhole`, in operations of their own; results and errors go to their places in the table. */
@@ -151,10 +140,20 @@ export class LocalBackend {
         fail(index, storeError(new NativeError(failure as NativeFailure), this.path, (items[index] as Whole).hints));
       }
     };
-    await this.#wholes.runMany(items, weightOf, done, fail);
+    await this.#wholes.durable.runMany(items, weightOf, done, fail);
   }
 
-  async #runWholes(take: () => readonly Whole[]): Promise<NativeColumns> {
+  #gatherWholes(durability: Durability): Gather<Whole, NativeColumns, NativeIngested | Handle> {
+    return new Gather({
+      countMax: GATHERED_MAX,
+      weightMax: GATHERED_SIZE_MAX,
+      run: (take) => this.#runWholes(take, durability),
+      outcome: ingestOutcome,
+      error: (cause, { hints }) => storeError(cause, this.path, hints),
+    });
+  }
+
+  async #runWholes(take: () => readonly Whole[], durability: Durability): Promise<NativeColumns> {
     let shared: Uint8Array | undefined;
     const build = (): Operation => {
       const items = take();
@@ -171,7 +170,7 @@ export class LocalBackend {
         size += item.bytes.byteLength;
         ends[index] = size;
       }
-      return [Op.ingestMany, this.store, bytes, ends, expectations(items)];
+      return [Op.ingestMany, this.store, bytes, ends, expectations(items), flagOf(durability)];
     };
     try {
       return await this.scheduler.run<NativeColumns>({ code: Op.ingestMany, build }, GATHERED_SIZE_MAX);
@@ -188,8 +187,15 @@ export class LocalBackend {
     await this.#store(this.scheduler.run<null>([Op.ingestAppend, ingest, bytes], bytes.byteLength));
   }
 
-  ingestCommit(ingest: Handle, hints: ObjectHints): Promise<NativeIngested> {
-    return this.#store(this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints)]), hints);
+  ingestCommit(ingest: Handle, hints: IngestHints): Promise<NativeIngested> {
+    const deferred = flagOf(durabilityOf(hints));
+    const commit = this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints), deferred]);
+    return this.#store(commit, hints);
+  }
+
+  /** Makes everything durable that was deferred. */
+  async sync(): Promise<void> {
+    await this.scheduler.run<null>([Op.sync, this.store]).catch((error) => Promise.reject(syncError(error, this.path)));
   }
 
   async ingestAbort(ingest: Handle): Promise<void> {
@@ -207,7 +213,7 @@ export class LocalBackend {
   }
 
   sessionCommit(ingest: Handle, id: string, hints: ObjectHints): Promise<NativeIngested> {
-    const commit = this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints)]);
+    const commit = this.scheduler.run<NativeIngested>([Op.ingestCommit, ingest, ...expectation(hints), 0]);
     return this.#session(commit, id, hints);
   }
 
@@ -226,9 +232,9 @@ export class LocalBackend {
   }
 
   /** The first FILE_FIRST_STEP_SIZE bytes of a file: the finished ingest if that was all of it, else a handle for `filePump`. */
-  fileBegin(path: string | Uint8Array, hints: ObjectHints): Promise<NativeIngested | Handle> {
+  fileBegin(path: string | Uint8Array, hints: IngestHints): Promise<NativeIngested | Handle> {
     checkSize(hints);
-    return this.#files.add({ path, hints }, 0);
+    return this.#files[durabilityOf(hints)].add({ path, hints }, 0);
   }
 
   /** The beginnings of files, each as with `fileBegin`, in operations of their own. Gives the handles of those that are longer, by index. */
@@ -246,15 +252,25 @@ export class LocalBackend {
         else fail(index, sourceError(new NativeError(other), path, hints));
       }
     };
-    await this.#files.runMany(items, () => 0, done, fail);
+    await this.#files.durable.runMany(items, () => 0, done, fail);
     return longer;
   }
 
-  #runFiles(take: () => readonly File[]): Promise<NativeColumns> {
+  #gatherFiles(durability: Durability): Gather<File, NativeColumns, NativeIngested | Handle> {
+    return new Gather({
+      countMax: FILES_GATHERED_MAX,
+      weightMax: Number.POSITIVE_INFINITY,
+      run: (take) => this.#runFiles(take, durability),
+      outcome: ingestOutcome,
+      error: (cause, { path, hints }) => sourceError(cause, path, hints),
+    });
+  }
+
+  #runFiles(take: () => readonly File[], durability: Durability): Promise<NativeColumns> {
     const build = (): Operation => {
       const items = take();
       const paths = items.map(({ path }) => path);
-      return [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, expectations(items)];
+      return [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, expectations(items), flagOf(durability)];
     };
     return this.scheduler.run<NativeColumns>({ code: Op.filesMany, build }, BATCH_BYTES_MAX);
   }
@@ -357,6 +373,14 @@ export class LocalBackend {
   #store<T>(outcome: Promise<T>, hints: ObjectHints = {}): Promise<T> {
     return outcome.catch((error) => Promise.reject(storeError(error, this.path, hints)));
   }
+}
+
+function durabilityOf({ durability = 'durable' }: IngestHints): Durability {
+  return durability;
+}
+
+function flagOf(durability: Durability): Flag {
+  return durability === 'deferred' ? 1 : 0;
 }
 
 /** Null when nothing is expected of any of them, which is what most batches are. */

@@ -5,7 +5,7 @@
  */
 
 import { formatBlake3, formatSha256 } from '../../digest-name.js';
-import { ArtifactStoreError } from '../../errors.js';
+import { ArtifactStoreError, isStoreError } from '../../errors.js';
 import { DIGEST_SIZE } from '../../limits.js';
 import type { NativeFailure } from '../../native/addon.js';
 import { NativeError } from '../../native/scheduler.js';
@@ -81,6 +81,17 @@ export function storeError(error: unknown, path: string, hints: ObjectHints): un
         { ...at, errno: failure.name },
       );
   }
+}
+
+/** Making durable what was deferred failed. */
+export function syncError(error: unknown, path: string): unknown {
+  const cause = storeError(error, path, {});
+  if (!isStoreError(cause)) return cause;
+  return new ArtifactStoreError(
+    cause.code,
+    `What was deferred could not be made durable in ${path} (${cause.details.detail}). Close the store, open it again, and store again what has not been synced.`,
+    cause.details,
+  );
 }
 
 /** Taking in the local file `source` failed: on its side or on the store's. */

@@ -76,14 +76,22 @@ export interface UploadSession {
   storedSize: number;
 }
 
-/** The contract's five operations, upkeep that needs no decision, and an end. */
+/** The contract's five operations, a barrier, upkeep that needs no decision, and an end. */
 export interface ClosableDataPlane extends DataPlane {
   ingestMany(sources: readonly ByteSource[]): Promise<IngestTable>;
+  /**
+   * Makes durable whatever was ingested before the call with `durability: 'deferred'`. When it fails, some of that may be lost, and no later
+   * sync succeeds until the data plane has been opened again, which finds out: AS_ERR_IO, AS_ERR_NO_SPACE.
+   */
+  sync(): Promise<void>;
   /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
   compact(watch?: CompactionWatch): Promise<CompactionReport>;
   /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
   uploadSessions(): Promise<UploadSession[]>;
-  /** Waits for ingests, verifications and deletions under way, then releases everything; readers fail with AS_ERR_CLOSED. */
+  /**
+   * Waits for ingests, verifications and deletions under way, syncs, then releases everything; readers fail with AS_ERR_CLOSED. Fails as
+   * `sync` does, everything being released all the same.
+   */
   close(): Promise<void>;
 }
 
@@ -128,6 +136,8 @@ class InprocDataPlane implements ClosableDataPlane {
   readonly #compaction: Compaction;
   /** Upload sessions being written to. */
   #sessions = 0;
+  /** Something has been ingested whose durability was deferred. */
+  #deferred = false;
 
   constructor(
     private readonly backend: LocalBackend,
@@ -152,6 +162,10 @@ class InprocDataPlane implements ClosableDataPlane {
       await ingestMany(this.backend, sources, table, this.#fileLists, (source) => this.#ingestOne(source, {}));
       return table;
     });
+  }
+
+  sync(): Promise<void> {
+    return this.#track(() => this.backend.sync());
   }
 
   uploadSessions(): Promise<UploadSession[]> {
@@ -221,14 +235,20 @@ class InprocDataPlane implements ClosableDataPlane {
         this.#idle = resolve;
       });
     }
-    await this.scheduler.close(() => this.backend.closing());
+    try {
+      if (this.#deferred) await this.backend.sync();
+    } finally {
+      await this.scheduler.close(() => this.backend.closing());
+    }
   }
 
-  async #ingestWhole(source: ByteSource, hints: ObjectHints): Promise<IngestResult> {
+  async #ingestWhole(source: ByteSource, hints: IngestHints): Promise<IngestResult> {
+    checkDurability(hints.durability ?? 'durable');
+    this.#deferred ||= hints.durability === 'deferred';
     return ingestResult(await this.#ingestOne(source, hints));
   }
 
-  #ingestOne(source: ByteSource, hints: ObjectHints): Promise<NativeIngested> {
+  #ingestOne(source: ByteSource, hints: IngestHints): Promise<NativeIngested> {
     return isFileSource(source)
       ? ingestFile(this.backend, source, hints)
       : ingestBytes(this.backend, this.#writeArena, source, hints);
@@ -315,7 +335,9 @@ function ingestResult(native: NativeIngested): IngestResult {
     size: native.size,
     existed: native.existed,
     healed: native.healed,
-    receipts: [{ ...RECEIPT, key: hex, storedSize: native.storedSize }],
+    receipts: [
+      { ...RECEIPT, key: hex, storedSize: native.storedSize, durability: native.deferred ? 'deferred' : 'synced' },
+    ],
   };
 }
 
@@ -338,6 +360,15 @@ function verifyResult(native: NativeVerified, computed: VerifyDigests): VerifyRe
     damaged: damaged.map(([start, end]) => ({ start, end })),
     repaired,
   };
+}
+
+function checkDurability(durability: string): void {
+  if (durability === 'durable' || durability === 'deferred') return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `An object cannot be stored with durability "${durability}": write durable or deferred.`,
+    { durability },
+  );
 }
 
 function checkDigests(digests: string): void {

@@ -9,7 +9,7 @@ import { ArtifactStoreError } from '../../errors.js';
 import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE, SLAB_SIZE, STREAM_HELD_MAX } from '../../limits.js';
 import type { Handle, NativeIngested } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
-import { type ByteSource, type FileSource, isBytesSource, type ObjectHints } from '../spi.js';
+import { type ByteSource, type FileSource, type IngestHints, isBytesSource } from '../spi.js';
 import type { Arena, Slab } from './arena.js';
 
 /** Reads a stream to its end and stores it. */
@@ -17,7 +17,7 @@ export async function ingestBytes(
   backend: LocalBackend,
   arena: Arena,
   source: ByteSource,
-  hints: ObjectHints,
+  hints: IngestHints,
 ): Promise<NativeIngested> {
   if (isBytesSource(source) && source.bytes.byteLength <= SLAB_SIZE) return backend.ingestWhole(source.bytes, hints);
   const held = new HeldBytes();
@@ -61,7 +61,7 @@ class HeldBytes {
 export async function ingestFile(
   backend: LocalBackend,
   source: FileSource,
-  hints: ObjectHints,
+  hints: IngestHints,
 ): Promise<NativeIngested> {
   refuseAborted(source);
   const first = await backend.fileBegin(source.path, hints);
@@ -74,7 +74,7 @@ export async function ingestFile(
 export async function finishFile(
   backend: LocalBackend,
   source: FileSource,
-  hints: ObjectHints,
+  hints: IngestHints,
   first: Handle,
 ): Promise<NativeIngested> {
   let committed = false;
@@ -109,7 +109,7 @@ export class StreamIngest {
   constructor(
     private readonly backend: LocalBackend,
     private readonly arena: Arena,
-    private readonly hints: ObjectHints,
+    private readonly hints: IngestHints,
     ingest?: Handle,
   ) {
     this.#ingest = ingest;

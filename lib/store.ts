@@ -24,12 +24,14 @@ import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import { PUT_ATTEMPTS_MAX } from './limits.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
+import { createPackageRegistry } from './registry/sqlite-packages.js';
 import { createRegistry } from './registry/sqlite-registry.js';
 import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { prepareFolder } from './store/folder.js';
+import { Packages } from './store/packages.js';
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
@@ -137,6 +139,8 @@ export class Store {
   readonly #log: EventLog;
   readonly #registry: Registry;
   readonly #guard = new AddressGuard();
+  /** Packages: directories under names. */
+  readonly packages: Packages;
   /** Wakes those who wait for events, so that closing ends them. */
   readonly #followers = new Set<() => void>();
   #closed: Promise<void> | undefined;
@@ -153,6 +157,20 @@ export class Store {
     this.#dataPlane = dataPlane;
     this.#log = log;
     this.#registry = createRegistry(log.reader);
+    this.packages = new Packages({
+      path,
+      actor,
+      dataPlane,
+      log,
+      registry: createPackageRegistry(log.reader),
+      guard: this.#guard,
+      get: (name, options) => this.get(name, options),
+      requireOpen: () => this.#requireOpen(),
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
+    });
   }
 
   /**

@@ -21,6 +21,7 @@ import type { StoredEvent } from '../events/log.js';
 import { HEAD_SIZE } from '../events/log-index.js';
 import { type Changes, PackedChanges, type View } from '../events/view.js';
 import { DIGEST_SIZE } from '../limits.js';
+import { packagesView } from './packages-view.js';
 import type { ObjectState } from './registry.js';
 import { verifications } from './verifications.js';
 
@@ -162,7 +163,7 @@ const objects: View = {
 };
 
 /** The views that the registry needs. */
-export const registryViews: readonly View[] = [objects, verifications];
+export const registryViews: readonly View[] = [objects, verifications, packagesView];
 
 function project(events: readonly StoredEvent[]): Changes | PackedChanges {
   const changes = new Map<string, Change>();

@@ -6,14 +6,14 @@
  */
 
 import type { ContentAddress } from '../dataplane/spi.js';
+import { KeyLocks } from './key-locks.js';
 
 /** One ingest under way. */
 export interface IngestTicket {
   readonly begun: number;
 }
 
-export class AddressGuard {
-  readonly #locks = new Map<ContentAddress, Promise<void>>();
+export class AddressGuard extends KeyLocks<ContentAddress> {
   /** Ingests under way. */
   #ingests = 0;
   /** When each address was last deleted, in deletions counted; kept only while an ingest is old enough to care. */
@@ -39,17 +39,5 @@ export class AddressGuard {
   /** Whether bytes at `address` were deleted since the ingest began; ask under the lock of the address. */
   deletedSince(ticket: IngestTicket, address: ContentAddress): boolean {
     return (this.#deletions.get(address) ?? 0) > ticket.begun;
-  }
-
-  /** Runs `work` while nobody else holds `address`, in the order of asking. */
-  locked<T>(address: ContentAddress, work: () => Promise<T>): Promise<T> {
-    const before = this.#locks.get(address);
-    const run = before === undefined ? work() : before.then(work);
-    const release = () => {
-      if (this.#locks.get(address) === settled) this.#locks.delete(address);
-    };
-    const settled: Promise<void> = run.then(release, release);
-    this.#locks.set(address, settled);
-    return run;
   }
 }

@@ -302,12 +302,17 @@ t.test('the bytes of every kind are pinned', async (t) => {
     { start: 0, end: 16_384 },
     { start: 4_294_967_296, end: 4_294_983_680 },
   ];
+  const tools = { namespace: 'acme', name: 'build-tools' };
+  const [manifest, other] = [ingestResult(2).blake3, ingestResult(3).blake3];
   const events: NewEvent[] = [
     kinds.objectIngested('alice', ingestResult(1)),
     kinds.objectVerified('alice', address, { status: 'intact', size: 1001, damaged: [], repaired: true }),
     kinds.objectCorrupted('verifier', address, ranges, 'verify'),
     kinds.objectTombstoned('zoë', address, 'superseded'),
     kinds.objectDeleted('sweeper', address, { deleted: true, freedSize: 4096 }),
+    kinds.packagePublished('alice', { ...tools, version: '1.2.0+linux' }, { manifest, entries: 3, size: 12_345 }),
+    kinds.refMoved('alice', { ...tools, ref: 'latest' }, { from: other, target: manifest, immutable: true }),
+    kinds.refRemoved('bob', { ...tools, ref: 'latest' }, { from: manifest, reason: 'withdrawn' }),
   ];
   const id = '01890a5d-ac96-774b-bcce-b302099a8057';
   const time = 1_688_169_999_510;

@@ -26,7 +26,29 @@ export { formatBlake3, formatSha256, fromHex, isDigest, parseDigest, toHex } fro
 export { ArtifactStoreError, ERROR_CODES, type ErrorCode, type ErrorDetails, isStoreError } from './errors.js';
 export type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 export { describeNative, type NativeDescription, selectKernel } from './kernels.js';
+export type { Difference } from './packages/diff.js';
+export {
+  type DirectoryEntry,
+  decodeManifest,
+  encodeManifest,
+  type FileEntry,
+  type Manifest,
+  type ManifestEntry,
+  type SymlinkEntry,
+} from './packages/manifest.js';
+export type { PackagePath } from './packages/path.js';
+export type { PackagePage, PackageQuery, PackageRecord, RefPage, RefRecord } from './registry/packages.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
+export type {
+  NamespaceUsage,
+  OpenedPackage,
+  Packages,
+  PullOptions,
+  PushOptions,
+  PushResult,
+} from './store/packages.js';
+export type { RefOptions } from './store/publish.js';
+export type { PushProgress } from './store/push.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';

@@ -10,7 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadQuery, StoredEvent } from '../events/log.js';
 import { openEventLog, type SqliteEventLog } from '../events/sqlite-log.js';
 import { FOLLOW_INTERVAL_MS } from '../limits.js';
+import type { PackageRegistry } from '../registry/packages.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
+import { createPackageRegistry } from '../registry/sqlite-packages.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
 import { registryViews } from '../registry/views.js';
 import { prepareFolder } from './folder.js';
@@ -33,6 +35,8 @@ export async function openRegistry(options: { path: string }): Promise<RegistryR
 export class RegistryReader {
   readonly #log: SqliteEventLog;
   readonly #registry: Registry;
+  /** Versions and refs; what files a package has is in its manifest, among the bytes. */
+  readonly packages: PackageRegistry;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -41,6 +45,7 @@ export class RegistryReader {
   ) {
     this.#log = log;
     this.#registry = createRegistry(log.reader);
+    this.packages = createPackageRegistry(log.reader);
   }
 
   /** As `Store.stat`. */

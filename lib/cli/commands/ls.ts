@@ -1,4 +1,4 @@
-/** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service. */
+/** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service; or what is in a package. */
 
 import { Command } from 'commander';
 import type { ObjectRecord, ObjectState } from '../../registry/registry.js';
@@ -6,6 +6,7 @@ import type { RegistryReader } from '../../store/registry-reader.js';
 import { formatSize, formatTime, shortDigest } from '../format.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
+import { listPackage } from './ls-package.js';
 
 interface LsFlags {
   state: ObjectState | 'present' | 'all';
@@ -16,14 +17,21 @@ const STATES = ['present', 'live', 'corrupt', 'tombstoned', 'deleted', 'all'];
 
 export function lsCommand(): Command {
   return new Command('ls')
-    .description('List objects: digest, size, time first stored, state.')
+    .description(
+      'List objects: digest, size, time first stored, state. Or what a package has: kind, size, digest, path.',
+    )
+    .argument('[package]', 'namespace/name@version or namespace/name:ref')
     .addOption(
       option('--state <state>', 'only objects in this state; present: live and corrupt')
         .choices(STATES)
         .default('present'),
     )
     .addOption(option('--digests', 'both digests in full'))
-    .action((flags: LsFlags, command: Command) => runCommand(command, (session) => list(session, flags)));
+    .action((name: string | undefined, flags: LsFlags, command: Command) =>
+      runCommand(command, (session) =>
+        name === undefined ? list(session, flags) : listPackage(session, name, flags.digests === true),
+      ),
+    );
 }
 
 async function list(session: Session, { state, digests }: LsFlags): Promise<void> {

@@ -13,6 +13,17 @@ import { PUSH_STEP_ENTRIES } from '../limits.js';
 import type { DirectoryEntry, SymlinkEntry } from './manifest.js';
 import { pathOfKey, showPackagePath } from './path.js';
 
+/** What tells a file that has changed from one that has not, as far as the file system can. */
+export interface FileStamp {
+  dev: number;
+  ino: number;
+  /** Bytes. */
+  size: number;
+  /** When its bytes, and when anything of it, changed last: milliseconds since 1970, with parts of them. */
+  mtime: number;
+  ctime: number;
+}
+
 /** A regular file that was found; what it holds is still to be read. */
 export interface FoundFile {
   kind: 'file';
@@ -21,8 +32,7 @@ export interface FoundFile {
   file: string | Uint8Array;
   /** Its owner may execute it. */
   executable: boolean;
-  /** Bytes, when it was looked at. */
-  size: number;
+  stamp: FileStamp;
 }
 
 export type Found = FoundFile | SymlinkEntry | DirectoryEntry;
@@ -92,7 +102,9 @@ function look(root: string, key: string, avoid: FolderIdentity): Found | string 
     return { kind: 'symlink', path, target: pathOfKey(target) };
   }
   if (!found.isFile()) throw unfit(place, found);
-  return { kind: 'file', path, file: place, executable: (found.mode & OWNER_MAY_EXECUTE) !== 0, size: found.size };
+  const { dev, ino, size, mtimeMs: mtime, ctimeMs: ctime, mode } = found;
+  const stamp = { dev, ino, size, mtime, ctime };
+  return { kind: 'file', path, file: place, executable: (mode & OWNER_MAY_EXECUTE) !== 0, stamp };
 }
 
 /** Only what looks like the store is asked for its exact identity: numbers of 64 bits cost more. */

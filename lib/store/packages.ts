@@ -24,6 +24,8 @@ import type { StoredObject } from './stored-object.js';
 export interface PushOptions extends RefOptions {
   /** Further refs of the package that point at it from then on. */
   refs?: readonly string[];
+  /** Read every file, also those that have not changed since they were last pushed, by size, times and inode. Default false. */
+  reread?: boolean;
   /** Gives the push up: it fails with AS_ERR_ABORTED and publishes nothing. */
   signal?: AbortSignal;
   /** Told of files and bytes taken in so far. */

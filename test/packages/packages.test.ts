@@ -26,6 +26,9 @@ import type { EventLog, NewEvent } from '../../lib/events/log.js';
 import { SqliteEventLog } from '../../lib/events/sqlite-log.js';
 import { type ContentAddress, openStore, type Store } from '../../lib/index.js';
 import { encodeManifest, type FileEntry, MANIFEST_SCHEMA } from '../../lib/packages/manifest.js';
+import type { FileStamp } from '../../lib/packages/tree.js';
+import type { ObjectKey } from '../../lib/registry/packages.js';
+import { PushCache } from '../../lib/store/push-cache.js';
 import { randomSource } from '../events/random-events.js';
 import { damageStored } from '../support/stored.js';
 import { forkUnhooked } from '../support/unhooked.js';
@@ -98,6 +101,11 @@ function contents(root: string): string[] {
   return seen.sort();
 }
 
+function stampOf(path: string): FileStamp {
+  const { dev, ino, size, mtimeMs, ctimeMs } = lstatSync(path);
+  return { dev, ino, size, mtime: mtimeMs, ctime: ctimeMs };
+}
+
 async function kindsSince(store: Store, after: number): Promise<string[]> {
   return (await store.events({ after })).map(({ kind }) => kind);
 }
@@ -155,6 +163,61 @@ t.test('what is there already is not stored again', async (t) => {
   const restored = await store.packages.push(source, 'acme/tools');
   t.match(restored, { stored: 1, published: false, moved: [] }, 'what was deleted is stored again');
   await store.packages.pull('acme/tools', place('out'));
+});
+
+t.test('what has not changed is not read again, unless asked to', async (t) => {
+  const store = await newStore(t);
+  const source = directory({ one: 'content', other: 'another' });
+  const { manifest } = await store.packages.push(source, 'a/x');
+  const file = join(store.path, 'push-cache');
+  t.notOk(existsSync(file), 'what has just changed may change again unseen');
+  const now = Date.now;
+  t.teardown(() => Object.assign(Date, { now }));
+  Object.assign(Date, { now: () => now() + 10_000 });
+  await store.packages.push(source, 'a/x');
+  Object.assign(Date, { now });
+
+  // Whether a file is read shows when the cache says something else than the file.
+  const cache = await PushCache.open(store.path);
+  const stamp = stampOf(join(source, 'one'));
+  const other = cache.find(stampOf(join(source, 'other'))) as ObjectKey;
+  t.match(cache.find(stamp), { ...digest(Buffer.from('content')), size: 7 });
+  for (const change of [{ dev: -1 }, { ino: -1 }, { size: 8 }, { mtime: 1 }, { ctime: 1 }]) {
+    t.equal(cache.find({ ...stamp, ...change }), undefined, `another ${Object.keys(change)}`);
+  }
+  cache.add(stamp, other, stamp.ctime + 3_999);
+  cache.add(stamp, { ...other, size: 8 }, now() + 10_000);
+  t.match(cache.find(stamp), digest(Buffer.from('content')), 'what may have changed meanwhile is not remembered');
+  cache.add(stamp, other, stamp.ctime + 4_000);
+  await cache.save();
+  const contentOf = async (options = {}) => {
+    await store.packages.push(source, 'a/x', options);
+    return (await store.packages.openFile('a/x', 'one')).text();
+  };
+  t.equal(await contentOf(), 'another', 'not read');
+  t.equal(await contentOf({ reread: true }), 'content', 'asked to');
+  t.equal(await contentOf(), 'another');
+  const kept = readFileSync(file);
+  for (const damaged of [
+    kept.subarray(0, -1),
+    kept.subarray(0, 8),
+    Buffer.alloc(0),
+    Buffer.from(kept).fill(1, 30, 31),
+  ]) {
+    writeFileSync(file, damaged);
+    t.equal(await contentOf(), 'content', 'a damaged cache is as none');
+  }
+  writeFileSync(file, kept);
+  writeFileSync(join(source, 'one'), 'CONTENT');
+  t.equal(await contentOf(), 'CONTENT', 'written to');
+  writeFileSync(join(source, 'one'), 'content');
+
+  await store.delete(formatBlake3(other.blake3));
+  t.match(await store.packages.push(source, 'a/x'), { manifest, stored: 1 }, 'read, because its object is gone');
+  t.same(
+    readdirSync(store.path).filter((name) => name.startsWith('push-cache.')),
+    [],
+  );
 });
 
 t.test('a version never changes, and a ref moves as it may', async (t) => {

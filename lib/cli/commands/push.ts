@@ -14,6 +14,7 @@ export interface RefFlags {
 
 interface PushFlags extends RefFlags {
   ref?: string;
+  reread?: boolean;
 }
 
 export function pushCommand(): Command {
@@ -24,6 +25,9 @@ export function pushCommand(): Command {
     .addOption(option('--ref <names>', 'further refs that point at it from then on, separated by commas'))
     .addOption(immutableOption())
     .addOption(ifRefOption())
+    .addOption(
+      option('--reread', 'read every file, also those whose size, times and inode are as when they were last pushed'),
+    )
     .action((folder: string, name: string, flags: PushFlags, command: Command) =>
       runCommand(command, (session) => push(session, folder, name, flags)),
     );
@@ -48,7 +52,12 @@ export function refOptions({ immutable, ifRef }: RefFlags): Pick<PushOptions, 'i
   };
 }
 
-async function push(session: Session, folder: string, name: string, { ref, ...flags }: PushFlags): Promise<void> {
+async function push(
+  session: Session,
+  folder: string,
+  name: string,
+  { ref, reread, ...flags }: PushFlags,
+): Promise<void> {
   const { output, signal } = session;
   const store = await session.openStore({ create: true });
   const tally: Tally = { label: 'push', count: 0, noun: 'files', size: 0 };
@@ -57,6 +66,7 @@ async function push(session: Session, folder: string, name: string, { ref, ...fl
   const { events, ...pushed } = await store.packages.push(folder, name, {
     ...refOptions(flags),
     ...(ref !== undefined && { refs: ref.split(',').map((one) => one.trim()) }),
+    ...(reread && { reread }),
     signal,
     onProgress: ({ files, size }) => Object.assign(tally, { count: files, size }),
   });

@@ -118,8 +118,9 @@ function readFiles(given: Buffer): Map<string, Remembered> {
   const bytes = new Uint8Array(given); // memory of its own, in which numbers are aligned
   const numbers = new Float64Array(bytes.buffer, 0, end / 8);
   for (let at = HEADER_SIZE; at < end; at += RECORD_SIZE) {
-    const [dev = 0, ino = 0, size = 0, mtime = 0, ctime = 0] = numbers.subarray(at / 8, at / 8 + 5);
-    const stamp = { dev, ino, size, mtime, ctime };
+    const number = (which: number) => numbers[at / 8 + which] as number;
+    const size = number(2);
+    const stamp = { dev: number(0), ino: number(1), size, mtime: number(3), ctime: number(4) };
     const middle = at + STAMP_SIZE + DIGEST_SIZE;
     const [blake3, sha256] = [bytes.subarray(at + STAMP_SIZE, middle), bytes.subarray(middle, at + RECORD_SIZE)];
     files.set(keyOf(stamp), { stamp, blake3, sha256, size });

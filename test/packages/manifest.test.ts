@@ -79,6 +79,22 @@ t.test('one directory has one manifest, in whatever order and form its entries c
   t.end();
 });
 
+t.test('sizes and paths of every length are written as another encoder does', (t) => {
+  const sizes = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const lengths = [1, 23, 24, 255, 256, 4000];
+  const path = (length: number, n: number) =>
+    `${n}`.padEnd(length, 'parts of a path/').replace(/\/$/, '_').slice(0, length);
+  const entries = lengths.flatMap((length, l) =>
+    sizes.map((size, s) => file(path(length, l * 10 + s), { size, ...(s % 2 === 0 && { executable: true }) })),
+  );
+  const encoded = encodeManifest({ entries: entries.filter(({ path }, n) => n % 10 === 0 || String(path).length > 1) });
+  const { entries: decoded } = decodeManifest(encoded);
+  t.ok(decoded.length > 50);
+  const value = { schema: MANIFEST_SCHEMA, entries: decoded };
+  t.ok(Buffer.from(encoded).equals(cborgEncode(value, rfc8949EncodeOptions)));
+  t.end();
+});
+
 t.test('an entry is found by its path', (t) => {
   for (const entry of EVERYTHING.entries) t.equal(findEntry(EVERYTHING, entry.path), entry);
   for (const path of ['', 'bin', 'bin/rum', 'README.md/', 'zzz', 'A', bytes('\xff')])
@@ -200,6 +216,8 @@ t.test('random trees come back, and their manifests are those of any other order
     const { entries: decoded } = decodeManifest(encoded);
     t.equal(decoded.length, entries.length);
     t.same(encodeManifest({ entries: decoded }), encoded, `round ${round}`);
+    const value = { schema: MANIFEST_SCHEMA, entries: decoded };
+    t.ok(Buffer.from(encoded).equals(cborgEncode(value, rfc8949EncodeOptions)), 'cborg');
     const keys = decoded.map(({ path }) => Buffer.from(pathKey(path), 'latin1'));
     t.ok(
       keys.every((key, at) => at === 0 || Buffer.compare(keys[at - 1] as Buffer, key) < 0),

@@ -212,7 +212,7 @@ export const PUSH_STEPS_MAX = 3;
 /** Files of a package that are written at once when it is pulled: reading, checking and writing overlap, and each holds a file open. */
 export const PULL_FILES_MAX = 64;
 
-/** Files that are remembered between pushes: 26 MB on disk. Those pushed longest ago are forgotten first. */
+/** Files that are remembered between pushes: 26 MB on disk. Those remembered longest ago are forgotten first. */
 export const PUSH_CACHE_ENTRIES_MAX = 262_144;
 
 /** Milliseconds without a change before a file's times are trusted: twice the coarsest clock of a file system (FAT, 2 s). */

@@ -26,19 +26,28 @@ const HEADER_SIZE = 16;
 const STAMP_SIZE = 40;
 const RECORD_SIZE = STAMP_SIZE + 2 * DIGEST_SIZE;
 
-interface Remembered extends ObjectKey {
-  stamp: FileStamp;
+/** Records as they are in the file: objects are made only for those that are asked for, and there are tens of thousands. */
+interface Records {
+  bytes: Uint8Array;
+  /** The same memory. */
+  numbers: Float64Array;
+  count: number;
 }
+
+const NONE: Records = { bytes: new Uint8Array(0), numbers: new Float64Array(0), count: 0 };
 
 export class PushCache {
   readonly #path: string;
-  /** By device and inode, those pushed longest ago first. */
-  readonly #files: Map<string, Remembered>;
-  #changed = false;
+  /** What the file holds, those remembered longest ago first. */
+  readonly #known: Records;
+  /** Where the record of an inode is; of two devices with the same one, the later record counts. */
+  readonly #places = new Map<number, number>();
+  readonly #added = new Map<number, { stamp: FileStamp; object: ObjectKey }>();
 
-  private constructor(path: string, files: Map<string, Remembered>) {
+  private constructor(path: string, known: Records) {
     this.#path = path;
-    this.#files = files;
+    this.#known = known;
+    for (let place = 0; place < known.count; place++) this.#places.set(numberAt(known, place, 1), place);
   }
 
   /**
@@ -49,81 +58,86 @@ export class PushCache {
   static async open(store: string): Promise<PushCache> {
     const path = join(store, 'push-cache');
     const bytes = await readFile(path).catch(() => undefined);
-    return new PushCache(path, bytes === undefined ? new Map() : readFiles(bytes));
+    return new PushCache(path, bytes === undefined ? NONE : readRecords(bytes));
   }
 
-  /** What an unchanged file holds; undefined when it has changed, or nothing is known of it. */
-  find(stamp: FileStamp): ObjectKey | undefined {
-    const found = this.#files.get(keyOf(stamp));
-    return found !== undefined && isSame(found.stamp, stamp) ? found : undefined;
+  /** What an unchanged file holds; undefined when it has changed, or nothing was known of it when the cache was opened. */
+  find({ dev, ino, size, mtime, ctime }: FileStamp): ObjectKey | undefined {
+    const known = this.#known;
+    const place = this.#places.get(ino);
+    if (place === undefined) return undefined;
+    const isSame = [dev, ino, size, mtime, ctime].every((number, which) => numberAt(known, place, which) === number);
+    if (!isSame) return undefined;
+    const at = HEADER_SIZE + RECORD_SIZE * place + STAMP_SIZE;
+    const middle = at + DIGEST_SIZE;
+    return {
+      blake3: known.bytes.subarray(at, middle),
+      sha256: known.bytes.subarray(middle, middle + DIGEST_SIZE),
+      size,
+    };
   }
 
   /**
-   * Remembers what a file holds.
+   * Remembers what a file holds, from the next push on.
    *
    * @param stamp as it was before the file was read
    * @param seen when it was looked at: milliseconds since 1970
    */
-  add(stamp: FileStamp, { blake3, sha256, size }: ObjectKey, seen: number): void {
-    if (size !== stamp.size || Math.max(stamp.mtime, stamp.ctime) > seen - PUSH_CACHE_SETTLED_MS) return;
-    const key = keyOf(stamp);
-    this.#files.delete(key);
-    this.#files.set(key, { stamp, blake3, sha256, size });
-    this.#changed = true;
+  add(stamp: FileStamp, object: ObjectKey, seen: number): void {
+    const settled = Math.max(stamp.mtime, stamp.ctime) <= seen - PUSH_CACHE_SETTLED_MS;
+    if (settled && object.size === stamp.size) this.#added.set(stamp.ino, { stamp, object });
   }
 
   /** Writes it down, if anything is new. A failure costs the next push some time, and is none of this one. */
   async save(): Promise<void> {
-    if (!this.#changed) return;
+    if (this.#added.size === 0) return;
     const temporary = `${this.#path}.${randomBytes(6).toString('hex')}`;
     try {
-      await writeFile(temporary, writeFiles([...this.#files.values()].slice(-PUSH_CACHE_ENTRIES_MAX)));
+      await writeFile(temporary, this.#written());
       await rename(temporary, this.#path);
     } catch {
       await rm(temporary, { force: true }).catch(() => undefined);
     }
   }
-}
 
-function keyOf({ dev, ino }: FileStamp): string {
-  return `${dev}:${ino}`;
-}
-
-function isSame(a: FileStamp, b: FileStamp): boolean {
-  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime;
-}
-
-function writeFiles(files: readonly Remembered[]): Buffer {
-  const end = HEADER_SIZE + RECORD_SIZE * files.length;
-  const bytes = Buffer.from(new ArrayBuffer(end + DIGEST_SIZE));
-  MAGIC.copy(bytes);
-  const numbers = new Float64Array(bytes.buffer, 0, end / 8);
-  numbers[1] = files.length;
-  for (const [index, { stamp, blake3, sha256 }] of files.entries()) {
-    const at = HEADER_SIZE + RECORD_SIZE * index;
-    numbers.set([stamp.dev, stamp.ino, stamp.size, stamp.mtime, stamp.ctime], at / 8);
-    bytes.set(blake3, at + STAMP_SIZE);
-    bytes.set(sha256, at + STAMP_SIZE + DIGEST_SIZE);
+  #written(): Uint8Array {
+    const added = [...this.#added.values()].slice(-PUSH_CACHE_ENTRIES_MAX);
+    const kept = [...this.#places].filter(([ino]) => !this.#added.has(ino)).map(([, place]) => place);
+    const room = PUSH_CACHE_ENTRIES_MAX - added.length;
+    const places = kept.slice(Math.max(kept.length - room, 0));
+    const end = HEADER_SIZE + RECORD_SIZE * (places.length + added.length);
+    const bytes = new Uint8Array(end + DIGEST_SIZE);
+    const numbers = new Float64Array(bytes.buffer, 0, end / 8);
+    bytes.set(MAGIC);
+    numbers[1] = places.length + added.length;
+    let at = HEADER_SIZE;
+    for (const place of places) {
+      const from = HEADER_SIZE + RECORD_SIZE * place;
+      bytes.set(this.#known.bytes.subarray(from, from + RECORD_SIZE), at);
+      at += RECORD_SIZE;
+    }
+    for (const { stamp, object } of added) {
+      numbers.set([stamp.dev, stamp.ino, stamp.size, stamp.mtime, stamp.ctime], at / 8);
+      bytes.set(object.blake3, at + STAMP_SIZE);
+      bytes.set(object.sha256, at + STAMP_SIZE + DIGEST_SIZE);
+      at += RECORD_SIZE;
+    }
+    bytes.set(digest(bytes.subarray(0, end)).blake3, end);
+    return bytes;
   }
-  bytes.set(digest(bytes.subarray(0, end)).blake3, end);
-  return bytes;
+}
+
+/** One of the five numbers of a record. */
+function numberAt({ numbers }: Records, place: number, which: number): number {
+  return numbers[(HEADER_SIZE + RECORD_SIZE * place) / 8 + which] as number;
 }
 
 /** What was written; nothing when it is not just that, as after a power cut. */
-function readFiles(given: Buffer): Map<string, Remembered> {
-  const files = new Map<string, Remembered>();
+function readRecords(given: Buffer): Records {
   const end = given.byteLength - DIGEST_SIZE;
-  if (end < HEADER_SIZE || (end - HEADER_SIZE) % RECORD_SIZE !== 0 || !given.subarray(0, 8).equals(MAGIC)) return files;
-  if (Buffer.compare(digest(given.subarray(0, end)).blake3, given.subarray(end)) !== 0) return files;
+  const count = (end - HEADER_SIZE) / RECORD_SIZE;
+  if (!(Number.isInteger(count) && count >= 0) || !given.subarray(0, MAGIC.byteLength).equals(MAGIC)) return NONE;
+  if (Buffer.compare(digest(given.subarray(0, end)).blake3, given.subarray(end)) !== 0) return NONE;
   const bytes = new Uint8Array(given); // memory of its own, in which numbers are aligned
-  const numbers = new Float64Array(bytes.buffer, 0, end / 8);
-  for (let at = HEADER_SIZE; at < end; at += RECORD_SIZE) {
-    const number = (which: number) => numbers[at / 8 + which] as number;
-    const size = number(2);
-    const stamp = { dev: number(0), ino: number(1), size, mtime: number(3), ctime: number(4) };
-    const middle = at + STAMP_SIZE + DIGEST_SIZE;
-    const [blake3, sha256] = [bytes.subarray(at + STAMP_SIZE, middle), bytes.subarray(middle, at + RECORD_SIZE)];
-    files.set(keyOf(stamp), { stamp, blake3, sha256, size });
-  }
-  return files;
+  return { bytes, numbers: new Float64Array(bytes.buffer, 0, end / 8), count };
 }

@@ -1,7 +1,7 @@
 /**
  * Work on one thing at a time: locks by key, held for as long as a promise takes, in the order of asking.
  *
- * Imports nothing. The address guard is one; packages have another for their names.
+ * Imports nothing. publish.ts has one for the names of packages.
  */
 
 export class KeyLocks<Key> {
@@ -17,18 +17,6 @@ export class KeyLocks<Key> {
     };
     const settled: Promise<void> = run.then(release, release);
     this.#locks.set(key, settled);
-    return run;
-  }
-
-  /** Runs `work` while nobody else holds any of `keys`. It is put in line for all of them at once, so no two calls can wait for each other. */
-  lockedAll<T>(keys: readonly Key[], work: () => Promise<T>): Promise<T> {
-    const before = keys.flatMap((key) => this.#locks.get(key) ?? []);
-    const run = before.length === 0 ? work() : Promise.all(before).then(work);
-    const release = () => {
-      for (const key of keys) if (this.#locks.get(key) === settled) this.#locks.delete(key);
-    };
-    const settled: Promise<void> = run.then(release, release);
-    for (const key of keys) this.#locks.set(key, settled);
     return run;
   }
 }

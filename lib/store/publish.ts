@@ -70,7 +70,7 @@ export class Publisher {
     const { target } = naming;
     const refs = refsOf(naming);
     return this.#locked(target, () =>
-      guard.lockedAll(tree.addresses, async () => {
+      guard.lockedAll(async () => {
         if (tree.addresses.some((address) => guard.deletedSince(ticket, address))) return undefined;
         const by = naming.actor ?? actor;
         const { version, event } = await this.#version(tree, target, by);

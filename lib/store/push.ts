@@ -165,7 +165,7 @@ export class TreeIntake {
       if (!result.existed || !distinct.has(address)) distinct.set(address, result);
     }
     const addresses = [...distinct.keys()];
-    return guard.lockedAll(addresses, async () => {
+    return guard.lockedAll(async () => {
       if (addresses.some((address) => guard.deletedSince(this.#ticket, address))) return false;
       const objects = [...distinct.values()];
       const absent = new Set(await registry.absent(objects));

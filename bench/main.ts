@@ -19,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     run: async (args) => (await import('./ingest/command.js')).benchIngest(args),
   },
   events: { usage: '[--rounds <count>] [--objects <count>] [--json]', run: benchEvents },
+  push: { usage: '[--rounds <count>] [--files <count>] [--size <bytes>] [--folder <path>] [--json]', run: benchPush },
   chunk: {
     usage: '[--rounds <count>] [--average <bytes>] [--edits <count>] [--json] [<file or folder> …]',
     run: async (args) => (await import('./chunk.js')).benchChunk(args),
@@ -56,6 +57,28 @@ async function benchEvents(args: string[]): Promise<void> {
     ...(values.objects !== undefined && { objects: positiveInteger('--objects', values.objects) }),
   });
   console.log(values.json ? JSON.stringify(report) : renderEvents(report));
+}
+
+async function benchPush(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'boolean' },
+      rounds: { type: 'string' },
+      files: { type: 'string' },
+      size: { type: 'string' },
+      folder: { type: 'string' },
+    },
+  });
+  const { measurePush, renderPush } = await import('./push.js');
+  const { readSize } = await import('./sizes.js');
+  const report = await measurePush({
+    ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
+    ...(values.files !== undefined && { files: positiveInteger('--files', values.files) }),
+    ...(values.size !== undefined && { fileSize: readSize(values.size) }),
+    ...(values.folder !== undefined && { folder: values.folder }),
+  });
+  console.log(values.json ? JSON.stringify(report) : renderPush(report));
 }
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -30,9 +30,31 @@ export type { EventFilters, ReadQuery, RebuildProgress, StoredEvent } from './ev
 export { type Moment, readAll } from './events/read-all.js';
 export type { Delivery } from './events/subscribe.js';
 export { describeNative, type NativeDescription, selectKernel } from './kernels.js';
+export type { Difference } from './packages/diff.js';
+export {
+  type DirectoryEntry,
+  decodeManifest,
+  encodeManifest,
+  type FileEntry,
+  type Manifest,
+  type ManifestEntry,
+  type SymlinkEntry,
+} from './packages/manifest.js';
+export type { PackagePath } from './packages/path.js';
+export type { PackagePage, PackageQuery, PackageRecord, RefPage, RefRecord } from './registry/packages.js';
 export type { PastRegistry } from './registry/past-registry.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
+export type {
+  NamespaceUsage,
+  OpenedPackage,
+  Packages,
+  PullOptions,
+  PushOptions,
+  PushResult,
+} from './store/packages.js';
+export type { RefOptions } from './store/publish.js';
+export type { PushProgress } from './store/push.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';

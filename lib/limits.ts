@@ -208,3 +208,31 @@ export const HTTP_CLOSE_GRACE_MS = 25_000;
 
 /** Milliseconds a readiness answer is used again: each check syncs a write to disk, and many probes must not become load. */
 export const HTTP_READINESS_AGE_MS = 1_000;
+
+/** Entries of a package's manifest: a million files take some 150 MB of CBOR, and seconds to read; more is better kept as archives. */
+export const MANIFEST_ENTRIES_MAX = 1_000_000;
+
+/** Bytes of a path inside a package, and of one part of it: what Linux takes (PATH_MAX, NAME_MAX), so that every path can be made again. */
+export const PACKAGE_PATH_SIZE_MAX = 4095;
+export const FILE_NAME_SIZE_MAX = 255;
+
+/** Characters of a namespace, of the name of a package, and of a version or ref: those of OCI, where the last has 128; together far below an URL's limit. */
+export const NAMESPACE_LENGTH_MAX = 64;
+export const PACKAGE_NAME_LENGTH_MAX = 128;
+export const VERSION_LENGTH_MAX = 128;
+
+/**
+ * Entries of a directory tree that are looked at in one step, some 10 ms in which nobody else has a turn; their objects are recorded together.
+ * And steps under way: enough that the workers never wait, few enough that memory stays flat.
+ */
+export const PUSH_STEP_ENTRIES = 2048;
+export const PUSH_STEPS_MAX = 3;
+
+/** Files of a package that are written at once when it is pulled: reading, checking and writing overlap, and each holds a file open. */
+export const PULL_FILES_MAX = 64;
+
+/** Files that are remembered between pushes: 26 MB on disk. Those remembered longest ago are forgotten first. */
+export const PUSH_CACHE_ENTRIES_MAX = 262_144;
+
+/** Milliseconds without a change before a file's times are trusted: twice the coarsest clock of a file system (FAT, 2 s). */
+export const PUSH_CACHE_SETTLED_MS = 4_000;

@@ -33,6 +33,7 @@ import type { Delivery } from './events/subscribe.js';
 import { PUT_ATTEMPTS_MAX } from './limits.js';
 import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
+import { createPackageRegistry } from './registry/sqlite-packages.js';
 import { createRegistry } from './registry/sqlite-registry.js';
 import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
@@ -47,6 +48,7 @@ import {
   type PastOptions,
   type SubscriptionOptions,
 } from './store/history.js';
+import { Packages } from './store/packages.js';
 import { deletedMeanwhile, putMany } from './store/put-many.js';
 import type { PutResult, PutResults } from './store/put-results.js';
 import { Scrub, type ScrubOptions } from './store/scrub.js';
@@ -161,6 +163,8 @@ export class Store {
   readonly #history: History;
   /** Objects that come over several calls. */
   readonly uploads: Uploads<PutResult>;
+  /** Packages: directories under names. */
+  readonly packages: Packages;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -185,6 +189,20 @@ export class Store {
         this.#requireWritable();
       },
       acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
+    });
+    this.packages = new Packages({
+      path,
+      actor,
+      dataPlane,
+      log,
+      registry: createPackageRegistry(log.reader),
+      guard: this.#guard,
+      get: (name, options) => this.get(name, options),
+      requireOpen: () => this.#requireOpen(),
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
     });
     this.#deferred = new DeferredPuts(
       () => dataPlane.sync(),

@@ -14,11 +14,17 @@ import type { EventLog, StoredEvent } from '../events/log.js';
 import { readAll } from '../events/read-all.js';
 import { ACCESS_SENTENCES } from './access-sentences.js';
 import { OBJECT_SENTENCES } from './object-sentences.js';
+import { PACKAGE_SENTENCES } from './package-sentences.js';
 import type { Sentences } from './sentences.js';
 import { UPLOAD_SENTENCES } from './upload-sentences.js';
 
 /** By type exhaustive: a kind that is added without a sentence does not compile. */
-const SENTENCES: Sentences<EventData> = { ...OBJECT_SENTENCES, ...UPLOAD_SENTENCES, ...ACCESS_SENTENCES };
+const SENTENCES: Sentences<EventData> = {
+  ...OBJECT_SENTENCES,
+  ...PACKAGE_SENTENCES,
+  ...UPLOAD_SENTENCES,
+  ...ACCESS_SENTENCES,
+};
 
 /** One thing that happened. */
 export interface StoryLine {

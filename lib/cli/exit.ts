@@ -46,6 +46,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_IO: EXIT.storage,
   AS_ERR_LIMIT: EXIT.usage,
   AS_ERR_LOG_DAMAGED: EXIT.damage,
+  AS_ERR_MANIFEST: EXIT.mismatch,
   AS_ERR_NATIVE: EXIT.unexpected,
   AS_ERR_NO_SPACE: EXIT.storage,
   AS_ERR_NOT_FOUND: EXIT.notFound,

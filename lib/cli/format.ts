@@ -50,15 +50,22 @@ export function showPath(path: Uint8Array): string {
   return printable(Buffer.from(path).toString());
 }
 
-/**
- * One line that names a file by a digest, as sha256sum and b3sum write it: where the name has a backslash or an end of line, those are
- * written `\\`, `\n`, `\r` and the line starts with a backslash. Bytes, because a name need not be UTF-8.
- */
+/** One line that names a file by a digest, as sha256sum and b3sum write it. */
 export function digestLine(digest: Digest, path: Uint8Array): Uint8Array {
+  return pathLine(digest, path);
+}
+
+/**
+ * One line that ends with a path: where that has a backslash or an end of line, those are written `\\`, `\n`, `\r` and the line starts
+ * with a backslash. Bytes, because a name need not be UTF-8.
+ *
+ * @param before what stands in front of the path
+ */
+export function pathLine(before: string, path: Uint8Array): Uint8Array {
   const raw = Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1'); // byte for byte, whatever they stand for
   const escaped = raw.replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
   const mark = escaped === raw ? '' : '\\';
-  return Buffer.from(`${mark}${digest}  ${escaped}\n`, 'latin1');
+  return Buffer.from(`${mark}${before}  ${escaped}\n`, 'latin1');
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r' };

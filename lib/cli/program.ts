@@ -10,7 +10,8 @@ import { packageVersion } from './version.js';
 
 const EPILOGUE = `
 An object is named by either digest, blake3:<hex> or sha256:<hex>, or by an
-unambiguous prefix of at least 4 hex digits. Every option can also be given as
+unambiguous prefix of at least 4 hex digits; a package by namespace/name@version
+or namespace/name:ref, where :latest may be left out. Every option can also be given as
 an environment variable: ARTIFACTSTORE_ and its name, as ARTIFACTSTORE_STORE.
 
 Exit codes: 0 ok; 1 unexpected; 2 usage; 3 not found or deleted; 4 bad or
@@ -22,6 +23,13 @@ missing, locked or of another format; 8 no space, read-only or I/O error;
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   put: async () => (await import('./commands/put.js')).putCommand,
   get: async () => (await import('./commands/get.js')).getCommand,
+  push: async () => (await import('./commands/push.js')).pushCommand,
+  pull: async () => (await import('./commands/pull.js')).pullCommand,
+  packages: async () => (await import('./commands/packages.js')).packagesCommand,
+  cat: async () => (await import('./commands/cat.js')).catCommand,
+  diff: async () => (await import('./commands/diff.js')).diffCommand,
+  ref: async () => (await import('./commands/ref.js')).refCommand,
+  usage: async () => (await import('./commands/usage.js')).usageCommand,
   ls: async () => (await import('./commands/ls.js')).lsCommand,
   stat: async () => (await import('./commands/stat.js')).statCommand,
   verify: async () => (await import('./commands/verify.js')).verifyCommand,

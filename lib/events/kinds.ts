@@ -1,7 +1,7 @@
 /**
  * Every kind of event, with the facts it carries. `docs/formats/events.md` documents the same table for readers in other languages.
  *
- * Imports the files of kinds, CBOR, the contract's types, digest text, errors, and the log's types. The facade builds events here; views
+ * Imports the files of kinds, CBOR, the contract's types, digest text, the names of packages, errors, and the log's types. The facade builds events here; views
  * read them here. A new kind is a member of a table of facts and a codec beside it. Kinds are never renamed and their members never change
  * meaning; a kind this version does not know stays in the log, can be read, and is skipped by views.
  */
@@ -11,22 +11,24 @@ import { encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, ContentAddress, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { formatPackage, type PackageRef, type PackageVersion } from '../packages/name.js';
 import { ACCESS_KINDS, type AccessEventData } from './access-kinds.js';
 import type { KindCodecs } from './facts.js';
 import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import { isDurable, OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
+import { PACKAGE_KINDS, type PackageEventData } from './package-kinds.js';
 import { UPLOAD_KINDS, type UploadEventData } from './upload-kinds.js';
 
 /** Kind → facts. */
-export interface EventData extends ObjectEventData, UploadEventData, AccessEventData {}
+export interface EventData extends ObjectEventData, PackageEventData, UploadEventData, AccessEventData {}
 
 export type EventKind = keyof EventData;
 
 /** Version of the envelope, and with it of every kind's facts, that this code writes and understands. */
 export const EVENT_VERSION = 1;
 
-const KINDS: KindCodecs<EventData> = { ...OBJECT_KINDS, ...UPLOAD_KINDS, ...ACCESS_KINDS };
+const KINDS: KindCodecs<EventData> = { ...OBJECT_KINDS, ...PACKAGE_KINDS, ...UPLOAD_KINDS, ...ACCESS_KINDS };
 
 /** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */
 export class CheckedEvent implements NewEvent {
@@ -84,6 +86,25 @@ export function objectTombstoned(actor: string, address: ContentAddress, reason?
 /** An event for an object whose bytes were removed. */
 export function objectDeleted(actor: string, address: ContentAddress, result: DeletionResult): NewEvent {
   return newEvent('object.deleted', actor, address, result);
+}
+
+/** An event for a version of a package that came into being. */
+export function packagePublished(
+  actor: string,
+  version: PackageVersion,
+  facts: EventData['package.published'],
+): NewEvent {
+  return newEvent('package.published', actor, formatPackage(version), facts);
+}
+
+/** An event for a ref that was made or moved. */
+export function refMoved(actor: string, ref: PackageRef, facts: EventData['ref.moved']): NewEvent {
+  return newEvent('ref.moved', actor, formatPackage(ref), facts);
+}
+
+/** An event for a ref that was removed. */
+export function refRemoved(actor: string, ref: PackageRef, facts: EventData['ref.removed']): NewEvent {
+  return newEvent('ref.removed', actor, formatPackage(ref), facts);
 }
 
 /** Whether this version knows the kind. */

@@ -2,6 +2,7 @@
 
 import type { View } from '../events/view.js';
 import { objects } from './objects-view.js';
+import { packagesView } from './packages-view.js';
 import { verifications } from './verifications.js';
 
-export const registryViews: readonly View[] = [objects, verifications];
+export const registryViews: readonly View[] = [objects, verifications, packagesView];

@@ -12,8 +12,10 @@ import type { Moment } from '../events/read-all.js';
 import { openEventLog, type SqliteEventLog } from '../events/sqlite-log.js';
 import type { Delivery } from '../events/subscribe.js';
 import { FOLLOW_INTERVAL_MS } from '../limits.js';
+import type { PackageRegistry } from '../registry/packages.js';
 import type { PastRegistry } from '../registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
+import { createPackageRegistry } from '../registry/sqlite-packages.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
 import { registryViews } from '../registry/views.js';
 import { prepareFolder } from './folder.js';
@@ -44,6 +46,8 @@ export class RegistryReader {
   readonly #log: SqliteEventLog;
   readonly #registry: Registry;
   readonly #history: History;
+  /** Versions and refs; what files a package has is in its manifest, among the bytes. */
+  readonly packages: PackageRegistry;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -53,6 +57,7 @@ export class RegistryReader {
     this.#log = log;
     this.#registry = createRegistry(log.reader);
     this.#history = new History(log, this.#registry, FOLLOW_INTERVAL_MS);
+    this.packages = createPackageRegistry(log.reader);
   }
 
   /** As `Store.stat`. */

@@ -22,6 +22,7 @@ import { ingestResult, randomEvent, randomSource } from '../events/random-events
 import { damageStored } from '../support/stored.js';
 
 const ADDRESS = formatBlake3(ingestResult(1).blake3);
+const [MANIFEST, OTHER] = [formatBlake3(ingestResult(2).blake3), formatBlake3(ingestResult(3).blake3)];
 const HEX1 = Buffer.from(ingestResult(1).sha256).toString('hex');
 
 t.test('every kind has its sentence', (t) => {
@@ -31,6 +32,9 @@ t.test('every kind has its sentence', (t) => {
     'Damage was found when verifier verified it: 32.8 kB, bytes 0-16383,4294967296-4294983679.',
     'zoë deleted it: superseded.',
     'Its bytes were removed by sweeper: 4.1 kB (4,096 bytes) freed.',
+    `alice published it: 3 entries, 12.3 kB (12,345 bytes), manifest ${MANIFEST}.`,
+    `alice moved it from ${OTHER} to ${MANIFEST}, for good.`,
+    `bob removed it; it pointed at ${MANIFEST}: withdrawn.`,
     `alice began the upload of 1.0 kB (1,001 bytes), ${ADDRESS} and sha256:${HEX1}, to be ended by 2023-07-02 00:06:39Z.`,
     `alice completed it: 1.0 kB (1,001 bytes), stored as ${ADDRESS}.`,
     'alice gave it up after 65.5 kB (65,536 bytes): changed my mind.',
@@ -41,6 +45,8 @@ t.test('every kind has its sentence', (t) => {
   ]);
   t.same(leastFacts.map(told), [
     'me deleted it.',
+    `me set it to ${MANIFEST}.`,
+    `me removed it; it pointed at ${MANIFEST}.`,
     'me began the upload.',
     'me gave it up after 0 B.',
     'me made the token for ci; it allows nothing, without end.',

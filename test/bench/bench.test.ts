@@ -18,6 +18,7 @@ import { renderIngest } from '../../bench/ingest/report.js';
 import { measureIngest, rowsOf } from '../../bench/ingest.js';
 import { describeFileSystem } from '../../bench/machine.js';
 import { findProgram, runProgram } from '../../bench/programs.js';
+import { measurePush, renderPush } from '../../bench/push.js';
 import { PACKAGE_ROOT } from '../../bench/root.js';
 import { median } from '../../bench/rounds.js';
 import { readSize, sizeName } from '../../bench/sizes.js';
@@ -221,6 +222,18 @@ t.test('one file by every program, and the store alone where nothing else is ins
     );
   }
   t.match(renderIngest(report), /3 files of 4 KiB taken in[\s\S]*Not measured:\n {2}restic/);
+});
+
+t.test('a tree pushed again, beside reading it', async (t) => {
+  const report = await measurePush({ files: 30, fileSize: 100, rounds: 1, folder: t.testdir() });
+  t.match(report, { benchmark: 'push', files: 30, fileSize: 100, stored: 0, rounds: 1 });
+  t.match(report.rows.slice(0, 2), [
+    { contender: 'artifactstore push, unchanged', ratio: 1 },
+    { contender: 'reading every file', median: report.rows[1]?.best },
+  ]);
+  const text = renderPush(report);
+  t.match(text, /30 files of 100 B, 1 rounds/);
+  t.match(text, /objects written by the others: 0/);
 });
 
 t.test('wrong usage ends with 2 and says what there is', async (t) => {

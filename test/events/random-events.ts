@@ -10,6 +10,9 @@ import {
   objectIngested,
   objectTombstoned,
   objectVerified,
+  packagePublished,
+  refMoved,
+  refRemoved,
 } from '../../lib/events/kinds.js';
 import type { NewEvent } from '../../lib/events/log.js';
 
@@ -37,11 +40,15 @@ export function ingestResult(n: number, changes: Partial<IngestResult> = {}): In
   };
 }
 
-/** One event about one of `objects` objects, of any kind. */
+/** One event about one of `objects` objects, or a package made of one, of any kind. */
 export function randomEvent(random: (below: number) => number, objects = 12): NewEvent {
   const n = random(objects);
   const address = formatBlake3(ingestResult(n).blake3);
-  switch (random(8)) {
+  switch (random(11)) {
+    case 8:
+    case 9:
+    case 10:
+      return randomPackageEvent(random, ingestResult(n).blake3);
     case 0:
       return objectVerified('verifier', address, verified(random));
     case 1:
@@ -54,6 +61,25 @@ export function randomEvent(random: (below: number) => number, objects = 12): Ne
       return { kind: 'object.renamed', actor: 'later version', subject: address, data: { to: 'elsewhere' } };
     default:
       return objectIngested('owner', ingestResult(n, randomResult(random, n)));
+  }
+}
+
+/** Few names, so that versions are published twice and refs move; now and then a version that is not the manifest's address. */
+function randomPackageEvent(random: (below: number) => number, manifest: Uint8Array): NewEvent {
+  const named = { namespace: ['a', 'b-c'][random(2)] as string, name: ['x', 'y'][random(2)] as string };
+  const ref = { ...named, ref: ['latest', 'stable'][random(2)] as string };
+  const versions = ['1.0', '2.0+x', formatBlake3(manifest), formatBlake3(ingestResult(99).blake3)];
+  switch (random(4)) {
+    case 0:
+      return refRemoved('owner', ref, { from: manifest, ...(random(2) === 0 && { reason: 'old' }) });
+    case 1: {
+      const facts = { target: manifest, ...(random(2) === 0 && { from: ingestResult(98).blake3 }) };
+      return refMoved('owner', ref, { ...facts, ...(random(4) === 0 && { immutable: true as const }) });
+    }
+    default: {
+      const version = versions[random(versions.length)] as string;
+      return packagePublished('owner', { ...named, version }, { manifest, entries: random(9), size: random(5000) });
+    }
   }
 }
 

@@ -6,7 +6,9 @@ import * as names from '../../lib/digest-name.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { openEventLog, type SqliteEventLog } from '../../lib/events/sqlite-log.js';
+import type { PackageQuery } from '../../lib/registry/packages.js';
 import type { ObjectRecord, Registry } from '../../lib/registry/registry.js';
+import { createPackageRegistry } from '../../lib/registry/sqlite-packages.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { dumpViews } from '../events/dump.js';
@@ -182,6 +184,99 @@ t.test('views equal a rebuild after every kind of event', async (t) => {
     const events = await log.last();
     t.same(progress, [{ events, total: events }]);
   }
+  await log.close();
+});
+
+t.test('versions never change, refs follow their newest event, and both are listed in pages', async (t) => {
+  const { log } = await open(`${t.testdir()}/log`);
+  const registry = createPackageRegistry(log.reader);
+  const [one, two] = [ingestResult(1).blake3, ingestResult(2).blake3];
+  const x = { namespace: 'a', name: 'x' };
+  const publish = (version: string, manifest: Uint8Array, named = x) =>
+    kinds.packagePublished('me', { ...named, version }, { manifest, entries: 1, size: 10 });
+  const [first] = (await log.append([publish('1', one), publish('1', two)])) as [StoredEvent];
+  const { seq, time: publishedAt } = first;
+  const record = { ...x, version: '1', manifest: addressOf(1), entries: 1, size: 10, publishedAt, actor: 'me', seq };
+  t.same(await registry.version({ ...x, version: '1' }), record, 'the first publication counts');
+  await log.append([publish('1', two), publish(addressOf(2), one), publish(addressOf(2), two)]);
+  t.same(await registry.version({ ...x, version: '1' }), record, 'in a later batch too');
+  t.equal((await registry.version({ ...x, version: addressOf(2) }))?.seq, 5, 'an address must be that of the manifest');
+  t.equal((await registry.versionWith(x, addressOf(2)))?.version, addressOf(2));
+  t.equal(await registry.versionWith({ namespace: 'a', name: 'y' }, addressOf(2)), undefined);
+
+  const ref = { ...x, ref: 'latest' };
+  await log.append([
+    kinds.refMoved('me', ref, { target: one }),
+    kinds.refMoved('you', ref, { target: two, from: one }),
+  ]);
+  t.match(await registry.ref(ref), { ...ref, target: addressOf(2), immutable: false, actor: 'you', seq: 7 });
+  await log.append([
+    kinds.refRemoved('me', ref, { from: two }),
+    kinds.refMoved('me', ref, { target: one, immutable: true }),
+  ]);
+  t.match(await registry.ref(ref), { target: addressOf(1), immutable: true, seq: 9 });
+  await log.append([kinds.refMoved('me', ref, { target: one }), kinds.refRemoved('me', ref, { from: two })]);
+  t.equal(await registry.ref(ref), undefined);
+
+  const names = ['b/x', 'b/y', 'c/x'].map((text) => ({ namespace: text[0] as string, name: text[2] as string }));
+  await log.append(names.flatMap((named) => ['2', '1'].map((version) => publish(version, one, named))));
+  await log.append(names.map((named) => kinds.refMoved('me', { ...named, ref: 'r' }, { target: one })));
+  const listed = async (query: PackageQuery) => {
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await registry.versions({ ...query, limit: 2, ...(cursor !== undefined && { cursor }) });
+      seen.push(...page.packages.map(({ namespace, name, version }) => `${namespace}/${name}@${version}`));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return seen;
+  };
+  const inB = ['b/x@1', 'b/x@2', 'b/y@1', 'b/y@2'];
+  t.same(await listed({}), ['a/x@1', `a/x@${addressOf(2)}`, ...inB, 'c/x@1', 'c/x@2']);
+  t.same(await listed({ namespace: 'b' }), inB);
+  t.same(await listed({ namespace: 'b', name: 'x' }), inB.slice(0, 2));
+  t.same(
+    (await registry.refs({ namespace: 'b' })).refs.map(({ name }) => name),
+    ['x', 'y'],
+  );
+  const { cursor } = await registry.refs({ limit: 1 });
+  t.same(
+    (await registry.refs({ cursor: cursor as string })).refs.map(({ namespace, name }) => namespace + name),
+    ['by', 'cx'],
+  );
+  for (const query of [{ limit: 0 }, { limit: 10_001 }, { cursor: 'x' }, { name: 'x' }]) {
+    await t.rejects(registry.versions(query), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(query));
+  }
+  await log.close();
+});
+
+t.test('which of many objects are stored just so, and what they occupy', async (t) => {
+  const { log } = await open(`${t.testdir()}/log`);
+  const registry = createPackageRegistry(log.reader);
+  const objects = Array.from({ length: 50 }, (_, n) => ingestResult(n));
+  t.same(
+    await registry.absent(objects),
+    objects.map((_, n) => n),
+    'none',
+  );
+  t.same(await registry.absent([]), []);
+  await log.append(objects.filter((_, n) => n !== 7).map((result) => kinds.objectIngested('me', result)));
+  await log.append([
+    kinds.objectTombstoned('me', addressOf(3)),
+    kinds.objectCorrupted('me', addressOf(4), [], 'read'),
+    kinds.objectIngested('me', ingestResult(5, { existed: true })),
+  ]);
+  t.same(await registry.absent(objects), [3, 4, 7]);
+  t.same(
+    await registry.absent([
+      ingestResult(1, { size: 1 }),
+      ingestResult(2),
+      ingestResult(8, { sha256: new Uint8Array(32) }),
+    ]),
+    [0, 2],
+  );
+  t.equal(await registry.storedSize(objects.map(({ blake3 }) => blake3)), 47 * 4096);
+  t.equal(await registry.storedSize([]), 0);
   await log.close();
 });
 

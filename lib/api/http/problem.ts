@@ -37,6 +37,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_IO: { status: 500, private: true },
   AS_ERR_LIMIT: { status: 413 },
   AS_ERR_LOG_DAMAGED: { status: 500, private: true },
+  AS_ERR_MANIFEST: { status: 422 },
   AS_ERR_NATIVE: { status: 500, private: true },
   AS_ERR_NO_SPACE: { status: 507, private: true },
   AS_ERR_NOT_FOUND: { status: 404 },

@@ -1,4 +1,4 @@
-/** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service. */
+/** `artifactstore ls`: what is in the store, from the registry alone, so also beside a running service; or what is in a package. */
 
 import { Command } from 'commander';
 import type { Moment } from '../../events/read-all.js';
@@ -7,6 +7,7 @@ import { formatSize, formatTime, shortDigest } from '../format.js';
 import { parseEnd } from '../moment.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
+import { listPackage } from './ls-package.js';
 
 interface LsFlags {
   state: ObjectState | 'present' | 'all';
@@ -18,7 +19,10 @@ const STATES = ['present', 'live', 'corrupt', 'tombstoned', 'deleted', 'all'];
 
 export function lsCommand(): Command {
   return new Command('ls')
-    .description('List objects: digest, size, time first stored, state.')
+    .description(
+      'List objects: digest, size, time first stored, state. Or what a package has: kind, size, digest, path.',
+    )
+    .argument('[package]', 'namespace/name@version or namespace/name:ref')
     .addOption(
       option('--state <state>', 'only objects in this state; present: live and corrupt')
         .choices(STATES)
@@ -26,7 +30,11 @@ export function lsCommand(): Command {
     )
     .addOption(option('--digests', 'both digests in full'))
     .addOption(option('--at <moment>', 'as it was then: the seq of an event, or a time').argParser(parseEnd))
-    .action((flags: LsFlags, command: Command) => runCommand(command, (session) => list(session, flags)));
+    .action((name: string | undefined, flags: LsFlags, command: Command) =>
+      runCommand(command, (session) =>
+        name === undefined ? list(session, flags) : listPackage(session, name, flags.digests === true),
+      ),
+    );
 }
 
 async function list(session: Session, { state, digests, at }: LsFlags): Promise<void> {

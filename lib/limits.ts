@@ -18,6 +18,9 @@ export const SLAB_COUNT = 32;
 /** Slabs for reading, apart from those for writing. A read holds one only while a worker fills it: two a worker keep every worker busy. */
 export const READ_SLAB_COUNT = 16;
 
+/** Chunks that are read ahead of a reader: two workers verify while it works on the one before. Each is a slab's worth of memory for a reader who waits. */
+export const READS_AHEAD = 2;
+
 /** Operations in one worker task: enough to share a multi-lane hash and one durable commit, few enough that a batch ends in milliseconds. */
 export const BATCH_OPERATIONS_MAX = 256;
 

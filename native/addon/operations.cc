@@ -195,9 +195,9 @@ Napi::Value read_start(Napi::Env env, const Arguments &in) {
   return numbers(env, {static_cast<double>(size), static_cast<double>(skip), static_cast<double>(length), static_cast<double>(id)});
 }
 
-// [skip, size of bytes] at an offset.
+// [skip, size of bytes] at an offset. Several may read at once, on several workers.
 Napi::Value read_next(Napi::Env env, const Arguments &in) {
-  Borrowed<as_reader> reader(in.handle(1), Kind::reader);
+  Borrowed<as_reader> reader(in.handle(1), Kind::reader, Use::shared);
   if (!reader) return stale(env);
   as_span slab = in.bytes(3);
   size_t skip = 0, length = 0;

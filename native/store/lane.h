@@ -11,7 +11,7 @@
 #include "store/second.h"
 
 enum {
-  AS_LANE_BLOCKS = 8,           /* buffers, 2 MiB: neither thread waits for every hiccup of the other, and the bytes stay in the cache */
+  AS_LANE_BLOCKS = 16,          /* buffers, 4 MiB: some milliseconds in which one thread need not wait for the other, and still in the cache */
   AS_LANE_FROM = 1024 * 1024    /* bytes to come from which on a thread, some 30 us, is worth it */
 };
 

@@ -21,7 +21,7 @@ enum {
   AS_FAN_OUT = 256,      /* folders under objects/, by the first byte of the address */
   AS_NAME_LOCKS = 16,    /* stripes over them: more than the threads that commit at once */
   AS_STEP_SIZE = 256 * 1024, /* bytes read, hashed and written at a time: stays in a second-level cache */
-  AS_SPARE_BUFFERS = 12  /* step buffers kept between uses: those of one object on two threads (lane.h), and four */
+  AS_SPARE_BUFFERS = 20  /* step buffers kept between uses: those of one object on two threads (lane.h), and four */
 };
 
 /* How far the entries of one directory are known to be durable: `changed` counts the changes made to it, `synced` is

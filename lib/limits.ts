@@ -30,6 +30,9 @@ export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
 export const FILE_STEP_SIZE = 8 * 1024 * 1024;
 
+/** Milliseconds between two steps of a large object that is verified at a bounded rate: no disk or person notices such bursts. */
+export const PACED_STEP_MS = 50;
+
 /** Bytes in a chunk: the smallest holds several of the windows that decide on cuts, the largest bounds the memory of who reads one. */
 export const CHUNK_SIZE_MIN = 256;
 export const CHUNK_SIZE_MAX = 64 * 1024 * 1024;

@@ -3,7 +3,8 @@
  * May include: store.h. Called by: lane.c, verifier.c.
  *
  * The threads of a store that work on large objects are counted, and a second one begins only while there are fewer than cores: one object
- * alone gets two cores, and as soon as there are as many objects as cores each gets one, which takes less time of the processor.
+ * alone gets two cores, and as soon as there are as many objects as cores each gets one, which takes less time of the processor. Nor does one
+ * begin while other programs keep the cores busy: two threads that wait for each other and for them are slower than one.
  */
 #ifndef AS_STORE_SECOND_H
 #define AS_STORE_SECOND_H

@@ -56,6 +56,7 @@ struct as_store {
   unsigned buffer_count;
   unsigned cores;                       /* that this process may run on */
   unsigned busy;                        /* threads at work on large objects: see second.h */
+  int alone;                            /* a test's: as if no other program were running */
   struct as_session *sessions;          /* those somebody is writing to or looking at */
   pthread_cond_t sessions_changed;
   int uploads;                          /* descriptor of uploads/, -1 until it is needed */

@@ -27,6 +27,9 @@ export const BATCH_OPERATIONS_MAX = 256;
 /** Bytes of work in one worker task: bounds how long a batch can hold a worker that others wait for. */
 export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Bytes of an operation from which on workers that are free share those that wait, rather than one taking them all: it is worth a hand-over. */
+export const SHARED_WEIGHT = 1024 * 1024;
+
 /** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
 export const FILE_STEP_SIZE = 8 * 1024 * 1024;
 

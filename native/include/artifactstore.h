@@ -430,6 +430,10 @@ int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], unsi
 /* Reads up to `most` further bytes, rounded up to whole chunk groups; *taken is 0 at the end. */
 int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken);
 
+/* as_verifier_pump of two different verifiers at once, which hashes both faster than one after the other where both compute both digests.
+ * taken[i] and errors[i] are what as_verifier_pump of verifiers[i] would have given. */
+void as_verifier_pump_pair(as_verifier *const verifiers[2], size_t most, size_t taken[2], int errors[2]);
+
 typedef struct as_verified {
   as_digests digests;    /* of the bytes as they are; sha256 is all zeros under AS_VERIFY_BLAKE3 */
   uint64_t size;

@@ -282,6 +282,48 @@ int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken) {
   return verifier->flags & AS_VERIFY_BLAKE3 ? pump_values(verifier, most, taken) : pump_both(verifier, most, taken);
 }
 
+/* ---- two at once ---- */
+
+/* A step of each, hashed by one kernel. An error of one leaves the other as it should be. */
+static void pump_pair_step(as_verifier *const verifiers[2], uint8_t *const buffers[2], size_t most, size_t taken[2], int errors[2]) {
+  as_dual *duals[2] = {&verifiers[0]->dual, &verifiers[1]->dual};
+  as_span inputs[2];
+  int hashed[2];
+  for (int i = 0; i < 2; i++) {
+    ssize_t count = read_step(verifiers[i], buffers[i], most - taken[i]);
+    errors[i] = count < 0 ? (int)count : 0;
+    inputs[i] = (as_span){buffers[i], count < 0 ? 0 : (size_t)count};
+    taken[i] += inputs[i].size;
+  }
+  as_dual2_update(duals, inputs, hashed);
+  for (int i = 0; i < 2; i++) {
+    errors[i] = errors[i] ? errors[i] : spool_failed(verifiers[i], hashed[i]);
+  }
+}
+
+void as_verifier_pump_pair(as_verifier *const verifiers[2], size_t most, size_t taken[2], int errors[2]) {
+  as_store *store = verifiers[0]->store;
+  as_second second;
+  uint8_t *buffers[2] = {as_store_buffer(store), as_store_buffer(store)};
+  int both = buffers[0] && buffers[1] && !((verifiers[0]->flags | verifiers[1]->flags) & AS_VERIFY_BLAKE3);
+  taken[0] = taken[1] = 0;
+  errors[0] = errors[1] = 0;
+  as_second_begin(&second, store);
+  while (both && !errors[0] && !errors[1] && has_more(verifiers[0], most, taken[0]) && has_more(verifiers[1], most, taken[1])) {
+    pump_pair_step(verifiers, buffers, most, taken, errors);
+  }
+  as_second_end(&second);
+  as_store_buffer_release(store, buffers[1]);
+  as_store_buffer_release(store, buffers[0]);
+  for (int i = 0; i < 2; i++) { /* what one has more than the other */
+    size_t rest = 0;
+    if (!errors[i] && taken[i] < most) {
+      errors[i] = as_verifier_pump(verifiers[i], most - taken[i], &rest);
+    }
+    taken[i] += rest;
+  }
+}
+
 /* ---- an object that is whole: is its outboard? ---- */
 
 typedef struct outboard_part {

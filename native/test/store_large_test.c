@@ -1,6 +1,6 @@
 /*
  * One large object on two cores: what is stored and found is the same as on one, whatever the sizes, the steps, the damage and the calls that
- * fail; never more threads than cores; sources that are cloned; and several threads that read from one reader.
+ * fail; never more threads than cores; two verified side by side; sources that are cloned; and several threads that read from one reader.
  * May include: store_fixture.h. Run by: CTest.
  */
 #include <pthread.h>
@@ -273,6 +273,84 @@ static void check_damage(void) {
   free(bytes);
 }
 
+/* ---- two at once ---- */
+
+/* Verifies two objects side by side in steps; both must end well. */
+static void verify_pair(as_store *store, const as_digests digests[2], const unsigned flags[2], size_t step, as_verified out[2], as_range bad[2]) {
+  as_verifier *verifiers[2];
+  size_t taken[2];
+  int errors[2];
+  uint64_t size;
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(as_verifier_open(store, digests[i].blake3, flags[i], &verifiers[i], &size), 0);
+  }
+  do {
+    as_verifier_pump_pair(verifiers, step, taken, errors);
+    CHECK(!errors[0] && !errors[1], "%s, %s", as_error_name(errors[0]), as_error_name(errors[1]));
+  } while (taken[0] + taken[1] > 0);
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(as_verifier_finish(verifiers[i], &out[i], &bad[i], 1), 0);
+  }
+  CHECK_INT(store->busy, 0);
+}
+
+static void check_pairs(void) {
+  static const size_t sizes[][2] = {{2 * MIB, 2 * MIB}, {3 * MIB + 1, AS_GROUP_SIZE + 9}, {5 * MIB - 7, 9 * MIB}, {400000, 300000}};
+  as_store *store = open_on_engine(2);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    as_digests digests[2];
+    for (int k = 0; k < 2; k++) {
+      uint8_t *bytes = make_bytes(sizes[i][k], 10 * i + (size_t)k);
+      digests[k] = ingest(store, bytes, sizes[i][k]).digests;
+      free(bytes);
+    }
+    for (unsigned mode = 0; mode < 4; mode++) {
+      const unsigned flags[2] = {mode & 1, mode >> 1};
+      as_verified out[2];
+      as_range bad[2];
+      verify_pair(store, digests, flags, i % 2 ? SIZE_MAX : 700000, out, bad);
+      for (int k = 0; k < 2; k++) {
+        CHECK(out[k].intact && out[k].size == sizes[i][k], "%zu bytes, flags %u", sizes[i][k], flags[k]);
+        CHECK(flags[k] || memcmp(&out[k].digests, &digests[k], sizeof digests[k]) == 0, "%zu bytes", sizes[i][k]);
+      }
+      flip_object(store, digests[1].blake3, sizes[i][1] / 2, 0);
+      verify_pair(store, digests, flags, 8 * MIB, out, bad);
+      flip_object(store, digests[1].blake3, sizes[i][1] / 2, 0);
+      CHECK(out[0].intact && !out[1].intact, "mode %u", mode);
+      CHECK_INT(bad[1].start, sizes[i][1] / 2 / AS_GROUP_SIZE * AS_GROUP_SIZE);
+      verify_pair(store, digests, flags, 8 * MIB, out, bad);
+      CHECK(out[0].intact && out[1].intact, "mode %u", mode);
+    }
+  }
+  /* A read that fails for good ends one of them, and the other goes on. */
+  as_digests digests[2];
+  as_verifier *verifiers[2];
+  size_t taken[2];
+  int errors[2];
+  uint64_t size;
+  as_verified out;
+  as_range bad;
+  for (int k = 0; k < 2; k++) {
+    uint8_t *bytes = make_bytes(2 * MIB, 50 + (uint64_t)k);
+    digests[k] = ingest(store, bytes, 2 * MIB).digests;
+    CHECK_INT(as_verifier_open(store, digests[k].blake3, 0, &verifiers[k], &size), 0);
+    free(bytes);
+  }
+  calls = 0;
+  fail_at = 3; /* the second step of the first */
+  fail_with = -ENOMEM;
+  as_verifier_pump_pair(verifiers, 8 * MIB, taken, errors);
+  fail_at = 0;
+  CHECK_INT(errors[0], -ENOMEM);
+  CHECK_INT(errors[1], 0);
+  CHECK_INT(taken[1], 2 * MIB);
+  as_verifier_abort(verifiers[0]);
+  CHECK_INT(as_verifier_finish(verifiers[1], &out, &bad, 1), 0);
+  CHECK(out.intact && memcmp(&out.digests, &digests[1], sizeof digests[1]) == 0, "beside one that failed");
+  as_store_close(store);
+  fixture_remove(fixture_store);
+}
+
 /* ---- calls that fail ---- */
 
 /* Lets each call in turn fail, until none is left that could; `run` gives what became of it. */
@@ -439,6 +517,7 @@ int main(void) {
   check_sizes();
   check_threads();
   check_damage();
+  check_pairs();
   check_failures();
   check_clones();
   check_clone_failures();

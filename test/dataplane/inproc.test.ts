@@ -304,6 +304,13 @@ t.test('streams that wait for one worker are hashed two at a time, small objects
   await Promise.all(Array.from({ length: 200 }, () => plane.ingestStream(once(randomBytes(1_000)), {})));
   const after = loadAddon().describe().counters;
   t.ok(after.twoStream.units > before.twoStream.units, 'the two-stream kernel ran');
+  const verified = await Promise.all(streams.map(({ blake3 }) => plane.verifyObject(formatBlake3(blake3))));
+  for (const [i, { status, sha256 }] of verified.entries()) {
+    t.equal(status, 'intact');
+    t.same(sha256, streams[i]?.sha256);
+  }
+  const { twoStream } = loadAddon().describe().counters;
+  t.ok(twoStream.units > after.twoStream.units, 'and again when they are verified');
   t.ok(after.batch.units >= before.batch.units + 200, 'so did the batch kernel');
   t.ok(after.batch.calls < before.batch.calls + 200, 'for several objects at once');
 });

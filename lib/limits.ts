@@ -30,8 +30,11 @@ export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of an operation from which on workers that are free share those that wait, rather than one taking them all: it is worth a hand-over. */
 export const SHARED_WEIGHT = 1024 * 1024;
 
-/** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
-export const FILE_STEP_SIZE = 8 * 1024 * 1024;
+/**
+ * Bytes of a large file or object that a worker reads in one step: some 12 ms, long enough to amortise the hand-over and the start of a second
+ * thread, short enough to cancel and report progress.
+ */
+export const FILE_STEP_SIZE = 16 * 1024 * 1024;
 
 /** Milliseconds between two steps of a large object that is verified at a bounded rate: no disk or person notices such bursts. */
 export const PACED_STEP_MS = 50;

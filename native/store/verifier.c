@@ -16,8 +16,8 @@
 #include "store/ranges.h"
 
 enum {
-  READ_AHEAD = 16 * 1024 * 1024, /* bytes asked of the disk before they are needed: keeps its queue full while we hash */
-  HALF_MAX = 4 * 1024 * 1024,    /* bytes that each of two threads hashes before they meet: some milliseconds */
+  READ_AHEAD = 32 * 1024 * 1024, /* bytes asked of the disk before they are needed: keeps its queue full while we hash */
+  HALF_MAX = 8 * 1024 * 1024,    /* bytes that each of two threads hashes before they meet: some milliseconds */
   HALF_MIN = AS_LANE_FROM        /* and from which on a thread is worth it */
 };
 
@@ -264,14 +264,12 @@ static size_t half_size(const as_verifier *verifier, size_t most) {
 
 static int pump_values(as_verifier *verifier, size_t most, size_t *taken) {
   as_second second;
-  int error = 0;
+  int error = 0, halves = 1; /* asked for a second thread in vain, a call does not ask again */
   as_second_begin(&second, verifier->store);
   while (!error && has_more(verifier, most, *taken)) {
-    size_t size = half_size(verifier, most - *taken), before = *taken;
-    error = size ? pump_halves(verifier, &second, size, taken) : 0;
-    if (!error && *taken == before) {
-      error = pump_in_order(verifier, most - *taken, taken);
-    }
+    size_t size = halves ? half_size(verifier, most - *taken) : 0, before = *taken;
+    error = size ? pump_halves(verifier, &second, size, taken) : pump_in_order(verifier, most - *taken, taken);
+    halves = halves && *taken > before;
   }
   as_second_end(&second);
   return error;

@@ -292,8 +292,10 @@ export class LocalBackend {
   }
 
   verifyPump(verifier: Handle, most: number): Promise<number> {
-    // Half its weight: a worker hashes two side by side in little more time than one.
-    return this.#store(this.scheduler.run<number>([Op.verifyPump, verifier, most], most / 2));
+    // Two go in a batch: a worker hashes them side by side in little more time than one.
+    return this.#store(
+      this.scheduler.run<number>([Op.verifyPump, verifier, most], Math.min(most, BATCH_BYTES_MAX / 2)),
+    );
   }
 
   verifyFinish(verifier: Handle): Promise<NativeVerified> {

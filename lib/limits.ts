@@ -18,14 +18,26 @@ export const SLAB_COUNT = 32;
 /** Slabs for reading, apart from those for writing. A read holds one only while a worker fills it: two a worker keep every worker busy. */
 export const READ_SLAB_COUNT = 16;
 
+/** Chunks that are read ahead of a reader: two workers verify while it works on the one before. Each is a slab's worth of memory for a reader who waits. */
+export const READS_AHEAD = 2;
+
 /** Operations in one worker task: enough to share a multi-lane hash and one durable commit, few enough that a batch ends in milliseconds. */
 export const BATCH_OPERATIONS_MAX = 256;
 
 /** Bytes of work in one worker task: bounds how long a batch can hold a worker that others wait for. */
 export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Bytes of a local file a worker reads in one step: long enough to amortise the hand-over, short enough to cancel and report progress. */
-export const FILE_STEP_SIZE = 8 * 1024 * 1024;
+/** Bytes of an operation from which on workers that are free share those that wait, rather than one taking them all: it is worth a hand-over. */
+export const SHARED_WEIGHT = 1024 * 1024;
+
+/**
+ * Bytes of a large file or object that a worker reads in one step: some 12 ms, long enough to amortise the hand-over and the start of a second
+ * thread, short enough to cancel and report progress.
+ */
+export const FILE_STEP_SIZE = 16 * 1024 * 1024;
+
+/** Milliseconds between two steps of a large object that is verified at a bounded rate: no disk or person notices such bursts. */
+export const PACED_STEP_MS = 50;
 
 /** Bytes in a chunk: the smallest holds several of the windows that decide on cuts, the largest bounds the memory of who reads one. */
 export const CHUNK_SIZE_MIN = 256;

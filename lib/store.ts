@@ -362,10 +362,10 @@ export class Store {
   async scrub(options: ScrubOptions = {}): Promise<Scrub> {
     this.#requireOpen();
     const { actor = this.actor } = options;
-    const begin = (digests: 'both' | 'blake3') => {
+    const begin = (how: VerifyOptions) => {
       const ticket = this.#guard.begin();
       return {
-        verify: (object: ScannedObject) => this.#verifyScanned(ticket, object, digests, actor),
+        verify: (object: ScannedObject) => this.#verifyScanned(ticket, object, how, actor),
         end: () => this.#guard.end(ticket),
       };
     };
@@ -576,10 +576,11 @@ export class Store {
   async #verifyScanned(
     ticket: IngestTicket,
     object: ScannedObject,
-    digests: 'both' | 'blake3',
+    how: VerifyOptions,
     actor: string,
   ): Promise<VerifyResult | undefined> {
-    const found = await this.#dataPlane.verifyObject(object.blake3, { digests });
+    const { digests = 'both' } = how;
+    const found = await this.#dataPlane.verifyObject(object.blake3, how);
     const result = withRegisteredDigest(found, object, digests);
     return this.#guard.locked(object.blake3, async () => {
       if (this.#guard.deletedSince(ticket, object.blake3)) return undefined;

@@ -200,6 +200,10 @@ export interface VerifyOptions {
    * fraction of the work, and leaves SHA-256 unchecked.
    */
   digests?: 'both' | 'blake3';
+  /** Bytes a second at most, on average, at which a large object is read, above 0. Default: no bound. */
+  bytesPerSecond?: number;
+  /** Ends the verification of a large object early; nothing is concluded about it. Not carried to another process. */
+  signal?: AbortSignal;
 }
 
 /** What a full re-read and re-digest of an object found. */
@@ -321,7 +325,8 @@ export interface DataPlane {
    * Re-reads and re-digests an object and names the ranges that are damaged. Finding damage is a result, not an error; it marks the
    * object as damaged. An object marked damaged that proves whole is cleared.
    *
-   * @throws AS_ERR_INVALID_ARGUMENT: `digests` is neither `both` nor `blake3`
+   * @throws AS_ERR_INVALID_ARGUMENT: `digests` is neither `both` nor `blake3`, or `bytesPerSecond` not above 0
+   * @throws AS_ERR_ABORTED: by the signal
    */
   verifyObject(address: ContentAddress, options?: VerifyOptions): Promise<VerifyResult>;
 

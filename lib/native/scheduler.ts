@@ -7,7 +7,7 @@
 
 import { Piscina } from 'piscina';
 import { ArtifactStoreError } from '../errors.js';
-import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../limits.js';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARED_WEIGHT } from '../limits.js';
 import { isFailure, type NativeFailure, Op, type Operation, type Outcome } from './addon.js';
 
 /** An operation that is put together when it is sent, from what has gathered until then. */
@@ -135,17 +135,19 @@ export class Scheduler {
     }
   }
 
-  /** The lines take turns; a batch never mixes them. */
+  /** The lines take turns; a batch never mixes them. Heavy operations are shared out among the workers that are free. */
   #nextBatch(): Job[] {
     this.#turn ^= 1;
     const line =
       this.#lines[this.#turn as 0 | 1].length > 0
         ? this.#lines[this.#turn as 0 | 1]
         : this.#lines[(this.#turn ^ 1) as 0 | 1];
+    const share = Math.ceil(line.length / (this.#threads - this.#running));
     let count = 0;
     for (let bytes = 0; count < line.length && count < BATCH_OPERATIONS_MAX; count++) {
-      bytes += line[count]?.weight ?? 0;
-      if (bytes > BATCH_BYTES_MAX && count > 0) break;
+      const weight = line[count]?.weight ?? 0;
+      bytes += weight;
+      if (count > 0 && (bytes > BATCH_BYTES_MAX || (count >= share && weight >= SHARED_WEIGHT))) break;
     }
     return line.splice(0, count);
   }

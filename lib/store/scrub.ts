@@ -1,16 +1,16 @@
 /**
  * Verifying many objects: which of them, in the order in which they were stored, how fast, and how to go on after an interruption.
  *
- * Imports the registry's types, errors, limits and its helpers sample.ts, pacer.ts and scrub-state.ts. The facade makes it, and gives it the
+ * Imports the registry's types, errors, limits and the pacer and its helpers sample.ts and scrub-state.ts. The facade makes it, and gives it the
  * way to verify one object.
  */
 
 import { randomBytes } from 'node:crypto';
-import type { VerifyResult } from '../dataplane/spi.js';
-import { ArtifactStoreError } from '../errors.js';
+import type { VerifyOptions, VerifyResult } from '../dataplane/spi.js';
+import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { SCRUB_IN_FLIGHT_MAX, SCRUB_PAGE_SIZE } from '../limits.js';
+import { Pacer } from '../pacer.js';
 import type { Registry, ScannedObject } from '../registry/registry.js';
-import { Pacer } from './pacer.js';
 import { type Sample, SmallestScores, sampleScore } from './sample.js';
 import { readScrubState, removeScrubState, type ScrubState, writeScrubState } from './scrub-state.js';
 
@@ -23,11 +23,11 @@ export interface ScrubOptions {
   seed?: string;
   /** Only objects that have not been found intact within so many milliseconds. */
   olderThan?: number;
-  /** Bytes a second at most, on average; an object that has begun is read at full speed. */
+  /** Bytes a second at most, on average, within large objects too. */
   bytesPerSecond?: number;
   /** Goes on with the scrub of this store that was interrupted, as that was asked for; other options but `bytesPerSecond` must be absent. */
   resume?: boolean;
-  /** Ends the scrub early; it can be resumed. */
+  /** Ends the scrub early, within a large object too; it can be resumed. */
   signal?: AbortSignal;
   actor?: string;
 }
@@ -41,7 +41,7 @@ export interface ScrubHost {
   readOnly: boolean;
   registry: Pick<Registry, 'scan'>;
   /** Verifies the objects of a page, each when asked to; undefined for one deleted meanwhile. `end` follows the last. */
-  begin(digests: 'both' | 'blake3'): { verify(object: ScannedObject): Promise<VerifyResult | undefined>; end(): void };
+  begin(how: VerifyOptions): { verify(object: ScannedObject): Promise<VerifyResult | undefined>; end(): void };
 }
 
 /** A verification of many objects, to be iterated once. Reports come in the order in which the objects were first stored. */
@@ -92,23 +92,26 @@ export class Scrub implements AsyncIterable<ScrubReport> {
   async *[Symbol.asyncIterator](): AsyncGenerator<ScrubReport> {
     const { signal } = this.options;
     if (!this.host.readOnly) await writeScrubState(this.host.path, this.state);
-    yield* inOrder(this.#verifications(), SCRUB_IN_FLIGHT_MAX);
+    const stop = new AbortController();
+    const either = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
+    yield* inOrder(this.#verifications(either), SCRUB_IN_FLIGHT_MAX, () => stop.abort());
     if (!this.host.readOnly && !signal?.aborted) await removeScrubState(this.host.path);
   }
 
   /** One verification under way for each object, paced. */
-  async *#verifications(): AsyncGenerator<UnderWay> {
-    const { signal, bytesPerSecond, resume } = this.options;
+  async *#verifications(signal: AbortSignal): AsyncGenerator<UnderWay> {
+    const { bytesPerSecond, resume } = this.options;
     const pacer = bytesPerSecond === undefined ? undefined : new Pacer(bytesPerSecond);
-    for (let after = 0; !signal?.aborted; ) {
-      const session = this.host.begin(this.state.digests); // before the page is read: what is deleted from here on is noticed
+    const how = { digests: this.state.digests, ...(bytesPerSecond && { bytesPerSecond }), signal };
+    for (let after = 0; !signal.aborted; ) {
+      const session = this.host.begin(how); // before the page is read: what is deleted from here on is noticed
       const reports: Promise<unknown>[] = [];
       try {
         const page = await this.host.registry.scan(after, SCRUB_PAGE_SIZE);
         for (const object of page) {
           if (!isChosen(this.state, resume, this.bound, object)) continue;
           await pacer?.take(object.size, signal);
-          if (signal?.aborted) return;
+          if (signal.aborted) return;
           const report = reportOf(object, session.verify(object));
           reports.push(report);
           yield { report };
@@ -133,12 +136,12 @@ function reportOf(
 ): Promise<ScrubReport | undefined> {
   return verifying.then(
     (result) => result && { object, result },
-    (error: unknown) => ({ object, error }),
+    (error: unknown) => (isStoreError(error, 'AS_ERR_ABORTED') ? undefined : { object, error }),
   );
 }
 
-/** Reports in the order of the work, each as soon as it and those before it are there; up to `most` under way. */
-async function* inOrder(work: AsyncGenerator<UnderWay>, most: number): AsyncGenerator<ScrubReport> {
+/** Reports in the order of the work, each as soon as it and those before it are there; up to `most` under way. `stop` when no more are wanted. */
+async function* inOrder(work: AsyncGenerator<UnderWay>, most: number, stop: () => void): AsyncGenerator<ScrubReport> {
   const window: UnderWay['report'][] = [];
   let coming: Promise<IteratorResult<UnderWay>> | undefined;
   let ended = false;
@@ -161,9 +164,10 @@ async function* inOrder(work: AsyncGenerator<UnderWay>, most: number): AsyncGene
       }
     }
   } finally {
+    stop();
     await coming; // ends at the next object: it is told to by the signal, or by the return below
     await work.return(undefined);
-    await Promise.all(window); // what has begun is recorded, whoever listens
+    await Promise.all(window); // what has begun is recorded, whoever listens; but for large objects, which are given up
   }
 }
 

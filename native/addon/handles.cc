@@ -11,16 +11,17 @@ Handles &handles() {
 uint32_t Handles::add(Kind kind, void *pointer, uint32_t store) {
   std::lock_guard<std::mutex> lock(mutex_);
   while (next_ == 0 || entries_.count(next_)) next_++;
-  entries_[next_] = Entry{kind, pointer, store, 0};
+  entries_[next_] = Entry{kind, pointer, store, 0, false};
   return next_++;
 }
 
-void *Handles::borrow(uint32_t id, Kind kind, uint32_t *store) {
+void *Handles::borrow(uint32_t id, Kind kind, Use use, uint32_t *store) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto found = entries_.find(id);
   if (found == entries_.end() || found->second.kind != kind) return nullptr;
-  if (kind != Kind::store && found->second.borrowed) return nullptr;
+  if (found->second.alone || (use == Use::alone && found->second.borrowed)) return nullptr;
   found->second.borrowed++;
+  found->second.alone = use == Use::alone;
   if (store) *store = found->second.store;
   return found->second.pointer;
 }
@@ -28,7 +29,9 @@ void *Handles::borrow(uint32_t id, Kind kind, uint32_t *store) {
 void Handles::give_back(uint32_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto found = entries_.find(id);
-  if (found != entries_.end()) found->second.borrowed--;
+  if (found == entries_.end()) return;
+  found->second.borrowed--;
+  found->second.alone = false;
 }
 
 void Handles::release(uint32_t id) {

@@ -12,14 +12,17 @@ namespace artifactstore {
 
 enum class Kind : uint8_t { store, ingest, reader, verifier };
 
+// Whether others may use a handle at the same time.
+enum class Use { alone, shared };
+
 class Handles {
  public:
   // Takes ownership of `pointer` until `release`. Never returns 0, so that 0 can mean "none".
   uint32_t add(Kind kind, void *pointer, uint32_t store = 0);
 
-  // Borrows the pointer for one call; null when the number is unknown, of another kind, or in use by another thread.
-  // Stores may be borrowed by many threads at once.
-  void *borrow(uint32_t id, Kind kind, uint32_t *store = nullptr);
+  // Borrows the pointer for one call; null when the number is unknown, of another kind, or in use by another thread: for `alone` by any,
+  // for `shared` by one that has it alone.
+  void *borrow(uint32_t id, Kind kind, Use use, uint32_t *store = nullptr);
   void give_back(uint32_t id);
 
   // Forgets the number of a borrowed handle; whoever calls this frees the pointer.
@@ -34,6 +37,7 @@ class Handles {
     void *pointer;
     uint32_t store;
     uint32_t borrowed;
+    bool alone;
   };
   std::mutex mutex_;
   std::unordered_map<uint32_t, Entry> entries_;
@@ -47,7 +51,9 @@ Handles &handles();
 template <typename T>
 class Borrowed {
  public:
-  Borrowed(uint32_t id, Kind kind) : id_(id), pointer_(static_cast<T *>(handles().borrow(id, kind, &store_))) {}
+  // Stores are always shared.
+  Borrowed(uint32_t id, Kind kind, Use use = Use::alone)
+      : id_(id), pointer_(static_cast<T *>(handles().borrow(id, kind, kind == Kind::store ? Use::shared : use, &store_))) {}
   ~Borrowed() {
     if (pointer_ && !released_) handles().give_back(id_);
   }

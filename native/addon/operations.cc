@@ -1,7 +1,7 @@
 // Batched operations on the local store: see operations.h. Called by lib/dataplane/inproc/worker.ts.
 //
 // The codes are mirrored in lib/native/addon.ts. Operations run in the order given, except that everything in the batch that ends an
-// ingest is committed together at the end, one durable commit for all of them, and that appends are hashed two at a time.
+// ingest is committed together at the end, one durable commit for all of them, and that appends and verifications are hashed two at a time.
 #include "operations.h"
 
 #include <memory>
@@ -92,9 +92,57 @@ class AppendPairs {
   std::optional<Append> waiting_;
 };
 
+// Steps of verifications in one batch, two at a time as appends are.
+class VerifyPairs {
+ public:
+  // Takes the step; its outcome is set now, with its partner's, or by `flush`. Only steps of one size go together.
+  void add(Napi::Env env, Napi::Array outcomes, uint32_t slot, uint32_t verifier, uint64_t most) {
+    auto borrowed = std::make_unique<Borrowed<as_verifier>>(verifier, Kind::verifier);
+    if (!*borrowed) {
+      outcomes.Set(slot, stale(env));
+      return;
+    }
+    if (waiting_ && waiting_->most != most) flush(env, outcomes);
+    if (!waiting_) {
+      waiting_ = Step{slot, most, std::move(borrowed)};
+      return;
+    }
+    Step first = std::move(*waiting_);
+    waiting_.reset();
+    as_verifier *const verifiers[2] = {first.verifier->get(), borrowed->get()};
+    size_t taken[2];
+    int errors[2];
+    as_verifier_pump_pair(verifiers, most, taken, errors);
+    outcomes.Set(first.slot, outcome(env, errors[0], taken[0]));
+    outcomes.Set(slot, outcome(env, errors[1], taken[1]));
+  }
+
+  void flush(Napi::Env env, Napi::Array outcomes) {
+    if (!waiting_) return;
+    size_t taken = 0;
+    int error = as_verifier_pump(waiting_->verifier->get(), waiting_->most, &taken);
+    outcomes.Set(waiting_->slot, outcome(env, error, taken));
+    waiting_.reset();
+  }
+
+ private:
+  struct Step {
+    uint32_t slot;
+    uint64_t most;
+    std::unique_ptr<Borrowed<as_verifier>> verifier;
+  };
+
+  static Napi::Value outcome(Napi::Env env, int error, size_t taken) {
+    return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
+  }
+
+  std::optional<Step> waiting_;
+};
+
 // What a batch gathers before it acts.
 struct Batch {
   AppendPairs appends;
+  VerifyPairs verifies;
   Commits commits;
 };
 
@@ -197,9 +245,9 @@ Napi::Value read_start(Napi::Env env, const Arguments &in) {
   return numbers(env, {static_cast<double>(size), static_cast<double>(skip), static_cast<double>(length), static_cast<double>(id)});
 }
 
-// [skip, size of bytes] at an offset.
+// [skip, size of bytes] at an offset. Several may read at once, on several workers.
 Napi::Value read_next(Napi::Env env, const Arguments &in) {
-  Borrowed<as_reader> reader(in.handle(1), Kind::reader);
+  Borrowed<as_reader> reader(in.handle(1), Kind::reader, Use::shared);
   if (!reader) return stale(env);
   as_span slab = in.bytes(3);
   size_t skip = 0, length = 0;
@@ -227,14 +275,6 @@ Napi::Value verify_begin(Napi::Env env, const Arguments &in) {
   if (error) return failure(env, error);
   uint32_t id = handles().add(Kind::verifier, verifier, in.handle(1));
   return numbers(env, {static_cast<double>(size), static_cast<double>(id)});
-}
-
-Napi::Value verify_pump(Napi::Env env, const Arguments &in) {
-  Borrowed<as_verifier> verifier(in.handle(1), Kind::verifier);
-  if (!verifier) return stale(env);
-  size_t taken = 0;
-  int error = as_verifier_pump(verifier.get(), in.integer(2), &taken);
-  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
 }
 
 Napi::Value verify_finish(Napi::Env env, const Arguments &in) {
@@ -344,7 +384,11 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kReadNext: return read_next(env, Arguments(operation, "readNext"));
     case kReadClose: return read_close(env, Arguments(operation, "readClose"));
     case kVerifyBegin: return verify_begin(env, Arguments(operation, "verifyBegin"));
-    case kVerifyPump: return verify_pump(env, Arguments(operation, "verifyPump"));
+    case kVerifyPump: {
+      Arguments in(operation, "verifyPump");
+      batch.verifies.add(env, outcomes, slot, in.handle(1), in.integer(2));
+      return Napi::Value();
+    }
     case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
     case kVerifyMany: return verify_many(env, Arguments(operation, "verifyMany"));
@@ -380,6 +424,7 @@ Napi::Value Run(const Napi::CallbackInfo &info) {
     }
   }
   batch.appends.flush(env, outcomes);
+  batch.verifies.flush(env, outcomes);
   batch.commits.commit();
   return outcomes;
 }

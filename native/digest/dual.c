@@ -71,19 +71,23 @@ int as_dual_ready(as_dual_feed *feed) {
   return ready(feed, &groups) > 0;
 }
 
-/* The tree, the sink and the cursor follow the kernel, which has hashed `count` groups. */
-static void absorbed(as_dual_feed *feed, const as_blake3_mode *mode, size_t count, const uint8_t *cvs) {
-  as_dual *dual = feed->dual;
+/* The tree and the sink follow the kernel, which has hashed `count` groups. */
+static void grow_tree(as_dual *dual, const as_blake3_mode *mode, size_t count, const uint8_t *cvs) {
   for (size_t i = 0; i < count; i++) {
     as_blake3_push(mode, dual->cv_stack, &dual->cv_stack_len, dual->groups++, cvs + i * AS_DIGEST_SIZE);
   }
-  if (dual->buffered > 0) {
-    dual->buffered = 0;
+  dual->error = dual->sink ? dual->sink(dual->sink_context, cvs, count) : 0;
+}
+
+/* The tree and the cursor follow the kernel. */
+static void absorbed(as_dual_feed *feed, const as_blake3_mode *mode, size_t count, const uint8_t *cvs) {
+  if (feed->dual->buffered > 0) {
+    feed->dual->buffered = 0;
   } else {
     feed->at += count * AS_GROUP_SIZE;
     feed->size -= count * AS_GROUP_SIZE;
   }
-  dual->error = dual->sink ? dual->sink(dual->sink_context, cvs, count) : 0;
+  grow_tree(feed->dual, mode, count, cvs);
 }
 
 static size_t least(size_t a, size_t b) {
@@ -155,6 +159,25 @@ void as_dual2_update(as_dual *const duals[2], const as_span inputs[2], int error
   for (int i = 0; i < 2; i++) {
     errors[i] = absorb_rest(&feeds[i]);
   }
+}
+
+int as_dual_splits(const as_dual *dual) {
+  return dual->groups > 0 && dual->buffered == 0 && !dual->error;
+}
+
+void as_dual_sha256_groups(as_dual *dual, const void *groups, size_t count) {
+  as_kernels_in_use()->sha256_blocks(dual->sha256_state, groups, count * (AS_GROUP_SIZE / AS_SHA256_BLOCK));
+}
+
+int as_dual_blake3_groups(as_dual *dual, const void *groups, size_t count) {
+  as_blake3_mode plain = as_blake3_plain(as_kernels_in_use());
+  uint8_t cvs[BATCH_GROUPS * AS_DIGEST_SIZE];
+  const uint8_t *at = groups;
+  for (size_t now; (now = least(count, BATCH_GROUPS)) > 0 && !dual->error; at += now * AS_GROUP_SIZE, count -= now) {
+    as_blake3_groups(at, now, dual->groups, cvs);
+    grow_tree(dual, &plain, now, cvs);
+  }
+  return dual->error;
 }
 
 /* The root of a stream that has absorbed groups. The sink learns of a last group that is not whole. */

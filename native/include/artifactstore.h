@@ -99,6 +99,13 @@ typedef struct as_span {
  * AS_GROUP_SIZE. errors[i] is what as_dual_update of duals[i] would return; an error of one stops only that one. */
 void as_dual2_update(as_dual *const duals[2], const as_span inputs[2], int errors[2]);
 
+/* as_dual_update in two halves, for two threads at once: one absorbs whole groups into SHA-256, the other the same groups into
+ * BLAKE3, and neither touches what the other does. Only while as_dual_splits says so: a group or more has been absorbed, and
+ * nothing waits in the buffer. Both halves must have absorbed the same groups before any other call. */
+int as_dual_splits(const as_dual *dual);
+void as_dual_sha256_groups(as_dual *dual, const void *groups, size_t count);
+int as_dual_blake3_groups(as_dual *dual, const void *groups, size_t count); /* 0 or the sink's error, as as_dual_update */
+
 /* Gives the digests of all bytes absorbed so far. Call it once; the state is spent afterwards. Returns 0 or the sink's
  * error, and then there are no digests. */
 int as_dual_finish(as_dual *dual, as_digests *out);
@@ -415,7 +422,8 @@ int as_reader_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_rea
 
 /* Reads from `offset` into `buffer`, verified against the object's address before it returns. Whole chunk groups are read:
  * the bytes asked for begin at buffer + *skip (*skip < AS_GROUP_SIZE) and are *size long; at least one byte unless offset is
- * the end of the object. `capacity` is a multiple of AS_GROUP_SIZE; reading fastest in aligned powers of two.
+ * the end of the object, and as many as `capacity` takes. That is a multiple of AS_GROUP_SIZE; reading is fastest in aligned powers of
+ * two. Several threads may read from one reader at once.
  * AS_E_CORRUPT: the bytes do not verify; *bad names the range; the object is marked damaged and counts as absent. */
 int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t capacity, size_t *skip, size_t *size,
                    as_range *bad);
@@ -432,6 +440,10 @@ int as_verifier_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], unsi
 
 /* Reads up to `most` further bytes, rounded up to whole chunk groups; *taken is 0 at the end. */
 int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken);
+
+/* as_verifier_pump of two different verifiers at once, which hashes both faster than one after the other where both compute both digests.
+ * taken[i] and errors[i] are what as_verifier_pump of verifiers[i] would have given. */
+void as_verifier_pump_pair(as_verifier *const verifiers[2], size_t most, size_t taken[2], int errors[2]);
 
 typedef struct as_verified {
   as_digests digests;    /* of the bytes as they are; sha256 is all zeros under AS_VERIFY_BLAKE3 */

@@ -1,6 +1,6 @@
 /*
  * Taking in bytes, from the caller or from a file; see ingest.h. Nothing here makes anything visible.
- * May include: ingest.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
+ * May include: ingest.h, lane.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
  */
 #include "store/ingest.h"
 
@@ -56,7 +56,8 @@ static uint64_t pending_start(const as_ingest *ingest) { return ingest->length -
 
 int as_ingest_write_pending(as_ingest *ingest) {
   size_t written = (size_t)(ingest->stream->written - pending_start(ingest));
-  return write_out(ingest, ingest->pending + written, ingest->pending_size - written);
+  size_t left = ingest->pending_size - written;
+  return left ? write_out(ingest, ingest->pending + written, left) : 0;
 }
 
 int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
@@ -125,6 +126,10 @@ static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int e
   if (error) {
     return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
   }
+  if (ingest->source && ingest->source->cloned) { /* they are there already */
+    ingest->stream->written += size;
+    return 0;
+  }
   int may_be_packed = pending_start(ingest) == 0;
   if (ingest->pending_size + size <= (may_be_packed ? AS_PACK_OBJECT_MAX : AS_COALESCE_SIZE)) {
     return keep_pending(ingest, bytes, size);
@@ -159,7 +164,8 @@ static int append(as_ingest *ingest, const void *bytes, size_t size) {
   }
   int error = ingest->stream ? 0 : as_ingest_start_stream(ingest);
   if (!error) {
-    error = write_hashed(ingest, bytes, size, as_dual_update(&ingest->stream->dual, bytes, size));
+    int hashed = ingest->lane ? as_lane_update(ingest->lane, size) : as_dual_update(&ingest->stream->dual, bytes, size);
+    error = write_hashed(ingest, bytes, size, hashed);
   }
   return note_appended(ingest, size, error);
 }
@@ -297,6 +303,33 @@ static int open_source(as_ingest *ingest, const char *path) {
   return 0;
 }
 
+/* Has the staged file of a large source share its blocks, where the file system can. Where it cannot, or anything else is in the way,
+ * the bytes will be copied, which says what is wrong if something is. */
+static int clone_source(as_ingest *ingest) {
+  as_source *source = ingest->source;
+  as_store *store = ingest->store;
+  if (source->before.st_size <= AS_PACK_OBJECT_MAX) {
+    return 0;
+  }
+  as_staged staged;
+  int error = as_staging_create(store, &staged);
+  if (error) {
+    return error;
+  }
+  if (store->io->clone(store->io, source->fd, staged.fd) != 0) {
+    as_staging_discard(store, &staged); /* and not written to: part of the blocks may be there */
+    return 0;
+  }
+  error = as_ingest_start_stream(ingest);
+  if (error) {
+    as_staging_discard(store, &staged);
+    return error;
+  }
+  ingest->stream->staged = staged;
+  source->cloned = 1;
+  return 0;
+}
+
 int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
   as_ingest *ingest;
   *out = NULL;
@@ -305,6 +338,7 @@ int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
     return error;
   }
   error = open_source(ingest, path);
+  error = error ? error : clone_source(ingest);
   if (error) {
     as_ingest_abort(ingest);
     return error;
@@ -338,7 +372,8 @@ static int end_source(as_ingest *ingest) {
 static int pump_step(as_ingest *ingest, uint8_t *buffer, size_t most, size_t *taken) {
   as_source *source = ingest->source;
   size_t size = most < AS_STEP_SIZE ? most : AS_STEP_SIZE;
-  ssize_t count = as_io_read(ingest->store->io, source->fd, buffer, size, ingest->length);
+  int fd = source->cloned ? ingest->stream->staged.fd : source->fd;
+  ssize_t count = as_io_read(ingest->store->io, fd, buffer, size, ingest->length);
   if (count < 0) {
     return source_fail(source, (int)count, "read");
   }
@@ -349,19 +384,52 @@ static int pump_step(as_ingest *ingest, uint8_t *buffer, size_t most, size_t *ta
   return count == 0 ? end_source(ingest) : append(ingest, buffer, (size_t)count);
 }
 
-int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken) {
-  *taken = 0;
-  if (ingest->error || !ingest->source) {
-    return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "read", "");
+/* How many bytes a call that may take `most` will take, about. */
+static uint64_t coming(const as_ingest *ingest, size_t most) {
+  uint64_t size = (uint64_t)ingest->source->before.st_size;
+  uint64_t left = ingest->length < size ? size - ingest->length : 0;
+  return most < left ? most : left;
+}
+
+/* Steps of a stream that has begun, hashed on two threads where that can be. */
+static int pump_stream(as_ingest *ingest, size_t most, size_t *taken) {
+  as_lane lane;
+  int error = 0;
+  as_lane_begin(&lane, ingest->store, &ingest->stream->dual, coming(ingest, most));
+  ingest->lane = &lane;
+  while (!error && *taken < most && !ingest->source->ended) {
+    size_t step = 0;
+    uint8_t *buffer = as_lane_buffer(&lane);
+    error = buffer ? pump_step(ingest, buffer, most - *taken, &step) : as_fail(-ENOMEM, "read", ingest->source->path);
+    *taken += step;
   }
+  ingest->lane = NULL;
+  as_lane_end(&lane);
+  return error;
+}
+
+/* Steps until the file has ended or is a stream. */
+static int pump_beginning(as_ingest *ingest, size_t most, size_t *taken) {
   uint8_t *buffer = as_store_buffer(ingest->store);
   int error = buffer ? 0 : as_fail(-ENOMEM, "read", ingest->source->path);
-  while (!error && *taken < most && !ingest->source->ended) {
+  while (!error && *taken < most && !ingest->source->ended && !ingest->stream) {
     size_t step = 0;
     error = pump_step(ingest, buffer, most - *taken, &step);
     *taken += step;
   }
   as_store_buffer_release(ingest->store, buffer);
+  return error;
+}
+
+int as_ingest_pump(as_ingest *ingest, size_t most, size_t *taken) {
+  *taken = 0;
+  if (ingest->error || !ingest->source) {
+    return as_store_fail(ingest->store, ingest->error ? ingest->error : AS_E_INVALID, "read", "");
+  }
+  int error = pump_beginning(ingest, most, taken);
+  if (!error && ingest->stream) {
+    error = pump_stream(ingest, most, taken);
+  }
   ingest->error = error;
   return error;
 }

@@ -1,16 +1,18 @@
 /*
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
- * May include: store.h, packs.h, staging.h, cv_list.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
+ * May include: store.h, packs.h, staging.h, cv_list.h, lane.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
  *
  * An object of at most one chunk group stays in memory and is not hashed before its commit, so that a batch of small ones
  * shares the multi-lane digest. A larger one is hashed as it comes; up to AS_PACK_OBJECT_MAX it stays in memory too, and
  * goes into a pack when it is committed; beyond, it goes to a staged file. That of an upload session is its part, which the
- * session's checkpoints write to even while the object may still be packed.
+ * session's checkpoints write to even while the object may still be packed. That of a large local file shares the file's blocks where
+ * the file system can (a clone): then nothing is written, and what is hashed is the clone, which nobody can change any more.
  */
 #ifndef AS_STORE_INGEST_H
 #define AS_STORE_INGEST_H
 
 #include "store/cv_list.h"
+#include "store/lane.h"
 #include "store/packs.h"
 #include "store/staging.h"
 #include "store/store.h"
@@ -36,7 +38,8 @@ typedef struct as_source {
   int fd;
   char *path;
   struct stat before;
-  int ended; /* read to its end, and unchanged until then */
+  int cloned; /* into the staged file, which is read in its place */
+  int ended;  /* read to its end, and unchanged until then */
 } as_source;
 
 struct as_ingest {
@@ -49,6 +52,7 @@ struct as_ingest {
   int deferred;      /* its commit need not be durable */
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
+  as_lane *lane;     /* NULL but while a step of a file is hashed through it */
   as_source *source; /* NULL unless a file is read */
   struct as_session *session; /* NULL unless it is one call of an upload session */
 };

@@ -6,6 +6,7 @@
  * checked under that shape, proves it. So the first read of a reader checks the last group as well.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct as_reader {
   as_store *store;
   as_object_files files;
   as_outboard outboard;
-  int size_proven;
+  atomic_int size_proven; /* all else is as it was opened, so that several threads may read at once */
 };
 
 /* as_fail naming the object. */
@@ -34,6 +35,7 @@ int as_reader_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], as_rea
     return as_fail(-ENOMEM, "open", store->path);
   }
   reader->store = store;
+  atomic_init(&reader->size_proven, 0);
   int error = as_object_open(store, blake3, &reader->files);
   reader->outboard = (as_outboard){
       .io = store->io, .fd = reader->files.outboard, .base = reader->files.outboard_base, .size = reader->files.size};

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,12 @@ int as_store_fail(const as_store *store, int error, const char *call, const char
 
 /* ---- opening and closing ---- */
 
+/* The cores that this process may run on, as far as the kernel says. */
+static unsigned count_cores(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 static as_store *allocate(const as_io *io, const char *path, int read_only) {
   as_store *store = calloc(1, sizeof *store);
   char *copy = strdup(path);
@@ -42,6 +49,7 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
   store->io = io;
   store->path = copy;
   store->read_only = read_only;
+  store->cores = count_cores();
   store->root = store->objects = store->staging = store->packs_folder = store->lock = store->uploads = -1;
   atomic_init(&store->staging_counter, 0);
   for (int i = 0; i < AS_NAME_LOCKS; i++) {

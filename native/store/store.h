@@ -4,10 +4,9 @@
  *
  * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), pack….c and segments.c (small
  * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
- * are known to survive a power cut), publish.c and deferred.c (large objects on their way to a name, at once or when somebody
- * syncs), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes
- * in over several calls), reader.c and
- * verifier.c (bytes out).
+ * are known to survive a power cut), publish.c and deferred.c (large objects on their way to a name, at once or when
+ * somebody syncs), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes in
+ * over several calls), reader.c and verifier.c (bytes out), second.c and lane.c (one large object on two cores).
  */
 #ifndef AS_STORE_STORE_H
 #define AS_STORE_STORE_H
@@ -23,7 +22,7 @@ enum {
   AS_FAN_OUT = 256,      /* folders under objects/, by the first byte of the address */
   AS_NAME_LOCKS = 16,    /* stripes over them: more than the threads that commit at once */
   AS_STEP_SIZE = 256 * 1024, /* bytes read, hashed and written at a time: stays in a second-level cache */
-  AS_SPARE_BUFFERS = 4   /* step buffers kept between uses */
+  AS_SPARE_BUFFERS = 20  /* step buffers kept between uses: those of one object on two threads (lane.h), and four */
 };
 
 /* How far the entries of one directory are known to be durable: `changed` counts the changes made to it, `synced` is
@@ -58,6 +57,9 @@ struct as_store {
   as_durable fan_out;                   /* objects/ itself */
   uint8_t *buffers[AS_SPARE_BUFFERS];   /* page-aligned, AS_STEP_SIZE bytes each */
   unsigned buffer_count;
+  unsigned cores;                       /* that this process may run on */
+  unsigned busy;                        /* threads at work on large objects: see second.h */
+  int alone;                            /* a test's: as if no other program were running */
   struct as_session *sessions;          /* those somebody is writing to or looking at */
   pthread_cond_t sessions_changed;
   int uploads;                          /* descriptor of uploads/, -1 until it is needed */

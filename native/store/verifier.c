@@ -1,20 +1,24 @@
 /*
  * Verifying a stored object: a full re-read and re-digest, in steps, that says which ranges are damaged, mends an
  * outboard whose object is whole, and sets or clears the mark of damage. With AS_VERIFY_BLAKE3 only the chaining values
- * of its groups are computed, which is all that finding and naming damage takes.
- * May include: objects.h, outboard.h, ranges.h, core/error.h, io/io.h. Called by: users of the core.
+ * of its groups are computed, which is all that finding and naming damage takes. One object alone is read on two cores: both digests as
+ * lane.h does it, chaining values by halves.
+ * May include: lane.h, objects.h, outboard.h, ranges.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
+#include "store/lane.h"
 #include "store/objects.h"
 #include "store/outboard.h"
 #include "store/ranges.h"
 
 enum {
-  READ_AHEAD = 8 * 1024 * 1024 /* bytes asked of the disk before they are needed: keeps its queue full while we hash */
+  READ_AHEAD = 32 * 1024 * 1024, /* bytes asked of the disk before they are needed: keeps its queue full while we hash */
+  HALF_MAX = 8 * 1024 * 1024,    /* bytes that each of two threads hashes before they meet: some milliseconds */
+  HALF_MIN = AS_LANE_FROM        /* and from which on a thread is worth it */
 };
 
 struct as_verifier {
@@ -25,6 +29,7 @@ struct as_verifier {
   uint64_t length; /* bytes read so far */
   uint64_t ahead;  /* asked of the disk up to here */
   int unreadable;  /* some of them stand for bytes that the disk does not give */
+  int alone;       /* reading by halves met something unusual: the rest is read in order */
   as_ranges bad;
   as_cv_list values;
   uint8_t first[AS_DIGEST_SIZE]; /* under AS_VERIFY_BLAKE3: the digest of an object that is only its first group */
@@ -118,6 +123,53 @@ static void read_ahead(as_verifier *verifier) {
   }
 }
 
+/* Reads the next bytes into the buffer, `size` of them but at the end of the object. Returns how many, or a negative error. */
+static ssize_t read_step(as_verifier *verifier, uint8_t *buffer, size_t most) {
+  uint64_t left = verifier->files.size - verifier->length;
+  size_t size = most < AS_STEP_SIZE ? (most + AS_GROUP_SIZE - 1) / AS_GROUP_SIZE * AS_GROUP_SIZE : AS_STEP_SIZE;
+  size = left < size ? (size_t)left : size;
+  read_ahead(verifier);
+  ssize_t count = read_object(verifier, buffer, size, verifier->length);
+  if (count == -EIO) {
+    count = read_around_damage(verifier, buffer, size);
+  }
+  if (count < 0) {
+    return fail(verifier, (int)count, "read");
+  }
+  if ((size_t)count < size) { /* cut short since it was opened: what is there is the object now */
+    verifier->files.size = verifier->length + (uint64_t)count;
+  }
+  verifier->length += (uint64_t)count;
+  return count;
+}
+
+static int has_more(const as_verifier *verifier, size_t most, size_t taken) {
+  return taken < most && verifier->length < verifier->files.size;
+}
+
+static int spool_failed(const as_verifier *verifier, int error) {
+  return error ? as_store_fail(verifier->store, error, "write", "staging") : 0;
+}
+
+/* ---- both digests ---- */
+
+static int pump_both(as_verifier *verifier, size_t most, size_t *taken) {
+  as_lane lane;
+  int error = 0;
+  uint64_t left = verifier->files.size - verifier->length;
+  as_lane_begin(&lane, verifier->store, &verifier->dual, left < most ? left : most);
+  while (!error && has_more(verifier, most, *taken)) {
+    uint8_t *buffer = as_lane_buffer(&lane);
+    ssize_t count = buffer ? read_step(verifier, buffer, most - *taken) : fail(verifier, -ENOMEM, "read");
+    error = count < 0 ? (int)count : spool_failed(verifier, as_lane_update(&lane, (size_t)count));
+    *taken += count < 0 ? 0 : (size_t)count;
+  }
+  as_lane_end(&lane);
+  return error;
+}
+
+/* ---- chaining values alone ---- */
+
 /* Adds the chaining values of the groups at `offset`; like as_dual_update, none for an object of one group. */
 static int add_groups(as_verifier *verifier, const uint8_t *bytes, size_t size, uint64_t offset) {
   uint8_t values[AS_STEP_SIZE / AS_GROUP_SIZE * AS_DIGEST_SIZE];
@@ -137,46 +189,137 @@ static int add_groups(as_verifier *verifier, const uint8_t *bytes, size_t size, 
   return as_cv_list_add(&verifier->values, values, count);
 }
 
-static int digest_step(as_verifier *verifier, const uint8_t *bytes, size_t size, uint64_t offset) {
-  int error = verifier->flags & AS_VERIFY_BLAKE3 ? add_groups(verifier, bytes, size, offset)
-                                                 : as_dual_update(&verifier->dual, bytes, size);
-  return error ? as_store_fail(verifier->store, error, "write", "staging") : 0;
-}
-
-static int pump_step(as_verifier *verifier, uint8_t *buffer, size_t most, size_t *taken) {
-  uint64_t left = verifier->files.size - verifier->length;
-  size_t size = most < AS_STEP_SIZE ? (most + AS_GROUP_SIZE - 1) / AS_GROUP_SIZE * AS_GROUP_SIZE : AS_STEP_SIZE;
-  size = left < size ? (size_t)left : size;
-  read_ahead(verifier);
-  ssize_t count = read_object(verifier, buffer, size, verifier->length);
-  if (count == -EIO) {
-    count = read_around_damage(verifier, buffer, size);
-  }
-  if (count < 0) {
-    return fail(verifier, (int)count, "read");
-  }
-  if ((size_t)count < size) { /* cut short since it was opened: what is there is the object now */
-    verifier->files.size = verifier->length + (uint64_t)count;
-  }
-  *taken = (size_t)count;
-  verifier->length += (uint64_t)count;
-  return count ? digest_step(verifier, buffer, (size_t)count, verifier->length - (uint64_t)count) : 0;
-}
-
-int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken) {
-  int error = 0;
-  *taken = 0;
+static int pump_in_order(as_verifier *verifier, size_t most, size_t *taken) {
   uint8_t *buffer = as_store_buffer(verifier->store);
-  if (!buffer) {
-    return fail(verifier, -ENOMEM, "read");
-  }
-  while (!error && *taken < most && verifier->length < verifier->files.size) {
-    size_t step = 0;
-    error = pump_step(verifier, buffer, most - *taken, &step);
-    *taken += step;
+  ssize_t count = buffer ? read_step(verifier, buffer, most) : fail(verifier, -ENOMEM, "read");
+  int error = count < 0 ? (int)count : 0;
+  if (count > 0) {
+    *taken += (size_t)count;
+    error = spool_failed(verifier, add_groups(verifier, buffer, (size_t)count, verifier->length - (uint64_t)count));
   }
   as_store_buffer_release(verifier->store, buffer);
   return error;
+}
+
+/* One half of a stretch of whole groups. */
+typedef struct half {
+  const as_verifier *verifier;
+  uint64_t offset;
+  size_t size;
+  uint8_t values[HALF_MAX / AS_GROUP_SIZE * AS_DIGEST_SIZE];
+  int whole; /* all was read and hashed */
+} half;
+
+static void hash_half(void *context) {
+  half *part = context;
+  as_store *store = part->verifier->store;
+  uint8_t *buffer = as_store_buffer(store), *values = part->values;
+  part->whole = buffer != NULL;
+  for (size_t done = 0; part->whole && done < part->size;) {
+    size_t size = part->size - done < AS_STEP_SIZE ? part->size - done : AS_STEP_SIZE;
+    uint64_t offset = part->offset + done;
+    part->whole = read_object(part->verifier, buffer, size, offset) == (ssize_t)size;
+    if (part->whole) {
+      as_blake3_groups(buffer, size / AS_GROUP_SIZE, offset / AS_GROUP_SIZE, values);
+    }
+    values += size / AS_GROUP_SIZE * AS_DIGEST_SIZE;
+    done += size;
+  }
+  as_store_buffer_release(store, buffer);
+}
+
+/* Both halves at once. *taken does not grow when there is no second thread, or something to be looked at group by group. */
+static int pump_halves(as_verifier *verifier, as_second *second, size_t size, size_t *taken) {
+  half parts[2];
+  for (int i = 0; i < 2; i++) {
+    parts[i].verifier = verifier;
+    parts[i].offset = verifier->length + (uint64_t)i * size;
+    parts[i].size = size;
+  }
+  read_ahead(verifier);
+  if (!as_second_start(second, hash_half, &parts[1])) {
+    return 0;
+  }
+  hash_half(&parts[0]);
+  as_second_wait(second);
+  verifier->alone = !parts[0].whole || !parts[1].whole;
+  int error = 0;
+  for (int i = 0; i < 2 && !error && !verifier->alone; i++) {
+    error = as_cv_list_add(&verifier->values, parts[i].values, size / AS_GROUP_SIZE);
+    verifier->length += size;
+    *taken += size;
+  }
+  return spool_failed(verifier, error);
+}
+
+/* The size of two equal halves of what may be taken; 0 where they would not be worth it. The first group has its turn in order. */
+static size_t half_size(const as_verifier *verifier, size_t most) {
+  uint64_t left = verifier->files.size - verifier->length;
+  uint64_t size = (left < most ? left : most) / (2 * AS_GROUP_SIZE) * AS_GROUP_SIZE;
+  if (verifier->alone || verifier->length == 0 || verifier->length % AS_GROUP_SIZE || size < HALF_MIN) {
+    return 0;
+  }
+  return size < HALF_MAX ? (size_t)size : HALF_MAX;
+}
+
+static int pump_values(as_verifier *verifier, size_t most, size_t *taken) {
+  as_second second;
+  int error = 0, halves = 1; /* asked for a second thread in vain, a call does not ask again */
+  as_second_begin(&second, verifier->store);
+  while (!error && has_more(verifier, most, *taken)) {
+    size_t size = halves ? half_size(verifier, most - *taken) : 0, before = *taken;
+    error = size ? pump_halves(verifier, &second, size, taken) : pump_in_order(verifier, most - *taken, taken);
+    halves = halves && *taken > before;
+  }
+  as_second_end(&second);
+  return error;
+}
+
+int as_verifier_pump(as_verifier *verifier, size_t most, size_t *taken) {
+  *taken = 0;
+  return verifier->flags & AS_VERIFY_BLAKE3 ? pump_values(verifier, most, taken) : pump_both(verifier, most, taken);
+}
+
+/* ---- two at once ---- */
+
+/* A step of each, hashed by one kernel. An error of one leaves the other as it should be. */
+static void pump_pair_step(as_verifier *const verifiers[2], uint8_t *const buffers[2], size_t most, size_t taken[2], int errors[2]) {
+  as_dual *duals[2] = {&verifiers[0]->dual, &verifiers[1]->dual};
+  as_span inputs[2];
+  int hashed[2];
+  for (int i = 0; i < 2; i++) {
+    ssize_t count = read_step(verifiers[i], buffers[i], most - taken[i]);
+    errors[i] = count < 0 ? (int)count : 0;
+    inputs[i] = (as_span){buffers[i], count < 0 ? 0 : (size_t)count};
+    taken[i] += inputs[i].size;
+  }
+  as_dual2_update(duals, inputs, hashed);
+  for (int i = 0; i < 2; i++) {
+    errors[i] = errors[i] ? errors[i] : spool_failed(verifiers[i], hashed[i]);
+  }
+}
+
+void as_verifier_pump_pair(as_verifier *const verifiers[2], size_t most, size_t taken[2], int errors[2]) {
+  as_store *store = verifiers[0]->store;
+  as_second second;
+  uint8_t *buffers[2] = {as_store_buffer(store), as_store_buffer(store)};
+  int both = buffers[0] && buffers[1] && !((verifiers[0]->flags | verifiers[1]->flags) & AS_VERIFY_BLAKE3);
+  taken[0] = taken[1] = 0;
+  errors[0] = errors[1] = 0;
+  as_second_begin(&second, store);
+  while (both && !errors[0] && !errors[1] && has_more(verifiers[0], most, taken[0]) && has_more(verifiers[1], most, taken[1])) {
+    pump_pair_step(verifiers, buffers, most, taken, errors);
+  }
+  as_second_end(&second);
+  as_store_buffer_release(store, buffers[1]);
+  as_store_buffer_release(store, buffers[0]);
+  for (int i = 0; i < 2; i++) { /* what one has more than the other */
+    size_t rest = 0;
+    if (!errors[i] && taken[i] < most) {
+      errors[i] = as_verifier_pump(verifiers[i], most - taken[i], &rest);
+    }
+    taken[i] += rest;
+  }
 }
 
 /* ---- an object that is whole: is its outboard? ---- */

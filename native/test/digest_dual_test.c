@@ -1,6 +1,6 @@
 /*
  * The streaming state of both digests: updates split anywhere, unaligned inputs, inputs that end where memory ends, two
- * streams at once, the group sink and its errors, batches, and the counters of each path.
+ * streams at once, a stream in two halves, the group sink and its errors, batches, and the counters of each path.
  * May include: the public header, the test headers. Run by: ctest.
  */
 #include <sys/mman.h>
@@ -380,12 +380,68 @@ static void test_many(void) {
   free(bytes);
 }
 
+/* Takes `groups` groups by halves, SHA-256 in pieces of its own and behind BLAKE3, between two updates; the sink sees no difference. */
+static void check_halves(const uint8_t *bytes, size_t head, size_t groups, size_t tail) {
+  size_t size = head + groups * GROUP + tail, sha256_piece = 1 + random_below(groups);
+  as_dual *dual = malloc(sizeof *dual), *whole = malloc(sizeof *whole);
+  collected *got = calloc(1, sizeof *got), *expected = calloc(1, sizeof *expected);
+  as_digests digests, expected_digests;
+  got->fail_from = expected->fail_from = SIZE_MAX;
+  as_dual_init(whole, collect, expected);
+  CHECK_INT(as_dual_update(whole, bytes, size), 0);
+  CHECK_INT(as_dual_finish(whole, &expected_digests), 0);
+  as_dual_init(dual, collect, got);
+  CHECK_INT(as_dual_update(dual, bytes, head), 0);
+  CHECK_INT(as_dual_splits(dual), head > GROUP && head % GROUP == 0);
+  if (as_dual_splits(dual)) {
+    CHECK_INT(as_dual_blake3_groups(dual, bytes + head, groups), 0);
+    for (size_t at = 0; at < groups; at += sha256_piece) {
+      size_t now = sha256_piece < groups - at ? sha256_piece : groups - at;
+      as_dual_sha256_groups(dual, bytes + head + at * GROUP, now);
+    }
+    CHECK_INT(as_dual_length(dual), head + groups * GROUP);
+    CHECK_INT(as_dual_update(dual, bytes + head + groups * GROUP, tail), 0);
+    CHECK_INT(as_dual_finish(dual, &digests), 0);
+    CHECK_BYTES(&digests, &expected_digests, sizeof digests, "%zu, %zu groups, %zu, %s", head, groups, tail, as_kernel_name());
+    CHECK(got->count == expected->count, "%zu values, not %zu", got->count, expected->count);
+    CHECK_BYTES(got->cvs, expected->cvs, got->count * AS_DIGEST_SIZE, "values of %zu groups", groups);
+  }
+  free(expected);
+  free(got);
+  free(whole);
+  free(dual);
+}
+
+static void test_halves(void) {
+  static const size_t heads[] = {0, 1, GROUP, GROUP + 1, 2 * GROUP, 3 * GROUP - 1, 3 * GROUP, 16 * GROUP};
+  static const size_t counts[] = {1, 2, 15, 16, 63, 64, 65, 130};
+  uint8_t *bytes = random_bytes(150 * GROUP);
+  for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++) {
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+      check_halves(bytes, heads[h], counts[c], c % 2 ? 0 : 1 + random_below(2 * GROUP));
+    }
+  }
+  as_dual *dual = malloc(sizeof *dual);
+  collected *got = calloc(1, sizeof *got);
+  got->fail_from = 70; /* the sink's error comes back, stays, and there are no halves any more */
+  as_dual_init(dual, collect, got);
+  CHECK_INT(as_dual_update(dual, bytes, 2 * GROUP), 0);
+  CHECK_INT(as_dual_blake3_groups(dual, bytes, 130), AS_E_READ_ONLY);
+  CHECK_INT(got->count, 2 + 128); /* no more batches than that which failed */
+  CHECK_INT(as_dual_splits(dual), 0);
+  CHECK_INT(as_dual_update(dual, bytes, 1), AS_E_READ_ONLY);
+  free(got);
+  free(dual);
+  free(bytes);
+}
+
 static void all(void) {
   test_edges_and_splits();
   test_every_cut();
   test_random_lengths();
   test_sink();
   test_sink_errors();
+  test_halves();
   test_two_streams();
   test_two_streams_errors();
   test_counters();

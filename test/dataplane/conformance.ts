@@ -75,6 +75,9 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
     await t.test('verify finds whole objects intact and absent ones missing', (t) => verifyIntact(t, opened));
     await t.test('verify computes BLAKE3 alone when asked to', (t) => verifyQuick(t, opened));
+    await t.test('verify reads a large object no faster than asked to, and ends when told to', (t) =>
+      verifySlowly(t, opened),
+    );
     await t.test('many are verified and deleted at once, each by itself', (t) => manyAtOnce(t, opened));
     await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
     if (opened.sessions === undefined) t.comment('no upload sessions here: their tests left out');
@@ -384,6 +387,23 @@ async function verifyQuick(t: Test, { plane, damage }: Opened): Promise<void> {
   const found = await plane.verifyObject(address, { digests: 'blake3' });
   t.match(found, { status: 'corrupt', damaged: [{ start, end: start + GROUP_SIZE }] }, 'it names the same damage');
   t.equal((await plane.deleteObject(address)).deleted, true);
+}
+
+/** At a rate at which it would take hours, an object is verified until the signal comes, and nothing is concluded about it. */
+async function verifySlowly(t: Test, { plane }: Opened): Promise<void> {
+  const address = formatBlake3((await ingest(plane, randomBytes(3_000_000))).blake3);
+  const stop = new AbortController();
+  const slow = plane.verifyObject(address, { bytesPerSecond: 100, signal: stop.signal });
+  slow.catch(() => undefined); // reported below
+  for (let i = 0; i < 3; i++)
+    t.equal((await plane.verifyObject(address)).status, 'intact', 'others are not slowed down');
+  stop.abort();
+  await rejects(t, slow, 'AS_ERR_ABORTED');
+  const fast = { bytesPerSecond: 1e12, signal: new AbortController().signal };
+  t.match(await plane.verifyObject(address, fast), { status: 'intact', size: 3_000_000 });
+  for (const bytesPerSecond of [0, -1, Number.NaN]) {
+    await rejects(t, plane.verifyObject(address, { bytesPerSecond }), 'AS_ERR_INVALID_ARGUMENT');
+  }
 }
 
 async function manyAtOnce(t: Test, { plane }: Opened): Promise<void> {

@@ -3,46 +3,28 @@
  * lost. ARTIFACTSTORE_POWER_CUTS says how many cuts on each file system. Needs root, loop devices and mkfs; says so where they are not.
  */
 
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { IN_OWN_NAMESPACE, mountHindrance } from '../support/mounts.js';
 import { spawnUnhooked } from '../support/unhooked.js';
 import type { PowerCuts } from './power-cut.js';
 
 const CUTS = Number(process.env.ARTIFACTSTORE_POWER_CUTS ?? 3);
 const LYING_CUTS = 2;
 
-/** Why there can be no power cuts here; undefined when there can be. */
-function hindrance(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux may mount';
-  for (const program of ['unshare', 'losetup', 'mkfs.xfs', 'mkfs.ext4', 'cc']) {
-    try {
-      execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
-    } catch {
-      return `${program} is not installed`;
-    }
-  }
-  try {
-    execFileSync('unshare', ['--mount', 'losetup', '--find'], { stdio: 'ignore' });
-  } catch {
-    return 'no loop device, or no mount namespace, may be used here';
-  }
-  return undefined;
-}
-
 async function powerCuts(t: Test, kind: string, cuts: number, lieAbout = '', way = ''): Promise<PowerCuts> {
   const folder = await mkdtemp(join(tmpdir(), 'artifactstore-power-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const module = fileURLToPath(new URL('./power-cut.js', import.meta.url));
-  const child = spawnUnhooked(
-    'unshare',
-    ['--mount', '--propagation', 'private', process.execPath, module, folder, kind, String(cuts), lieAbout, way],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-  );
+  const [unshare, ...words] = IN_OWN_NAMESPACE;
+  const args = [module, folder, kind, String(cuts), lieAbout, way];
+  const child = spawnUnhooked(unshare, [...words, process.execPath, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   t.teardown(() => child.kill('SIGKILL'));
   let result: PowerCuts | undefined;
   child.on('message', (message) => {
@@ -54,7 +36,7 @@ async function powerCuts(t: Test, kind: string, cuts: number, lieAbout = '', way
 }
 
 t.setTimeout(180_000 + CUTS * 120_000);
-const skip = hindrance() ?? false;
+const skip = mountHindrance(['mkfs.xfs', 'mkfs.ext4', 'cc']) ?? false;
 
 for (const kind of ['ext4', 'xfs']) {
   t.test(`${kind}: what was acknowledged survives a power cut`, { skip }, async (t) => {

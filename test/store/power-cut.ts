@@ -9,15 +9,15 @@
  * not done. With `deferred` the objects are put so. Sends its parent {cuts, acknowledged, lost, differs}.
  */
 
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { openStore, type Store } from '../../lib/index.js';
 import { allObjects } from '../support/all-objects.js';
+import { makeImage, mountImage, run } from '../support/mounts.js';
 import { spawnUnhooked } from '../support/unhooked.js';
 
 /** What became of the acknowledged objects. */
@@ -36,23 +36,6 @@ const disk = join(outer, 'disk.img');
 const copy = join(outer, 'copy.img');
 const live = join(folder, 'live');
 const cut = join(folder, 'cut');
-
-function run(program: string, ...args: string[]): string {
-  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-}
-
-function makeImage(path: string, size: string, type: string): void {
-  rmSync(path, { force: true });
-  run('truncate', '-s', size, path);
-  if (type === 'xfs') run('mkfs.xfs', '-q', '-m', 'reflink=1', path);
-  else run('mkfs.ext4', '-q', '-F', path);
-}
-
-/** Mounts an image; its loop device goes when it is unmounted. */
-function mountImage(path: string, at: string, ...options: string[]): void {
-  mkdirSync(at, { recursive: true });
-  run('mount', '-o', ['loop', ...options].join(','), path, at);
-}
 
 /** The library that makes all syncs lies. */
 function lyingSyncs(): string {

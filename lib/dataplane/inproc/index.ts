@@ -12,6 +12,8 @@ import {
   DIGEST_SIZE,
   FILE_LISTS_MAX,
   FILE_STEP_SIZE,
+  GROUP_SIZE,
+  PACED_STEP_MS,
   READ_SLAB_COUNT,
   SESSIONS_WRITTEN_MAX,
   SLAB_COUNT,
@@ -23,6 +25,7 @@ import {
 import type { NativeIngested, NativeSession, NativeVerified } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
 import { Scheduler } from '../../native/scheduler.js';
+import { Pacer } from '../../pacer.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
 import { MutableIngestTable } from '../ingest-table.js';
 import type {
@@ -182,11 +185,15 @@ class InprocDataPlane implements ClosableDataPlane {
   verifyObject(address: ContentAddress, options: VerifyOptions = {}): Promise<VerifyResult> {
     return this.#track(async () => {
       checkAddress(address);
-      const digests = options.digests ?? 'both';
+      const { digests = 'both', bytesPerSecond } = options;
       checkDigests(digests);
+      checkRate(bytesPerSecond);
       try {
         const whole = await this.backend.verifyWhole(address, digests);
-        return verifyResult(whole ?? (await this.#verifiers.run(() => this.#verify(address, digests))), digests);
+        return verifyResult(
+          whole ?? (await this.#verifiers.run(() => this.#verify(address, digests, options))),
+          digests,
+        );
       } catch (error) {
         if (isStoreError(error, 'AS_ERR_NOT_FOUND'))
           return { status: 'missing', size: 0, damaged: [], repaired: false };
@@ -287,10 +294,19 @@ class InprocDataPlane implements ClosableDataPlane {
     }
   }
 
-  async #verify(address: ContentAddress, digests: VerifyDigests): Promise<NativeVerified> {
+  async #verify(
+    address: ContentAddress,
+    digests: VerifyDigests,
+    { bytesPerSecond, signal }: VerifyOptions,
+  ): Promise<NativeVerified> {
     const { verifier } = await this.backend.verifyBegin(address, digests);
+    const pacer = bytesPerSecond === undefined ? undefined : new Pacer(bytesPerSecond);
+    const step = bytesPerSecond === undefined ? FILE_STEP_SIZE : pacedStep(bytesPerSecond);
     try {
-      while ((await this.backend.verifyPump(verifier, FILE_STEP_SIZE)) > 0);
+      do {
+        await pacer?.take(step, signal);
+        if (signal?.aborted) throw new ArtifactStoreError('AS_ERR_ABORTED', 'The verification was given up.');
+      } while ((await this.backend.verifyPump(verifier, step)) > 0);
     } catch (error) {
       await this.backend.verifyAbort(verifier);
       throw error;
@@ -378,6 +394,21 @@ function checkDigests(digests: string): void {
     `An object cannot be verified by "${digests}": write both or blake3.`,
     { digests },
   );
+}
+
+function checkRate(bytesPerSecond: number | undefined): void {
+  if (bytesPerSecond === undefined || bytesPerSecond > 0) return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `${bytesPerSecond} bytes a second would never end; give a rate above 0.`,
+    { bytesPerSecond },
+  );
+}
+
+/** The bytes of a step at a rate: whole groups, and no more than the rate has in PACED_STEP_MS. */
+function pacedStep(bytesPerSecond: number): number {
+  const size = Math.floor((bytesPerSecond * PACED_STEP_MS) / 1000 / GROUP_SIZE) * GROUP_SIZE;
+  return Math.min(Math.max(size, GROUP_SIZE), FILE_STEP_SIZE);
 }
 
 function checkAddress(address: string): void {

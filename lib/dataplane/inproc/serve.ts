@@ -1,9 +1,10 @@
 /**
- * Giving bytes out: slab by slab, verified by the core, the next one read while the reader works on this one.
+ * Giving bytes out: slab by slab, verified by the core, the next ones read while the reader works on this one.
  *
  * Bytes are copied out of the slab before they are yielded, so a chunk is the reader's to keep and a slow reader holds no slab.
  */
 
+import { READS_AHEAD } from '../../limits.js';
 import type { Handle } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
 import type { ByteRange, ContentAddress } from '../spi.js';
@@ -24,35 +25,28 @@ export async function* serveBytes(
     return;
   }
   const end = range?.end ?? objectSize;
+  const coming: Promise<Uint8Array>[] = [];
   let offset = start + first.chunk.byteLength;
-  let next = ahead(backend, arena, reader, address, offset, end);
+  /** Has as many chunks on their way as may be; every one but the last fills its slab, so it is known where each begins. */
+  const readAhead = () => {
+    for (; offset < end && coming.length < READS_AHEAD; offset += arena.slabSize) {
+      const chunk = readNext(backend, arena, reader, address, offset, end);
+      chunk.catch(() => undefined); // reported where it is awaited
+      coming.push(chunk);
+    }
+  };
+  readAhead();
   try {
     yield first.chunk;
-    while (next) {
+    for (let next = coming.shift(); next; next = coming.shift()) {
       const chunk = await next;
-      offset += chunk.byteLength;
-      next = ahead(backend, arena, reader, address, offset, end);
+      readAhead();
       yield chunk;
     }
   } finally {
-    await next?.catch(() => undefined);
+    await Promise.allSettled(coming);
     await backend.readClose(reader);
   }
-}
-
-/** Starts reading the bytes at `offset`; nothing when the end has been reached. */
-function ahead(
-  backend: LocalBackend,
-  arena: Arena,
-  reader: Handle,
-  address: ContentAddress,
-  offset: number,
-  end: number,
-) {
-  if (offset >= end) return undefined;
-  const chunk = readNext(backend, arena, reader, address, offset, end);
-  chunk.catch(() => undefined); // reported where it is awaited
-  return chunk;
 }
 
 async function readFirst(

@@ -1,7 +1,7 @@
 /**
  * Keeps work to so many bytes a second: each piece waits until all before it would have passed at that rate.
  *
- * Imports timers only. Called by scrub.ts.
+ * Imports timers only. Called by lib/store/scrub.ts, for objects one after the other, and by the data plane, for the steps of a large one.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,7 +1,7 @@
 /**
  * Many things at once, reported in order: what lets files share one durable commit while the output stays that of the input.
  *
- * Pure. Called by `put` and `verify`.
+ * Pure. Called by `put`, `rm` and `verify`.
  */
 
 /** An item and what became of it. */

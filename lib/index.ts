@@ -35,7 +35,7 @@ export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } 
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
-export type { AppendOptions, OpenUploadOptions, UploadInfo, Uploads } from './store/uploads.js';
+export type { AppendOptions, OpenUploadOptions, Upload, UploadInfo, Uploads } from './store/uploads.js';
 export {
   type DeleteReport,
   type GetOptions,

@@ -205,3 +205,22 @@ export const HTTP_CLOSE_GRACE_MS = 25_000;
 
 /** Milliseconds a readiness answer is used again: each check syncs a write to disk, and many probes must not become load. */
 export const HTTP_READINESS_AGE_MS = 1_000;
+
+/** Milliseconds from the beginning of an upload over HTTP until it is given up on: longer than a weekend with a holiday, short enough to free its space. */
+export const UPLOAD_LIFETIME_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** Milliseconds between two looks for uploads that nobody goes on with: their space may wait so long, and the look lists every upload. */
+export const UPLOAD_SWEEP_INTERVAL_MS = 10 * 60 * 1_000;
+
+/** Uploads over HTTP that may be open at once: each is two files, and whoever opens without end must not fill the disk with them. */
+export const UPLOADS_OPEN_MAX = 10_000;
+
+/** Bytes that an upload can be announced to have: the largest integer of a structured header field, which has 15 digits (RFC 9651). */
+export const UPLOAD_LENGTH_MAX = 999_999_999_999_999;
+
+/**
+ * Bytes of one part of an upload that comes with a checksum of its own, and of all such parts under way. What has been appended cannot be taken
+ * back, so a part is held in memory until it has been checked: twice the largest part that clients use by default, for four of them.
+ */
+export const UPLOAD_CHECKED_SIZE_MAX = 16 * 1024 * 1024;
+export const UPLOAD_CHECKED_TOTAL_MAX = 64 * 1024 * 1024;

@@ -11,9 +11,10 @@ import {
   formatReprDigest,
   parseDigestField,
 } from '../../lib/api/http/digest-fields.js';
-import { integerParameter, Refusal } from '../../lib/api/http/exchange.js';
+import { integerParameter } from '../../lib/api/http/exchange.js';
 import { problemAnswer, rawProblem } from '../../lib/api/http/problem.js';
 import { formatContentRange, parseRange } from '../../lib/api/http/range.js';
+import { Refusal } from '../../lib/api/http/refusal.js';
 import { route } from '../../lib/api/http/router.js';
 import { loopbackAddress, requireTrusted } from '../../lib/api/http/trust.js';
 import type { Digest, Sha256Digest } from '../../lib/dataplane/spi.js';

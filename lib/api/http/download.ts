@@ -11,8 +11,9 @@ import type { ObjectRecord } from '../../registry/registry.js';
 import type { StoredObject } from '../../store/stored-object.js';
 import { checkPreconditions, rangeCounts, type Validators, validatorsOf } from './conditional.js';
 import { formatArtifactstoreDigest, formatReprDigest } from './digest-fields.js';
-import { type Answer, type Exchange, Refusal } from './exchange.js';
+import type { Answer, Exchange } from './exchange.js';
 import { formatContentRange, parseRange } from './range.js';
+import { Refusal } from './refusal.js';
 
 /** Absence and damage are the errors of `store.get`, and of reading the first chunk. */
 export async function readObject(exchange: Exchange): Promise<Answer> {

@@ -224,3 +224,15 @@ export const UPLOAD_LENGTH_MAX = 999_999_999_999_999;
  */
 export const UPLOAD_CHECKED_SIZE_MAX = 16 * 1024 * 1024;
 export const UPLOAD_CHECKED_TOTAL_MAX = 64 * 1024 * 1024;
+
+/** Seconds that a request for events may wait for the first of them: what common proxies allow a silent request. */
+export const EVENTS_WAIT_MAX_S = 60;
+
+/** Milliseconds of silence after which a stream of events says that it is alive: well below the minute after which proxies end silent connections. */
+export const EVENTS_HEARTBEAT_MS = 15_000;
+
+/** Milliseconds after which a browser connects again to a stream of events: soon, and a restarted service is not stormed. */
+export const EVENTS_RETRY_MS = 2_000;
+
+/** Events of the log, wanted or not, after which a stream says how far it has looked: what a reader of few events looks through again at most. */
+export const EVENTS_CHECKPOINT_EVERY = 10_000;

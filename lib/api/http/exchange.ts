@@ -28,6 +28,8 @@ export interface Exchange {
   readonly body: ByteSource;
   /** Aborted when the client leaves or the service closes: for who waits. */
   ended(): AbortSignal;
+  /** Milliseconds of silence after which a stream gives a sign of life. */
+  readonly heartbeatMs: number;
   /** Sends an interim answer now, 102 to 199, where the protocol has them. */
   inform(status: number, reason: string, headers: OutgoingHttpHeaders): void;
 }

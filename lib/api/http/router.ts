@@ -5,7 +5,8 @@
  */
 
 import { readObject } from './download.js';
-import { listEvents } from './events.js';
+import { listEvents } from './events/handlers.js';
+import { EVENT_PARAMETERS } from './events/query.js';
 import type { Handler } from './exchange.js';
 import { live, ready } from './health.js';
 import { deleteObject, describeObject, listObjects } from './objects.js';
@@ -68,7 +69,7 @@ const ROUTES: readonly Route[] = [
       OPTIONS: { handler: uploadAbilities },
     },
   },
-  { path: ['v1', 'events'], methods: { GET: { handler: listEvents, query: ['after', 'limit', 'kind', 'subject'] } } },
+  { path: ['v1', 'events'], methods: { GET: { handler: listEvents, query: EVENT_PARAMETERS } } },
   { path: ['livez'], methods: { GET: { handler: live } } },
   { path: ['readyz'], methods: { GET: { handler: ready } } },
 ];

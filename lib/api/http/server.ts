@@ -15,6 +15,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import { ArtifactStoreError } from '../../errors.js';
 import {
+  EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
   HTTP_CONNECTIONS_CHECK_MS,
   HTTP_CONNECTIONS_MAX,
@@ -47,6 +48,8 @@ export interface ServerOptions {
   hostNames?: readonly string[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
+  /** Milliseconds of silence after which a stream of events gives a sign of life. Default EVENTS_HEARTBEAT_MS. */
+  heartbeatMs?: number;
   /** Milliseconds that `close` lets requests under way finish. Default HTTP_CLOSE_GRACE_MS. */
   closeGraceMs?: number;
   /**
@@ -212,6 +215,7 @@ class HttpService {
         query,
         actor: actorOf(request),
         body,
+        heartbeatMs: this.options.heartbeatMs ?? EVENTS_HEARTBEAT_MS,
         ended: () => this.#ended(response),
         inform: (...interim) => writeInterim(request, response, ...interim),
       });

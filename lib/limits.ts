@@ -236,3 +236,10 @@ export const EVENTS_RETRY_MS = 2_000;
 
 /** Events of the log, wanted or not, after which a stream says how far it has looked: what a reader of few events looks through again at most. */
 export const EVENTS_CHECKPOINT_EVERY = 10_000;
+
+/** Ranges of one request that are answered as such: a player or an index reader needs a few; many small ones cost more than the whole. */
+export const HTTP_RANGES_MAX = 64;
+
+/** Digests that may be asked for at once, and the bytes of such a request: as many as a page has, each with its quotes and comma. */
+export const MISSING_DIGESTS_MAX = 10_000;
+export const MISSING_BODY_SIZE_MAX = 1024 * 1024;

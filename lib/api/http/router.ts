@@ -9,6 +9,7 @@ import { listEvents } from './events/handlers.js';
 import { EVENT_PARAMETERS } from './events/query.js';
 import type { Handler } from './exchange.js';
 import { live, ready } from './health.js';
+import { listMissing } from './missing.js';
 import { deleteObject, describeObject, listObjects } from './objects.js';
 import { Refusal } from './refusal.js';
 import { storeObject, storeObjectAs } from './upload.js';
@@ -44,6 +45,7 @@ const ROUTES: readonly Route[] = [
       PUT: { handler: storeObject },
     },
   },
+  { path: ['v1', 'objects', 'missing'], methods: { POST: { handler: listMissing } } },
   {
     path: ['v1', 'objects', null],
     methods: {

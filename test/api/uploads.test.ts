@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { Upload as TusUpload, type UploadOptions } from 'tus-js-client';
 import { request } from 'undici';
+import { openStore } from '../../lib/index.js';
 import { UPLOAD_CHECKED_SIZE_MAX, UPLOAD_CHECKED_TOTAL_MAX, UPLOADS_OPEN_MAX } from '../../lib/limits.js';
 import { forkUnhooked } from '../support/unhooked.js';
 import { RawClient, type Reply, type Service, serve, until } from './support.js';
@@ -211,6 +212,14 @@ t.test('one request at a time', async (t) => {
   const at = await service.call('HEAD', url);
   t.equal(at.headers['upload-offset'], String(MIB));
   t.match(await slow.until(/\}\n$/), /^HTTP\/1\.1 409 .*AS_ERR_CONFLICT/s, 'who was at it is ended');
+  const checked = await RawClient.open(t, service.url);
+  const digest = `Content-Digest: ${structured(bytes)}`;
+  checked.send(
+    head(`PATCH ${url} HTTP/1.1`, `Upload-Offset: ${MIB}`, 'Content-Length: 9', digest, 'Expect: 100-continue'),
+  );
+  await checked.until(/100 Continue/);
+  t.equal((await service.call('HEAD', url)).headers['upload-offset'], String(MIB));
+  t.match(await checked.until(/\}\n$/), / 409 .*AS_ERR_CONFLICT/s, 'also one whose bytes are to be checked');
   const headers = { 'upload-offset': String(MIB) };
   const racing = await Promise.all(
     [1, 2, 3].map(() => service.call('PATCH', url, { headers, body: bytes.subarray(MIB) })),
@@ -218,6 +227,25 @@ t.test('one request at a time', async (t) => {
   t.ok(racing.some(({ status }) => status === 201 || status === 200));
   t.ok(racing.every(({ status }) => [200, 201, 409].includes(status)));
   await holds(t, service, bytes);
+});
+
+t.test('an end of the service', async (t) => {
+  const service = await serve(t, { closeGraceMs: 500 });
+  const url = await open(service, { 'upload-length': '10' });
+  const client = await RawClient.open(t, service.url);
+  client.send(head(`PATCH ${url} HTTP/1.1`, 'Upload-Offset: 0', 'Content-Length: 10', 'Expect: 100-continue'));
+  await client.until(/100 Continue/);
+  client.send('hello');
+  await service.close();
+  const again = await serve(t, { stub: service.store });
+  t.equal((await again.call('HEAD', url)).headers['upload-offset'], '5', 'what came before it is kept');
+  await service.store.close();
+  const readOnly = await openStore({ path: service.path, readOnly: true });
+  t.teardown(() => readOnly.close());
+  const reading = await serve(t, { stub: readOnly });
+  isProblem(t, await reading.call('POST', '/v1/uploads'), 403, 'AS_ERR_READ_ONLY');
+  isProblem(t, await reading.call('DELETE', url), 403, 'AS_ERR_READ_ONLY');
+  t.equal((await reading.call('GET', url)).json.offset, 5);
 });
 
 t.test('limits and time', async (t) => {

@@ -43,11 +43,23 @@ export function cloudEvent({ seq, id, time, kind, actor, subject, data }: Stored
   };
 }
 
+/** JSON text of events that several readers get: a commit wakes them all, and they share the event. */
+const texts = new WeakMap<StoredEvent, string>();
+
+function eventText(event: StoredEvent): string {
+  let text = texts.get(event);
+  if (text === undefined) {
+    text = JSON.stringify(eventJson(event));
+    texts.set(event, text);
+  }
+  return text;
+}
+
 /** Lines of JSON; an empty line is a sign of life. */
 export const ndjson: StreamFormat = {
   mediaType: 'application/x-ndjson',
   hello: () => '\n',
-  event: (event) => `${JSON.stringify(eventJson(event))}\n`,
+  event: (event) => `${eventText(event)}\n`,
   mark: () => '',
   heartbeat: () => '\n',
 };
@@ -65,7 +77,7 @@ export const cborSeq: StreamFormat = {
 export const sse: StreamFormat = {
   mediaType: 'text/event-stream',
   hello: () => `retry: ${EVENTS_RETRY_MS}\n\n`,
-  event: (event) => `id: ${event.seq}\ndata: ${JSON.stringify(eventJson(event))}\n\n`,
+  event: (event) => `id: ${event.seq}\ndata: ${eventText(event)}\n\n`,
   mark: (name, facts) => `id: ${facts.seq}\nevent: ${name}\ndata: ${JSON.stringify(facts)}\n\n`,
   heartbeat: (seq) => `:\n${seq === undefined ? '' : `id: ${seq}\n`}\n`,
 };

@@ -7,7 +7,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ByteSource } from '../../../dataplane/spi.js';
 import { isStoreError } from '../../../errors.js';
-import type { PutSource } from '../../../store/source.js';
+import { type PutSource, toByteSource } from '../../../store/source.js';
 import type { Upload } from '../../../store/uploads.js';
 import { announcedSize } from '../body-rules.js';
 import type { Answer, Exchange } from '../exchange.js';
@@ -74,7 +74,7 @@ async function append(step: Step, length: number | undefined, size: number | und
   // The digest of a body that is the whole object is checked as that of the object, without holding it in memory.
   const check = isNew && part.ends === 'body' ? undefined : part.check;
   try {
-    return await (check ? checked(exchange.uploads, body, size, check, take) : take(body));
+    return await (check ? checked(exchange.uploads, toByteSource(body, { signal }), size, check, take) : take(body));
   } catch (error) {
     throw told(error, id, signal);
   }

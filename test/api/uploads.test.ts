@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { Upload as TusUpload, type UploadOptions } from 'tus-js-client';
@@ -227,6 +228,55 @@ t.test('one request at a time', async (t) => {
   t.ok(racing.some(({ status }) => status === 201 || status === 200));
   t.ok(racing.every(({ status }) => [200, 201, 409].includes(status)));
   await holds(t, service, bytes);
+});
+
+t.test('cut anywhere, resumed in any dialect', async (t) => {
+  const service = await serve(t);
+  const { call } = service;
+  const ways: ((offset: number, end: number) => string[])[] = [
+    (offset) => [...Object.entries(TUS_BODY).map(([name, value]) => `${name}: ${value}`), `Upload-Offset: ${offset}`],
+    (offset) => [`Upload-Offset: ${offset}`],
+    (offset, end) => [`Content-Range: bytes ${offset}-${end - 1}/${end}`],
+    (offset) => [
+      'Upload-Draft-Interop-Version: 8',
+      'Content-Type: application/partial-upload',
+      'Upload-Complete: ?1',
+      `Upload-Offset: ${offset}`,
+    ],
+  ];
+  for (let round = 0; round < 3; round++) {
+    const bytes = randomBytes(200_000 + Math.floor(Math.random() * 1_000_000));
+    const url = await open(service, { 'upload-length': String(bytes.length) });
+    let offset = 0;
+    for (let cut = 0; cut < 8; cut++) {
+      const way = ways[cut % ways.length] as (typeof ways)[number];
+      const isChunked = cut % 3 === 2 && !way(offset, bytes.length)[0]?.startsWith('Content-Range');
+      const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${bytes.length - offset}`;
+      const sent = Math.floor(((bytes.length - offset) / 3) * Math.random());
+      const client = await RawClient.open(t, service.url);
+      client.send(head(`PATCH ${url} HTTP/1.1`, ...way(offset, bytes.length), framing));
+      if (isChunked) client.send(`${(bytes.length - offset).toString(16)}\r\n`);
+      client.send(bytes.subarray(offset, offset + sent));
+      await sleep(cut * 10); // so that the cuts fall before, in and behind the work on what came
+      if (cut % 2) client.socket.end();
+      else client.socket.destroySoon();
+      await client.ended();
+      const at = await call('HEAD', url);
+      const durable = Number(at.headers['upload-offset']);
+      t.ok(durable >= offset && durable <= offset + sent, `cut ${cut}: ${offset} + ${sent} → ${durable}`);
+      t.match(
+        at.headers['artifactstore-prefix-digest'],
+        sha256Name(bytes.subarray(0, durable)),
+        'a prefix of the object',
+      );
+      offset = durable;
+    }
+    const last = await call('PATCH', url, {
+      body: bytes.subarray(offset),
+      headers: { 'upload-offset': String(offset) },
+    });
+    t.match(last.json, { size: bytes.length, sha256: sha256Name(bytes), existed: false });
+  }
 });
 
 t.test('an end of the service', async (t) => {

@@ -58,7 +58,7 @@ export type { PushProgress } from './store/push.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
-export type { AppendOptions, OpenUploadOptions, UploadInfo, Uploads } from './store/uploads.js';
+export type { AppendOptions, OpenUploadOptions, Upload, UploadInfo, Uploads } from './store/uploads.js';
 export {
   type CompactionReport,
   type CompactionWatch,

@@ -248,3 +248,41 @@ export const PUSH_CACHE_ENTRIES_MAX = 262_144;
 
 /** Milliseconds without a change before a file's times are trusted: twice the coarsest clock of a file system (FAT, 2 s). */
 export const PUSH_CACHE_SETTLED_MS = 4_000;
+
+/** Milliseconds from the beginning of an upload over HTTP until it is given up on: longer than a weekend with a holiday, short enough to free its space. */
+export const UPLOAD_LIFETIME_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** Milliseconds between two looks for uploads that nobody goes on with: their space may wait so long, and the look lists every upload. */
+export const UPLOAD_SWEEP_INTERVAL_MS = 10 * 60 * 1_000;
+
+/** Uploads over HTTP that may be open at once: each is two files, and whoever opens without end must not fill the disk with them. */
+export const UPLOADS_OPEN_MAX = 10_000;
+
+/** Bytes that an upload can be announced to have: the largest integer of a structured header field, which has 15 digits (RFC 9651). */
+export const UPLOAD_LENGTH_MAX = 999_999_999_999_999;
+
+/**
+ * Bytes of one part of an upload that comes with a checksum of its own, and of all such parts under way. What has been appended cannot be taken
+ * back, so a part is held in memory until it has been checked: twice the largest part that clients use by default, for four of them.
+ */
+export const UPLOAD_CHECKED_SIZE_MAX = 16 * 1024 * 1024;
+export const UPLOAD_CHECKED_TOTAL_MAX = 64 * 1024 * 1024;
+
+/** Seconds that a request for events may wait for the first of them: what common proxies allow a silent request. */
+export const EVENTS_WAIT_MAX_S = 60;
+
+/** Milliseconds of silence after which a stream of events says that it is alive: well below the minute after which proxies end silent connections. */
+export const EVENTS_HEARTBEAT_MS = 15_000;
+
+/** Milliseconds after which a browser connects again to a stream of events: soon, and a restarted service is not stormed. */
+export const EVENTS_RETRY_MS = 2_000;
+
+/** Events of the log, wanted or not, after which a stream says how far it has looked: what a reader of few events looks through again at most. */
+export const EVENTS_CHECKPOINT_EVERY = 10_000;
+
+/** Ranges of one request that are answered as such: a player or an index reader needs a few; many small ones cost more than the whole. */
+export const HTTP_RANGES_MAX = 64;
+
+/** Digests that may be asked for at once, and the bytes of such a request: as many as a page has, each with its quotes and comma. */
+export const MISSING_DIGESTS_MAX = 10_000;
+export const MISSING_BODY_SIZE_MAX = 1024 * 1024;

@@ -18,12 +18,13 @@ import type {
   ByteRange,
   ByteSource,
   ContentAddress,
+  Digest,
   IngestHints,
   IngestResult,
   VerifyOptions,
   VerifyResult,
 } from './dataplane/spi.js';
-import { formatBlake3, formatSha256 } from './digest-name.js';
+import { formatBlake3, formatSha256, parseDigest } from './digest-name.js';
 import { ArtifactStoreError, isStoreError } from './errors.js';
 import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objectVerified } from './events/kinds.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
@@ -318,6 +319,14 @@ export class Store {
   async stat(name: string): Promise<ObjectRecord> {
     this.#requireOpen();
     return this.#registry.resolve(name);
+  }
+
+  /** Those of the digests that name no object that can be read, in their order. Throws AS_ERR_INVALID_DIGEST, AS_ERR_CLOSED. */
+  async missing(digests: readonly Digest[]): Promise<Digest[]> {
+    this.#requireOpen();
+    const asked = digests.map(parseDigest);
+    const live = await this.#registry.areLive(asked);
+    return asked.filter((_, index) => !live[index]);
   }
 
   /** One page of objects, ordered by content address; pass its `cursor` for the next. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */

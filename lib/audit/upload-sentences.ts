@@ -15,6 +15,7 @@ export const UPLOAD_SENTENCES: Sentences<UploadEventData> = {
     const until = expires === undefined ? '' : `, to be ended by ${formatTime(expires)}`;
     return `${actor} began the upload${expected.length === 0 ? '' : ` of ${list(expected)}`}${until}.`;
   },
+  'upload.sized': ({ size }, { actor }) => `${actor} said that it will have ${exactSize(size)}.`,
   'upload.completed': ({ size, blake3 }, { actor }) =>
     `${actor} completed it: ${exactSize(size)}, stored as ${formatBlake3(blake3)}.`,
   'upload.aborted': ({ offset, reason }, { actor }) =>

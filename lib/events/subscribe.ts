@@ -9,7 +9,8 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import { COMMIT_EVENTS_MAX, SUBSCRIPTION_PAGE_SIZE } from '../limits.js';
-import type { EventFilters, EventLog, StoredEvent } from './log.js';
+import type { EventFilters, StoredEvent } from './log.js';
+import type { FollowedLog } from './shared-reads.js';
 
 /** Which events, and from where on. */
 export interface SubscribeOptions extends EventFilters {
@@ -44,7 +45,7 @@ export type Delivery =
  * @throws AS_ERR_CLOSED: the log was closed meanwhile
  * @throws AS_ERR_LOG_DAMAGED, AS_ERR_IO, AS_ERR_SQLITE: as `EventLog.read`
  */
-export async function* subscribe(log: EventLog, options: SubscribeOptions = {}): AsyncGenerator<Delivery> {
+export async function* subscribe(log: FollowedLog, options: SubscribeOptions = {}): AsyncGenerator<Delivery> {
   const { signal, checkpointEvery = Number.POSITIVE_INFINITY, intervalMs, after, ...filters } = options;
   requireInteger('after', after, 0);
   requireInteger('checkpointEvery', options.checkpointEvery, 1);
@@ -101,7 +102,7 @@ class Bell {
   #ring: () => void = () => undefined;
 
   constructor(
-    log: EventLog,
+    log: FollowedLog,
     signal: AbortSignal | undefined,
     private readonly intervalMs: number | undefined,
   ) {

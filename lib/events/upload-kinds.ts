@@ -9,8 +9,13 @@ import { isDigest, isSize, isText, isTime, type KindCodecs, members, optional } 
 
 /** Kind → facts. The subject of all of these is the id of the upload. Digests are 32 bytes, sizes and offsets bytes, times as those of events. */
 export interface UploadEventData {
-  /** An upload was begun: what is expected of the object, and when it will be given up on if it has not ended. */
-  'upload.opened': { size?: number; blake3?: Uint8Array; sha256?: Uint8Array; expires?: number };
+  /**
+   * An upload was begun: what is expected of the object, when it will be given up on if it has not ended, and what its sender says about it, in
+   * the sender's own form.
+   */
+  'upload.opened': { size?: number; blake3?: Uint8Array; sha256?: Uint8Array; expires?: number; metadata?: string };
+  /** An upload that was begun without a size was given one. */
+  'upload.sized': { size: number };
   /** An upload came to its end: the object that it became. `object.ingested` says where that is kept. */
   'upload.completed': { size: number; blake3: Uint8Array; sha256: Uint8Array };
   /** An upload was given up by whoever sent it: how far it had come. */
@@ -26,22 +31,32 @@ const isSubject = (subject: string | null) => subject !== null && ID.test(subjec
 export const UPLOAD_KINDS: KindCodecs<UploadEventData> = {
   'upload.opened': {
     isSubject,
-    write: ({ size, blake3, sha256, expires }) => ({
+    write: ({ size, blake3, sha256, expires, metadata }) => ({
       ...(size !== undefined && { size }),
       ...(blake3 && { blake3 }),
       ...(sha256 && { sha256 }),
       ...(expires !== undefined && { expires }),
+      ...(metadata !== undefined && { metadata }),
     }),
     read: (bytes) => {
-      const { size, blake3, sha256, expires } = members(bytes);
-      if (!optional(size, isSize) || !optional(expires, isTime)) return undefined;
+      const { size, blake3, sha256, expires, metadata } = members(bytes);
+      if (!optional(size, isSize) || !optional(expires, isTime) || !optional(metadata, isText)) return undefined;
       if (!optional(blake3, isDigest) || !optional(sha256, isDigest)) return undefined;
       return {
         ...(size !== undefined && { size }),
         ...(blake3 && { blake3 }),
         ...(sha256 && { sha256 }),
         ...(expires !== undefined && { expires }),
+        ...(metadata !== undefined && { metadata }),
       };
+    },
+  },
+  'upload.sized': {
+    isSubject,
+    write: ({ size }) => ({ size }),
+    read: (bytes) => {
+      const { size } = members(bytes);
+      return isSize(size) ? { size } : undefined;
     },
   },
   'upload.completed': {

@@ -4,7 +4,7 @@
  * Imports types only. The facade and the doors call it; `sqlite-registry.ts` implements it over the tables of `views.ts`.
  */
 
-import type { ByteRange, ContentAddress, Receipt, Sha256Digest } from '../dataplane/spi.js';
+import type { ByteRange, ContentAddress, Digest, Receipt, Sha256Digest } from '../dataplane/spi.js';
 
 /**
  * `live`: can be read. `corrupt`: damage was found; storing the bytes again heals it. `tombstoned`: deleted for readers, bytes still to be
@@ -93,6 +93,9 @@ export interface Registry {
 
   /** The record of a content address; undefined when no event ever named it. */
   stat(address: ContentAddress): Promise<ObjectRecord | undefined>;
+
+  /** Which of these digests name an object that is live, at the same places. */
+  areLive(digests: readonly Digest[]): Promise<boolean[]>;
 
   /**
    * One page of objects in the order of their content addresses. Objects stored meanwhile appear if they sort behind the

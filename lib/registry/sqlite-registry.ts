@@ -6,8 +6,16 @@
  */
 
 import { decodeCanonical } from '../cbor/index.js';
-import type { ContentAddress, Receipt } from '../dataplane/spi.js';
-import { digestBytes, formatBlake3, formatSha256, fromHex, parseDigestPrefix } from '../digest-name.js';
+import type { ContentAddress, Digest, Receipt } from '../dataplane/spi.js';
+import {
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestBytes,
+  formatBlake3,
+  formatSha256,
+  fromHex,
+  parseDigestPrefix,
+} from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { HEAD_SIZE } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
@@ -44,6 +52,15 @@ const CANDIDATES = `
   UNION SELECT blake3 FROM former_digests JOIN objects ON objects.seq = object
     WHERE former_digests.sha256 BETWEEN ?3 AND ?4
   LIMIT ${CANDIDATES_MAX + 1}`;
+
+/** Digests are 32 bytes each in one blob; the second array says at which places those of BLAKE3 stand, the third those of SHA-256. */
+const LIVE = `
+  SELECT value AS place FROM json_each(?2) WHERE EXISTS (
+    SELECT 1 FROM ${BY_ADDRESS}
+    WHERE head = ${head(digestAt('value'))} AND blake3 = ${digestAt('value')} AND state = 'live')
+  UNION ALL SELECT value FROM json_each(?3) WHERE EXISTS (
+    SELECT 1 FROM objects
+    WHERE substr(sha256, 1, ${HEAD_SIZE}) = ${head(digestAt('value'))} AND sha256 = ${digestAt('value')} AND state = 'live')`;
 
 /** By state: nearly all objects are live, the others have an index of their own. */
 const LISTS: { readonly [state in ObjectState | 'any']: string } = {
@@ -119,6 +136,18 @@ class SqliteRegistry implements Registry {
     return row === undefined ? undefined : toRecord(row);
   }
 
+  async areLive(digests: readonly Digest[]): Promise<boolean[]> {
+    const places = (algorithm: DigestAlgorithm) =>
+      JSON.stringify(digests.flatMap((digest, place) => (digestAlgorithm(digest) === algorithm ? [place] : [])));
+    const found = await this.#connection.all<{ place: number }>(LIVE, [
+      Buffer.concat(digests.map(digestBytes)),
+      places('blake3'),
+      places('sha256'),
+    ]);
+    const live = new Set(found.map(({ place }) => place));
+    return digests.map((_, place) => live.has(place));
+  }
+
   async list(query: ListQuery = {}): Promise<ObjectPage> {
     const { cursor, limit = PAGE_SIZE_DEFAULT, state = 'any' } = query;
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
@@ -151,6 +180,10 @@ class SqliteRegistry implements Registry {
     const usage = await this.#connection.get<Usage>(USAGE);
     return usage ?? { objects: 0, size: 0, storedSize: 0 };
   }
+}
+
+function digestAt(place: string): string {
+  return `substr(?1, ${place} * ${DIGEST_SIZE} + 1, ${DIGEST_SIZE})`;
 }
 
 function list(condition: string): string {

@@ -5,10 +5,12 @@
  * verbs as their own.
  */
 
+import { setMaxListeners } from 'node:events';
 import { explain, type FindSubject, findSubject, type Story } from '../audit/explain.js';
 import { isStoreError } from '../errors.js';
 import type { EventLog, StoredEvent } from '../events/log.js';
 import { type Moment, seqAt } from '../events/read-all.js';
+import { SharedReads } from '../events/shared-reads.js';
 import { type Delivery, eventsOnly, type SubscribeOptions, subscribe } from '../events/subscribe.js';
 import { openPastRegistry, type PastRegistry } from '../registry/past-registry.js';
 import type { Registry } from '../registry/registry.js';
@@ -31,6 +33,7 @@ export interface PastOptions {
 
 export class History {
   readonly #log: EventLog;
+  readonly #followed: SharedReads;
   readonly #finders: readonly FindSubject[];
   readonly #intervalMs: number | undefined;
   readonly #closing = new AbortController();
@@ -38,6 +41,8 @@ export class History {
   /** @param intervalMs how often to look at a log that another process writes; absent: this one does */
   constructor(log: EventLog, registry: Registry, intervalMs?: number) {
     this.#log = log;
+    this.#followed = new SharedReads(log);
+    setMaxListeners(0, this.#closing.signal); // one for each subscription, removed with it
     this.#finders = [objectFinder(registry)];
     this.#intervalMs = intervalMs;
   }
@@ -51,7 +56,7 @@ export class History {
     for (const signal of signals) signal.addEventListener('abort', end);
     try {
       const interval = this.#intervalMs !== undefined && { intervalMs: this.#intervalMs };
-      yield* subscribe(this.#log, { ...options, ...interval, signal: ending.signal });
+      yield* subscribe(this.#followed, { ...options, ...interval, signal: ending.signal });
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', end);
     }

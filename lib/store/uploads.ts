@@ -9,12 +9,19 @@
  */
 
 import type { UploadSession } from '../dataplane/inproc/index.js';
-import type { ContentAddress, DataPlane, IngestResult, ObjectHints, Sha256Digest } from '../dataplane/spi.js';
+import type {
+  ContentAddress,
+  DataPlane,
+  IngestResult,
+  ObjectHints,
+  SessionResult,
+  Sha256Digest,
+} from '../dataplane/spi.js';
 import { digestBytes, formatBlake3, formatSha256 } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { prepareEvent } from '../events/envelope.js';
 import { type EventData, factsOf, newEvent } from '../events/kinds.js';
-import type { EventLog } from '../events/log.js';
+import type { EventLog, StoredEvent } from '../events/log.js';
 import { uuidv7 } from '../events/uuid.js';
 import { type Expectation, hintsOf } from './checks.js';
 import { type PutSource, toByteSource, type Watch } from './source.js';
@@ -44,6 +51,8 @@ export interface OpenUploadOptions extends Expectation {
   id?: string;
   /** When it is to be given up on, in milliseconds since 1970 UTC; see `expire`. */
   expires?: number;
+  /** What its sender says about it; kept in the log and given back as it is. */
+  metadata?: string;
   actor?: string;
 }
 
@@ -61,6 +70,24 @@ export interface UploadInfo {
   storedSize: number;
 }
 
+/** One upload, also one that has ended. */
+export interface Upload {
+  id: string;
+  state: 'open' | 'completed' | 'aborted' | 'expired';
+  /** Bytes taken in. */
+  offset: number;
+  /** Digests of the first `offset` bytes, so of the object when completed; absent when it ended without one. */
+  digests?: { blake3: ContentAddress; sha256: Sha256Digest };
+  /** Bytes that the object is to have, once that is known. */
+  size?: number;
+  /** When it is given up on; milliseconds since 1970 UTC. */
+  expires?: number;
+  /** As given when it was opened. */
+  metadata?: string;
+  /** The event that ended it. */
+  end?: StoredEvent;
+}
+
 /** Uploads of a store. `Stored` is what a completed one gives. */
 export class Uploads<Stored extends Named> {
   constructor(private readonly context: UploadsContext<Stored>) {}
@@ -74,15 +101,16 @@ export class Uploads<Stored extends Named> {
   async open(options: OpenUploadOptions = {}): Promise<string> {
     const { dataPlane, log } = this.context;
     this.context.requireWritable();
-    const { id = uuidv7(Date.now()), expires, actor = this.context.actor } = options;
+    const { id = uuidv7(Date.now()), expires, metadata, actor = this.context.actor } = options;
     const { size, blake3, sha256 } = hintsOf(options);
     const facts: EventData['upload.opened'] = {
       ...(size !== undefined && { size }),
       ...(blake3 && { blake3: digestBytes(blake3) }),
       ...(sha256 && { sha256: digestBytes(sha256) }),
       ...(expires !== undefined && { expires }),
+      ...(metadata !== undefined && { metadata }),
     };
-    const isUsed = (await this.#opened(id)) !== undefined || (await this.#offset(id)) !== undefined;
+    const isUsed = (await this.#history(id)).opened !== undefined || (await this.#session(id)) !== undefined;
     if (isUsed)
       throw new ArtifactStoreError('AS_ERR_CONFLICT', `There was an upload ${id} before. Choose another id.`, { id });
     const event = newEvent('upload.opened', actor, id, facts);
@@ -111,13 +139,58 @@ export class Uploads<Stored extends Named> {
 
   /** How many bytes an upload has: where `append` goes on. Throws AS_ERR_NOT_FOUND, AS_ERR_CLOSED. */
   async offset(id: string): Promise<number> {
-    const offset = await this.#offset(id);
-    if (offset === undefined) {
-      throw new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no upload ${id}, or it has ended. Open another.`, {
-        id,
-      });
+    const session = await this.#session(id);
+    if (session === undefined) throw notFound(id);
+    return session.size;
+  }
+
+  /**
+   * What is known about an upload, one that has ended included.
+   *
+   * @throws AS_ERR_NOT_FOUND: there never was one, or it ended in a crash; AS_ERR_CLOSED
+   */
+  async find(id: string): Promise<Upload> {
+    const session = await this.#session(id);
+    const { opened, sized, end } = await this.#history(id);
+    const size = opened?.size ?? sized?.size;
+    const told = {
+      ...(opened?.expires !== undefined && { expires: opened.expires }),
+      ...(opened?.metadata !== undefined && { metadata: opened.metadata }),
+    };
+    if (session !== undefined) {
+      const sizes = { offset: session.size, ...(size !== undefined && { size }) };
+      return { id, state: 'open', ...sizes, digests: textOf(session), ...told };
     }
-    return offset;
+    if (end === undefined) throw notFound(id);
+    const object = factsOf(end, 'upload.completed');
+    if (object) {
+      return { id, state: 'completed', offset: object.size, size: object.size, digests: textOf(object), ...told, end };
+    }
+    const given = factsOf(end, 'upload.aborted') ?? factsOf(end, 'upload.expired');
+    const state = end.kind === 'upload.aborted' ? 'aborted' : 'expired';
+    return { id, state, offset: given?.offset ?? 0, ...(size !== undefined && { size }), ...told, end };
+  }
+
+  /**
+   * Says how many bytes the object will have, for an upload that was opened without; it is expected from then on.
+   *
+   * @throws AS_ERR_NOT_FOUND; AS_ERR_SIZE_MISMATCH: it is known to have another size, or more bytes already
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
+   */
+  async announce(id: string, size: number, options: { actor?: string } = {}): Promise<void> {
+    this.context.requireWritable();
+    const offset = await this.offset(id);
+    const { opened, sized } = await this.#history(id);
+    const known = opened?.size ?? sized?.size;
+    if (known === size) return;
+    if (known !== undefined || size < offset) {
+      throw new ArtifactStoreError(
+        'AS_ERR_SIZE_MISMATCH',
+        `Upload ${id} cannot have ${size} bytes: it has ${offset}${known === undefined ? ' already' : ` of ${known}`}.`,
+        { id, size, offset, ...(known !== undefined && { expected: known }) },
+      );
+    }
+    await this.context.log.append([newEvent('upload.sized', options.actor ?? this.context.actor, id, { size })]);
   }
 
   /**
@@ -132,7 +205,8 @@ export class Uploads<Stored extends Named> {
     this.context.requireWritable();
     const { actor = this.context.actor } = options;
     const offset = await this.offset(id);
-    const hints = expectedBy(await this.#opened(id));
+    const { opened, sized } = await this.#history(id);
+    const hints = expectedBy({ ...sized, ...opened });
     const session = { id, offset, final: true } as const;
     const stored = await this.context.acknowledged(
       () => dataPlane.ingestStream(nothing(), { ...hints, session }),
@@ -165,13 +239,12 @@ export class Uploads<Stored extends Named> {
     const { idleSince, actor = this.context.actor } = options;
     const ended: string[] = [];
     for (const { id, changed } of await this.list()) {
-      const expires = (await this.#opened(id))?.expires;
+      const expires = (await this.#history(id)).opened?.expires;
       if (expires === undefined ? changed >= idleSince : expires > Date.now()) continue;
-      const offset = await this.#offset(id);
-      if (offset === undefined || !(await this.#dropIdle(id))) continue;
-      await this.context.log.append([
-        newEvent('upload.expired', actor, id, { offset, idleSince: Math.floor(changed) }),
-      ]);
+      const session = await this.#session(id);
+      if (session === undefined || !(await this.#dropIdle(id))) continue;
+      const facts = { offset: session.size, idleSince: Math.floor(changed) };
+      await this.context.log.append([newEvent('upload.expired', actor, id, facts)]);
       ended.push(id);
     }
     return ended;
@@ -183,9 +256,9 @@ export class Uploads<Stored extends Named> {
     return sessions.sort((a, b) => a.changed - b.changed);
   }
 
-  async #offset(id: string): Promise<number | undefined> {
+  async #session(id: string): Promise<SessionResult | undefined> {
     try {
-      return (await this.context.dataPlane.ingestStream(nothing(), { session: { id, query: true } })).size;
+      return await this.context.dataPlane.ingestStream(nothing(), { session: { id, query: true } });
     } catch (error) {
       if (isStoreError(error, 'AS_ERR_NOT_FOUND')) return undefined;
       throw error;
@@ -207,11 +280,34 @@ export class Uploads<Stored extends Named> {
     }
   }
 
-  /** What was said when the upload was opened. */
-  async #opened(id: string): Promise<EventData['upload.opened'] | undefined> {
-    const [event] = await this.context.log.read({ subject: id, kind: 'upload.opened', reverse: true, limit: 1 });
-    return event && factsOf(event, 'upload.opened');
+  /** What the log says of an upload: how it was begun, the size given later, how it ended. */
+  async #history(id: string): Promise<UploadHistory> {
+    const history: UploadHistory = {};
+    for (const event of await this.context.log.read({ subject: id, limit: UPLOAD_EVENTS_MAX })) {
+      history.opened ??= factsOf(event, 'upload.opened');
+      history.sized ??= factsOf(event, 'upload.sized');
+      if (ENDS.has(event.kind)) history.end = event;
+    }
+    return history;
   }
+}
+
+/** Events that an upload can have: begun, sized, ended. */
+const UPLOAD_EVENTS_MAX = 3;
+const ENDS: ReadonlySet<string> = new Set(['upload.completed', 'upload.aborted', 'upload.expired']);
+
+interface UploadHistory {
+  opened?: EventData['upload.opened'] | undefined;
+  sized?: EventData['upload.sized'] | undefined;
+  end?: StoredEvent;
+}
+
+function textOf({ blake3, sha256 }: { blake3: Uint8Array; sha256: Uint8Array }): Required<Upload>['digests'] {
+  return { blake3: formatBlake3(blake3), sha256: formatSha256(sha256) };
+}
+
+function notFound(id: string): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no upload ${id}, or it has ended. Open another.`, { id });
 }
 
 function expectedBy(facts: EventData['upload.opened'] = {}): ObjectHints {

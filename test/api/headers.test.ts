@@ -10,14 +10,17 @@ import {
   formatArtifactstoreDigest,
   formatReprDigest,
   parseDigestField,
+  wantsSha256,
 } from '../../lib/api/http/digest-fields.js';
-import { integerParameter, Refusal } from '../../lib/api/http/exchange.js';
+import { integerParameter } from '../../lib/api/http/exchange.js';
 import { problemAnswer, rawProblem } from '../../lib/api/http/problem.js';
-import { formatContentRange, parseRange } from '../../lib/api/http/range.js';
+import { formatContentRange, parseRanges } from '../../lib/api/http/range.js';
+import { Refusal } from '../../lib/api/http/refusal.js';
 import { route } from '../../lib/api/http/router.js';
 import { loopbackAddress, requireTrusted } from '../../lib/api/http/trust.js';
 import type { Digest, Sha256Digest } from '../../lib/dataplane/spi.js';
 import { ArtifactStoreError, ERROR_CODES, type ErrorCode } from '../../lib/errors.js';
+import { HTTP_RANGES_MAX } from '../../lib/limits.js';
 import type { ObjectRecord } from '../../lib/registry/registry.js';
 
 const HELLO_SHA256 = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824' as const;
@@ -26,17 +29,17 @@ const HELLO_BASE64 = 'LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=';
 const BLAKE3: Digest = `blake3:${'a'.repeat(64)}`;
 
 t.test('Range', async (t) => {
-  const cases: [string | undefined, number, ReturnType<typeof parseRange>][] = [
+  const cases: [string | undefined, number, ReturnType<typeof parseRanges>][] = [
     [undefined, 10, 'whole'],
-    ['bytes=0-0', 10, { start: 0, end: 1 }],
-    ['bytes=2-5', 10, { start: 2, end: 6 }],
-    ['bytes=2-', 10, { start: 2, end: 10 }],
-    ['bytes=-3', 10, { start: 7, end: 10 }],
-    ['bytes=-30', 10, { start: 0, end: 10 }],
-    ['bytes=9-9', 10, { start: 9, end: 10 }],
-    ['bytes=5-500', 10, { start: 5, end: 10 }],
-    ['bytes=0-99999999999999999999999999', 10, { start: 0, end: 10 }],
-    ['BYTES= 1-2 ', 10, { start: 1, end: 3 }],
+    ['bytes=0-0', 10, [{ start: 0, end: 1 }]],
+    ['bytes=2-5', 10, [{ start: 2, end: 6 }]],
+    ['bytes=2-', 10, [{ start: 2, end: 10 }]],
+    ['bytes=-3', 10, [{ start: 7, end: 10 }]],
+    ['bytes=-30', 10, [{ start: 0, end: 10 }]],
+    ['bytes=9-9', 10, [{ start: 9, end: 10 }]],
+    ['bytes=5-500', 10, [{ start: 5, end: 10 }]],
+    ['bytes=0-99999999999999999999999999', 10, [{ start: 0, end: 10 }]],
+    ['BYTES= 1-2 ', 10, [{ start: 1, end: 3 }]],
     ['bytes=10-', 10, 'unsatisfiable'],
     ['bytes=10-20', 10, 'unsatisfiable'],
     ['bytes=99999999999999999999999999-', 10, 'unsatisfiable'],
@@ -47,15 +50,62 @@ t.test('Range', async (t) => {
     ['bytes=-', 10, 'whole'],
     ['bytes=', 10, 'whole'],
     ['bytes=a-b', 10, 'whole'],
-    ['bytes=1-2,4-5', 10, 'whole'],
+    [
+      'bytes=1-2,4-5',
+      10,
+      [
+        { start: 1, end: 3 },
+        { start: 4, end: 6 },
+      ],
+    ],
+    [
+      'bytes=7-, ,0-1',
+      10,
+      [
+        { start: 7, end: 10 },
+        { start: 0, end: 2 },
+      ],
+    ],
+    [
+      'bytes=1-2,-2',
+      10,
+      [
+        { start: 1, end: 3 },
+        { start: 8, end: 10 },
+      ],
+    ],
+    ['bytes=1-2,50-60', 10, [{ start: 1, end: 3 }]],
+    ['bytes=10-,11-', 10, 'unsatisfiable'],
+    ['bytes=0-4,4-5', 10, 'whole'],
+    ['bytes=0-1,x', 10, 'whole'],
+    [
+      `bytes=${Array.from({ length: HTTP_RANGES_MAX }, (_, n) => `${2 * n}-${2 * n}`)}`,
+      999,
+      Array.from({ length: HTTP_RANGES_MAX }, (_, n) => ({ start: 2 * n, end: 2 * n + 1 })),
+    ],
+    [`bytes=${Array.from({ length: HTTP_RANGES_MAX + 1 }, (_, n) => `${2 * n}-${2 * n}`)}`, 999, 'whole'],
     ['bytes 1-2', 10, 'whole'],
     ['lines=1-2', 10, 'whole'],
     ['bytes=+1-2', 10, 'whole'],
     ['bytes=1-2x', 10, 'whole'],
   ];
   for (const [header, size, expected] of cases)
-    t.strictSame(parseRange(header, size), expected, `${header} of ${size}`);
+    t.strictSame(parseRanges(header, size), expected, `${header} of ${size}`);
   t.equal(formatContentRange({ start: 2, end: 6 }, 10), 'bytes 2-5/10');
+});
+
+t.test('Want-Repr-Digest', async (t) => {
+  const cases: [string | undefined, boolean | undefined][] = [
+    [undefined, undefined],
+    ['sha-256=1', true],
+    ['sha-512=3, sha-256=10', true],
+    ['sha-256=0', false],
+    ['sha-256=1, sha-256=0', false],
+    ['sha-512=1', undefined],
+    ['sha-256=11', undefined],
+    ['sha-256', undefined],
+  ];
+  for (const [field, expected] of cases) t.equal(wantsSha256(field), expected, `${field}`);
 });
 
 t.test('preconditions, in the order of RFC 9110', async (t) => {

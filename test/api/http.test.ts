@@ -5,6 +5,7 @@ import { request as nodeRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { startServer } from '../../lib/api/http/server.js';
+import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import {
   type ByteRange,
   type ByteSource,
@@ -15,6 +16,7 @@ import {
   type Store,
   toHex,
 } from '../../lib/index.js';
+import { MISSING_BODY_SIZE_MAX, MISSING_DIGESTS_MAX } from '../../lib/limits.js';
 import { StoredObject } from '../../lib/store/stored-object.js';
 import { damage, RawClient, type Reply, type Service, serve, settled, stagedFiles, until } from './support.js';
 
@@ -153,8 +155,7 @@ t.test('storing', async (t) => {
       [{ 'content-range': 'bytes 0-4/10' }, 400],
       [{ 'content-encoding': 'gzip' }, 415],
       [{ 'content-type': 'multipart/form-data; boundary=x' }, 415],
-      [{ 'tus-resumable': '1.0.0' }, 501],
-      [{ 'upload-complete': '?0' }, 501],
+      [{ 'tus-resumable': '1.0.0' }, 400],
     ];
     for (const [headers, status] of cases) {
       isProblem(t, await call('POST', '/v1/objects', { body: text('body'), headers }), status, 'AS_ERR_HTTP_REQUEST');
@@ -230,7 +231,7 @@ t.test('reading', async (t) => {
       t.equal(reply.headers['repr-digest'], reprDigest(bytes), 'of the whole object');
       t.ok(reply.bytes.equals(bytes.subarray(start, end)));
     }
-    for (const range of ['bytes=1-2,5-6', 'lines=1-2', 'bytes=9-1']) {
+    for (const range of ['bytes=1-6,5-9', 'lines=1-2', 'bytes=9-1']) {
       const reply = await call('GET', target, { headers: { range } });
       t.equal(reply.status, 200, range);
       t.equal(reply.bytes.byteLength, size);
@@ -240,6 +241,43 @@ t.test('reading', async (t) => {
     t.equal(beyond.headers['content-range'], `bytes */${size}`);
     const ignored = await call('HEAD', target, { headers: { range: 'bytes=0-0' } });
     t.equal(ignored.status, 200, 'Range counts for GET alone');
+  });
+
+  await t.test('several ranges', async (t) => {
+    const size = bytes.byteLength;
+    const asked = [
+      [MIB, MIB + 100_000],
+      [0, 1],
+      [size - 7, size],
+    ] as const;
+    const range = `bytes=${MIB}-${MIB + 99_999}, 0-0, -7, ${size}-`;
+    const reply = await call('GET', target, { headers: { range, 'if-range': `"${blake3}"` } });
+    t.equal(reply.status, 206);
+    const boundary = /^multipart\/byteranges; boundary=(\S+)$/.exec(String(reply.headers['content-type']))?.[1];
+    t.match(reply.headers, { etag: `"${blake3}"`, 'repr-digest': reprDigest(bytes) });
+    t.notOk(reply.headers['content-range'], 'which stands in the parts');
+    const expected = asked.map(([start, end]) =>
+      Buffer.concat([
+        text(`\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\n`),
+        text(`Content-Range: bytes ${start}-${end - 1}/${size}\r\n\r\n`),
+        bytes.subarray(start, end),
+      ]),
+    );
+    t.ok(reply.bytes.equals(Buffer.concat([...expected, text(`\r\n--${boundary}--\r\n`)])));
+    t.equal(reply.headers['content-length'], String(reply.bytes.length));
+    const one = await call('GET', target, { headers: { range: `bytes=1-2,${size}-` } });
+    t.equal(one.headers['content-range'], `bytes 1-2/${size}`, 'one that is left is no part');
+    const none = await call('GET', target, { headers: { range: `bytes=${size}-,${size + 5}-` } });
+    isProblem(t, none, 416, 'AS_ERR_RANGE');
+  });
+
+  await t.test('digests on demand', async (t) => {
+    const wanted = await call('GET', target, { headers: { 'want-content-digest': 'sha-256=5' } });
+    t.match(wanted.headers, { 'content-digest': reprDigest(bytes), 'repr-digest': reprDigest(bytes) });
+    const part = await call('GET', target, { headers: { 'want-content-digest': 'sha-256=5', range: 'bytes=0-1' } });
+    t.notOk(part.headers['content-digest'], 'the digest of a part is not known');
+    const unwanted = await call('HEAD', target, { headers: { 'want-repr-digest': 'sha-256=0' } });
+    t.notOk(unwanted.headers['repr-digest']);
   });
 
   await t.test('conditions', async (t) => {
@@ -303,6 +341,32 @@ t.test('reading', async (t) => {
     t.equal((await call('GET', `/v1/events?subject=${blake3}`)).json.events.length, 1);
     t.equal((await call('GET', '/v1/events?kind=object.deleted')).json.events.length, 0);
     isProblem(t, await call('GET', '/v1/events?after=-1'), 400, 'AS_ERR_INVALID_ARGUMENT');
+  });
+
+  await t.test('what is missing', async (t) => {
+    const absent = [`blake3:${'0'.repeat(64)}`, `sha256:${'f'.repeat(64)}`];
+    const deleted = await store.put(text('soon gone'));
+    await store.delete(deleted.blake3);
+    const gone = [deleted.blake3, deleted.sha256];
+    const list = [absent[0], blake3, gone[0], other.toUpperCase().replace('SHA', 'sha'), absent[1], gone[1], absent[0]];
+    const answer = [absent[0], gone[0], absent[1], gone[1]];
+    const ask = (body: string | Uint8Array, type = 'application/json', accept = '*/*') =>
+      call('POST', '/v1/objects/missing', { body, headers: { 'content-type': type, accept } });
+    t.strictSame((await ask(JSON.stringify(list))).json, { missing: answer });
+    const binary = await ask(encodeCanonical(list as string[]), 'application/cbor', 'application/cbor');
+    t.equal(binary.headers['content-type'], 'application/cbor');
+    t.strictSame({ ...(decodeCanonical(binary.bytes) as object) }, { missing: answer });
+    t.strictSame((await ask('[]')).json, { missing: [] });
+    const many = Array.from({ length: MISSING_DIGESTS_MAX }, (_, n) => sha256Name(text(`${n}`)));
+    t.equal((await ask(JSON.stringify([...many.slice(1), blake3]))).json.missing.length, MISSING_DIGESTS_MAX - 1);
+    isProblem(t, await ask(JSON.stringify([...many, blake3])), 413, 'AS_ERR_LIMIT');
+    isProblem(t, await ask(' '.repeat(MISSING_BODY_SIZE_MAX + 1)), 413, 'AS_ERR_LIMIT');
+    isProblem(t, await ask('{'), 400, 'AS_ERR_HTTP_REQUEST');
+    isProblem(t, await ask('{"digests":[]}'), 400, 'AS_ERR_HTTP_REQUEST');
+    isProblem(t, await ask('[1]'), 400, 'AS_ERR_HTTP_REQUEST');
+    isProblem(t, await ask('["sha256:12"]'), 400, 'AS_ERR_INVALID_DIGEST');
+    isProblem(t, await ask('[]', 'text/plain'), 415, 'AS_ERR_HTTP_REQUEST');
+    isProblem(t, await ask(new Uint8Array([0x9f, 0xff]), 'application/cbor'), 400, 'AS_ERR_CBOR_DECODE');
   });
 });
 

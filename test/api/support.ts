@@ -74,7 +74,7 @@ async function call(
     ...(body && { body }),
   });
   const bytes = Buffer.from(await reply.body.arrayBuffer());
-  const isJson = /json$/.test(String(reply.headers['content-type'])) && bytes.byteLength > 0;
+  const isJson = /[/+]json$/.test(String(reply.headers['content-type'])) && bytes.byteLength > 0;
   return {
     status: reply.statusCode,
     headers: reply.headers,

@@ -36,6 +36,7 @@ t.test('every kind has its sentence', (t) => {
     `alice moved it from ${OTHER} to ${MANIFEST}, for good.`,
     `bob removed it; it pointed at ${MANIFEST}: withdrawn.`,
     `alice began the upload of 1.0 kB (1,001 bytes), ${ADDRESS} and sha256:${HEX1}, to be ended by 2023-07-02 00:06:39Z.`,
+    'alice said that it will have 1.0 kB (1,001 bytes).',
     `alice completed it: 1.0 kB (1,001 bytes), stored as ${ADDRESS}.`,
     'alice gave it up after 65.5 kB (65,536 bytes): changed my mind.',
     'It was ended by sweeper after 65.5 kB (65,536 bytes), because nothing had come since 2023-07-02 00:06:39Z.',
@@ -134,6 +135,7 @@ t.test('whatever events are about can be explained', async (t) => {
   };
   t.same(await sentences('01890a5d-ac96-774b-bcce-b302099a8057'), [
     'upload.opened',
+    'upload.sized',
     'upload.completed',
     'upload.aborted',
     'upload.expired',

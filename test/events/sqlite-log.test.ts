@@ -13,6 +13,7 @@ import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope
 import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
+import { SharedReads } from '../../lib/events/shared-reads.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
 import { uuidv7 } from '../../lib/events/uuid.js';
@@ -551,3 +552,50 @@ async function allIds(log: Awaited<ReturnType<typeof openEventLog>>): Promise<st
     ids.push(...page.map(({ id }) => id));
   }
 }
+
+t.test('a read is shared with those who ask while it runs, and never across a commit', async (t) => {
+  const finish: (() => void)[] = [];
+  let ring: (last: number) => void = () => undefined;
+  let asked = 0;
+  const slow = <T>(value: T) =>
+    new Promise<T>((resolve, reject) => {
+      asked++;
+      finish.push(() => (value instanceof Error ? reject(value) : resolve(value)));
+    });
+  let newest: number | Error = 1;
+  const shared = new SharedReads({
+    last: () => slow(newest) as Promise<number>,
+    read: ({ after } = {}) => slow([{ seq: after }] as StoredEvent[]),
+    onCommit: (listener) => {
+      ring = listener;
+      return () => undefined;
+    },
+  });
+  const end = () => {
+    for (const one of finish.splice(0)) one();
+  };
+  const old = [shared.last(), shared.last()];
+  const pages = [shared.read({ after: 1 }), shared.read({ after: 1 }), shared.read({ after: 2 })];
+  t.equal(asked, 3);
+  newest = 2;
+  ring(2);
+  const fresh = [shared.last(), shared.last()];
+  pages.push(shared.read({ after: 1 }));
+  t.equal(asked, 5, 'what began before the commit is not for those who ask after it');
+  end();
+  t.same(await Promise.all(old), [1, 1]);
+  t.same(await Promise.all(fresh), [2, 2]);
+  t.same(
+    (await Promise.all(pages)).map(([event]) => event?.seq),
+    [1, 1, 2, 1],
+  );
+  newest = new Error('the disk is gone');
+  const failing = [shared.last(), shared.last()];
+  end();
+  for (const one of failing) await t.rejects(one, { message: 'the disk is gone' });
+  newest = 3;
+  const again = shared.last();
+  t.equal(asked, 7, 'nothing is kept behind its end, a failure neither');
+  end();
+  t.equal(await again, 3);
+});

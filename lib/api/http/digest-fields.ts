@@ -21,6 +21,19 @@ export function formatReprDigest(sha256: Sha256Digest): string {
   return `sha-256=:${Buffer.from(digestBytes(sha256)).toString('base64')}:`;
 }
 
+/**
+ * Whether a client wants the SHA-256 digest, by `Want-Repr-Digest` or `Want-Content-Digest` (RFC 9530, section 4): a dictionary of weights from 0,
+ * not wanted, to 10. Undefined when it does not say, or not so that it can be read: preferences may be ignored.
+ */
+export function wantsSha256(field: string | string[] | undefined): boolean | undefined {
+  let wanted: boolean | undefined;
+  for (const member of field?.toString().split(',') ?? []) {
+    const weight = /^ *sha-256=(\d|10) *$/.exec(member)?.[1];
+    if (weight !== undefined) wanted = weight !== '0'; // the last of a repeated key counts
+  }
+  return wanted;
+}
+
 /** Both digests, as this project writes them. */
 export function formatArtifactstoreDigest({ blake3, sha256 }: { blake3: Digest; sha256: Digest }): string {
   return `${blake3}, ${sha256}`;

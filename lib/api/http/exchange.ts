@@ -7,8 +7,9 @@
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { ByteSource } from '../../dataplane/spi.js';
-import { ArtifactStoreError, type ErrorCode, type ErrorDetails } from '../../errors.js';
+import { ArtifactStoreError } from '../../errors.js';
 import type { Store } from '../../store.js';
+import type { UploadDesk } from './uploads/desk.js';
 
 /** One request, routed. */
 export interface Exchange {
@@ -21,8 +22,16 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** Who asks, for events. */
   readonly actor: string;
+  /** What requests for uploads share. */
+  readonly uploads: UploadDesk;
   /** The body. Reading it is what invites a client that asked first (`Expect: 100-continue`) to send it. */
   readonly body: ByteSource;
+  /** Aborted when the client leaves or the service closes: for who waits. */
+  ended(): AbortSignal;
+  /** Milliseconds of silence after which a stream gives a sign of life. */
+  readonly heartbeatMs: number;
+  /** Sends an interim answer now, 102 to 199, where the protocol has them. */
+  inform(status: number, reason: string, headers: OutgoingHttpHeaders): void;
 }
 
 /** Bytes on their way out, the first chunk read already: what is wrong with it can still become an answer of its own. */
@@ -31,7 +40,7 @@ export interface Download {
   readonly rest: AsyncIterator<Uint8Array>;
 }
 
-/** What is sent. A stream comes with its Content-Length in `headers`. */
+/** What is sent. A stream comes with its Content-Length in `headers`, or goes out in chunks. */
 export interface Answer {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
@@ -39,23 +48,6 @@ export interface Answer {
 }
 
 export type Handler = (exchange: Exchange) => Promise<Answer>;
-
-/** An error that only this door knows the right status or headers of. */
-export class Refusal extends ArtifactStoreError {
-  /**
-   * @param status HTTP status, 400 to 599
-   * @param headers sent with the answer
-   */
-  constructor(
-    code: ErrorCode,
-    readonly status: number,
-    message: string,
-    details: ErrorDetails = {},
-    readonly headers: OutgoingHttpHeaders = {},
-  ) {
-    super(code, message, details);
-  }
-}
 
 /** An answer in JSON. */
 export function json(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): Answer {

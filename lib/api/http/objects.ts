@@ -7,7 +7,8 @@
 import { parseDigest } from '../../digest-name.js';
 import type { ListQuery } from '../../registry/registry.js';
 import { checkPreconditions, validatorsOf } from './conditional.js';
-import { type Answer, type Exchange, integerParameter, json, Refusal } from './exchange.js';
+import { type Answer, type Exchange, integerParameter, json } from './exchange.js';
+import { Refusal } from './refusal.js';
 
 /** GET /v1/objects: one page, ordered by content address. */
 export async function listObjects({ store, query }: Exchange): Promise<Answer> {

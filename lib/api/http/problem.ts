@@ -6,7 +6,8 @@
 
 import { STATUS_CODES } from 'node:http';
 import { ArtifactStoreError, ERROR_CODES, type ErrorCode } from '../../errors.js';
-import { type Answer, Refusal } from './exchange.js';
+import type { Answer } from './exchange.js';
+import { Refusal } from './refusal.js';
 
 /** How a code is answered. `private`: its message may name paths or state of the server, so the client reads the code's meaning instead. */
 interface Mapping {
@@ -63,7 +64,8 @@ export function problemAnswer(error: unknown): Answer {
   const detail = mapping.private
     ? `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.`
     : known.message;
-  const document = { type: `urn:artifactstore:error:${code}`, title: ERROR_CODES[code], status, detail, code };
+  const type = (known instanceof Refusal && known.type) || `urn:artifactstore:error:${code}`;
+  const document = { type, title: ERROR_CODES[code], status, detail, code };
   return {
     status,
     headers: {

@@ -1,22 +1,38 @@
 /**
- * The Range header (RFC 9110, sections 14.1.2 and 14.2) for one range of bytes.
+ * The Range header (RFC 9110, sections 14.1.2 and 14.2) for ranges of bytes.
  *
- * Pure. Called by `download.ts`. Several ranges, other units and malformed ones are answered with the whole, as the RFC allows.
+ * Imports limits. Called by `download.ts`. Other units and malformed headers are answered with the whole, as the RFC allows; so are ranges that
+ * overlap and more than HTTP_RANGES_MAX of them, which ask for more work than the whole.
  */
 
 import type { ByteRange } from '../../dataplane/spi.js';
+import { HTTP_RANGES_MAX } from '../../limits.js';
 
-const SINGLE_RANGE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i;
+const UNIT = /^bytes=/i;
+const RANGE = /^(\d*)-(\d*)$/;
 
 /**
  * Which bytes a Range header asks for.
  *
  * @param header the field's value; undefined when absent
  * @param size bytes in the object
- * @returns the range; `whole` when the header is to be ignored; `unsatisfiable` when no byte of the object is in it (416)
+ * @returns the ranges that have bytes of the object, in the order asked for, at least one; `whole` when the header is to be ignored;
+ *   `unsatisfiable` when no byte of the object is in any (416)
  */
-export function parseRange(header: string | undefined, size: number): ByteRange | 'whole' | 'unsatisfiable' {
-  const match = header === undefined ? null : SINGLE_RANGE.exec(header);
+export function parseRanges(header: string | undefined, size: number): ByteRange[] | 'whole' | 'unsatisfiable' {
+  if (header === undefined || !UNIT.test(header)) return 'whole';
+  const texts = header.slice('bytes='.length).split(',');
+  const asked = texts.map((text) => text.trim()).filter((text) => text !== '');
+  if (asked.length === 0 || asked.length > HTTP_RANGES_MAX) return 'whole';
+  const ranges = asked.map((text) => parseRange(text, size));
+  if (ranges.includes('whole')) return 'whole';
+  const found = ranges.filter((range): range is ByteRange => typeof range === 'object');
+  if (found.length === 0) return 'unsatisfiable';
+  return overlap(found) ? 'whole' : found;
+}
+
+function parseRange(text: string, size: number): ByteRange | 'whole' | 'unsatisfiable' {
+  const match = RANGE.exec(text);
   if (match === null) return 'whole';
   const [, first = '', last = ''] = match;
   if (first === '') return suffix(last, size);
@@ -32,6 +48,11 @@ function suffix(text: string, size: number): ByteRange | 'whole' | 'unsatisfiabl
   const length = Number(text);
   if (length === 0) return 'unsatisfiable';
   return size === 0 ? 'whole' : { start: Math.max(size - length, 0), end: size };
+}
+
+function overlap(ranges: readonly ByteRange[]): boolean {
+  const sorted = [...ranges].sort((a, b) => a.start - b.start);
+  return sorted.some(({ start }, n) => n > 0 && start < (sorted[n - 1] as ByteRange).end);
 }
 
 /** Content-Range of a 206. */

@@ -5,11 +5,23 @@
  */
 
 import { readObject } from './download.js';
-import { listEvents } from './events.js';
-import { type Handler, Refusal } from './exchange.js';
+import { listEvents } from './events/handlers.js';
+import { EVENT_PARAMETERS } from './events/query.js';
+import type { Handler } from './exchange.js';
 import { live, ready } from './health.js';
+import { listMissing } from './missing.js';
 import { deleteObject, describeObject, listObjects } from './objects.js';
+import { Refusal } from './refusal.js';
 import { storeObject, storeObjectAs } from './upload.js';
+import {
+  abortUpload,
+  appendToUpload,
+  createUpload,
+  describeUpload,
+  locateUpload,
+  overrideMethod,
+  uploadAbilities,
+} from './uploads/handlers.js';
 
 interface Operation {
   handler: Handler;
@@ -33,6 +45,7 @@ const ROUTES: readonly Route[] = [
       PUT: { handler: storeObject },
     },
   },
+  { path: ['v1', 'objects', 'missing'], methods: { POST: { handler: listMissing } } },
   {
     path: ['v1', 'objects', null],
     methods: {
@@ -42,7 +55,23 @@ const ROUTES: readonly Route[] = [
     },
   },
   { path: ['v1', 'objects', null, 'meta'], methods: { GET: { handler: describeObject } } },
-  { path: ['v1', 'events'], methods: { GET: { handler: listEvents, query: ['after', 'limit', 'kind', 'subject'] } } },
+  {
+    path: ['v1', 'uploads'],
+    methods: { POST: { handler: createUpload }, OPTIONS: { handler: uploadAbilities } },
+  },
+  {
+    path: ['v1', 'uploads', null],
+    methods: {
+      GET: { handler: describeUpload },
+      HEAD: { handler: locateUpload },
+      PATCH: { handler: appendToUpload },
+      PUT: { handler: appendToUpload },
+      POST: { handler: overrideMethod },
+      DELETE: { handler: abortUpload },
+      OPTIONS: { handler: uploadAbilities },
+    },
+  },
+  { path: ['v1', 'events'], methods: { GET: { handler: listEvents, query: EVENT_PARAMETERS } } },
   { path: ['livez'], methods: { GET: { handler: live } } },
   { path: ['readyz'], methods: { GET: { handler: ready } } },
 ];
@@ -121,7 +150,7 @@ function requireKnownQuery(query: URLSearchParams, known: readonly string[]): vo
 }
 
 function wrongMethod(method: string, path: string, methods: Route['methods']): Refusal {
-  const allowed = [...Object.keys(methods), ...(methods.GET ? ['HEAD'] : [])].join(', ');
+  const allowed = [...Object.keys(methods), ...(methods.GET && !methods.HEAD ? ['HEAD'] : [])].join(', ');
   return new Refusal(
     'AS_ERR_HTTP_METHOD',
     405,

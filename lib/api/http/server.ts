@@ -5,10 +5,17 @@
  * `artifactstore serve` and by whoever embeds the service.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { ArtifactStoreError } from '../../errors.js';
 import {
+  EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
   HTTP_CONNECTIONS_CHECK_MS,
   HTTP_CONNECTIONS_MAX,
@@ -23,11 +30,14 @@ import {
 import type { Store } from '../../store.js';
 import { RequestBody } from './body.js';
 import { Connections } from './connections.js';
-import { type Answer, Refusal } from './exchange.js';
+import type { Answer } from './exchange.js';
 import { problemAnswer, rawProblem } from './problem.js';
+import { Refusal } from './refusal.js';
 import { route } from './router.js';
 import { send } from './send.js';
 import { loopbackAddress, requireTrusted } from './trust.js';
+import { UploadDesk } from './uploads/desk.js';
+import { TUS_VERSION } from './uploads/tus.js';
 
 export interface ServerOptions {
   /** A name or address of this machine's loopback. Default 127.0.0.1. */
@@ -38,6 +48,8 @@ export interface ServerOptions {
   hostNames?: readonly string[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
+  /** Milliseconds of silence after which a stream of events gives a sign of life. Default EVENTS_HEARTBEAT_MS. */
+  heartbeatMs?: number;
   /** Milliseconds that `close` lets requests under way finish. Default HTTP_CLOSE_GRACE_MS. */
   closeGraceMs?: number;
   /**
@@ -71,6 +83,9 @@ class HttpService {
   readonly #server: Server;
   readonly #connections: Connections;
   readonly #running = new Set<Promise<void>>();
+  readonly #uploads: UploadDesk;
+  /** Aborted when the service closes. */
+  readonly #waiting = new Set<AbortController>();
   readonly #hostNames: readonly string[];
   readonly #idleMs: number;
   #closed: Promise<void> | undefined;
@@ -89,6 +104,7 @@ class HttpService {
       keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
       requireHostHeader: false, // checked in trust.ts, which answers with a problem document
     });
+    this.#uploads = new UploadDesk(store, (error, activity) => this.#report(error, activity));
     this.#server.maxConnections = HTTP_CONNECTIONS_MAX;
     this.#connections = new Connections(this.#server);
     this.#server.on('request', (request, response) => this.#track(this.#handle(request, response, 'request')));
@@ -123,10 +139,12 @@ class HttpService {
   async #close(): Promise<void> {
     const ended = new Promise((resolve) => this.#server.close(resolve));
     this.#connections.endIdle();
+    for (const waiting of this.#waiting) waiting.abort();
     const grace = setTimeout(() => this.#connections.destroyAll(), this.options.closeGraceMs ?? HTTP_CLOSE_GRACE_MS);
     await ended;
     clearTimeout(grace);
     await Promise.allSettled(this.#running);
+    await this.#uploads.close();
   }
 
   #track(running: Promise<void>): void {
@@ -147,7 +165,8 @@ class HttpService {
       if (!bodyInFlight) response.writeContinue();
       bodyInFlight = true;
     });
-    const answer = await this.#answer(request, body, expectation === 'unknown');
+    if (request.headers['tus-resumable'] !== undefined) response.setHeader('Tus-Resumable', TUS_VERSION);
+    const answer = await this.#answer(request, response, body, expectation === 'unknown');
     await body.return();
     try {
       if (response.destroyed) await endDownload(answer);
@@ -163,7 +182,12 @@ class HttpService {
     }
   }
 
-  async #answer(request: IncomingMessage, body: RequestBody, isExpectationUnknown: boolean): Promise<Answer> {
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: RequestBody,
+    isExpectationUnknown: boolean,
+  ): Promise<Answer> {
     try {
       const { method = '', url = '', headers } = request;
       if (isExpectationUnknown) {
@@ -182,12 +206,36 @@ class HttpService {
         );
       }
       const { handler, params, query } = route(method, url);
-      return await handler({ store: this.store, method, headers, params, query, actor: actorOf(request), body });
+      return await handler({
+        store: this.store,
+        uploads: this.#uploads,
+        method,
+        headers,
+        params,
+        query,
+        actor: actorOf(request),
+        body,
+        heartbeatMs: this.options.heartbeatMs ?? EVENTS_HEARTBEAT_MS,
+        ended: () => this.#ended(response),
+        inform: (...interim) => writeInterim(request, response, ...interim),
+      });
     } catch (error) {
       const answer = problemAnswer(error);
       if (answer.status >= 500 && !(error instanceof Refusal)) this.#report(error, `${request.method} ${request.url}`);
       return answer;
     }
+  }
+
+  /** A signal for one who waits before or while answering. */
+  #ended(response: ServerResponse): AbortSignal {
+    const waiting = new AbortController();
+    if (this.#closed !== undefined || response.destroyed) waiting.abort();
+    this.#waiting.add(waiting);
+    response.once('close', () => {
+      waiting.abort();
+      this.#waiting.delete(waiting);
+    });
+    return waiting.signal;
   }
 
   /** A request that could not be parsed, or whose end never came. */
@@ -213,6 +261,19 @@ async function endDownload({ body }: Answer): Promise<void> {
   if (typeof body === 'object' && 'rest' in body) await body.rest.return?.();
 }
 
+/** Node 20 has no call for interim answers of any status. A response that waits for its turn on the connection, and HTTP/1.0, get none. */
+function writeInterim(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  reason: string,
+  headers: OutgoingHttpHeaders,
+): void {
+  if (request.httpVersion !== '1.1' || response.headersSent || !response.socket?.writable) return;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  response.socket.write(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n`);
+}
+
 function actorOf({ socket }: IncomingMessage): string {
   return `http:${socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown'}`;
 }
@@ -227,7 +288,7 @@ function clientRefusal({ code, message }: NodeJS.ErrnoException): Refusal {
       return new Refusal(
         'AS_ERR_SIZE_MISMATCH',
         400,
-        'The connection ended before the request did; nothing was stored.',
+        'The connection ended before the request did; no object was stored.',
       );
     default:
       return new Refusal('AS_ERR_HTTP_REQUEST', 400, `The request is not well-formed HTTP/1.1: ${message}.`);

@@ -8,7 +8,7 @@ import { lookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { ArtifactStoreError } from '../../errors.js';
-import { Refusal } from './exchange.js';
+import { Refusal } from './refusal.js';
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');

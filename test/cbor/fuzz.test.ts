@@ -7,31 +7,10 @@ import { decode as cborgDecode, encode as cborgEncode, rfc8949EncodeOptions } fr
 import t from 'tap';
 import { type CborInput, type CborValue, decodeCanonical, Encoded, encodeCanonical } from '../../lib/cbor/index.js';
 import { isStoreError } from '../../lib/errors.js';
+import { Random } from '../support/random.js';
 
 const COUNT = Number(process.env.ARTIFACTSTORE_FUZZ_COUNT ?? 20_000);
 const SEED = Number(process.env.ARTIFACTSTORE_FUZZ_SEED ?? 8949);
-
-/** Counter-based generator: the 32-bit finaliser of MurmurHash3 over a Weyl sequence. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** An integer from 0 up to and without `end`. */
-  below(end: number): number {
-    this.#state = (this.#state + 0x9e37_79b9) >>> 0;
-    let x = this.#state;
-    x = Math.imul(x ^ (x >>> 16), 0x85eb_ca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2_ae35);
-    return ((x ^ (x >>> 16)) >>> 0) % end;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-}
 
 /** Characters at the edges of UTF-8 and UTF-16, all NFC in any order. */
 const CHARACTERS = [

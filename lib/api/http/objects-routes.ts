@@ -149,7 +149,7 @@ export const OBJECTS: Room = {
           answers: {
             200: {
               description: 'Deleted.',
-              content: { [JSON_TYPE]: { allOf: [ref('Object')], unevaluatedProperties: true } },
+              content: { [JSON_TYPE]: ref('Deletion') },
             },
           },
         },

@@ -55,6 +55,11 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_UNAUTHENTICATED_LISTEN: { status: 500, private: true },
 };
 
+/** The status of a code, unless a refusal has one of its own. */
+export function statusOf(code: ErrorCode): number {
+  return MAPPINGS[code].status;
+}
+
 /** The answer to an error, whatever was thrown. Members beyond RFC 9457: `code`, and the error's details. */
 export function problemAnswer(error: unknown): Answer {
   const known = error instanceof ArtifactStoreError ? error : new ArtifactStoreError('AS_ERR_INTERNAL', '', {});

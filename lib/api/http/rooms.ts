@@ -1,7 +1,7 @@
 /**
- * Every room of the service: the one list of the HTTP surface.
+ * The rooms of the service: the one list of the HTTP surface.
  *
- * Imports the routes of the rooms. Called by `router.ts` and `openapi.ts`.
+ * Imports the routes of the rooms. Called by `openapi/routes.ts`.
  */
 
 import { EVENTS } from './events/routes.js';

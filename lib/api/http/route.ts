@@ -1,6 +1,6 @@
 /**
  * What a room of the service declares of each of its operations: where it is, who may use it, what it takes and gives. The router finds
- * handlers by it, `validate.ts` refuses by it what does not fit, and `openapi.ts` publishes it: one declaration, so that they cannot differ.
+ * handlers by it, `validate.ts` refuses by it what does not fit, and `openapi/` publishes it: one declaration, so that they cannot differ.
  *
  * Imports types only. Written by the `routes.ts` of each room.
  */

@@ -1,12 +1,12 @@
 /**
  * Finds the operation of a request, and takes its path and query apart.
  *
- * Imports the rooms and the validation. Called by `server.ts`.
+ * Imports the API and the validation. Called by `server.ts`.
  */
 
 import type { QueryValues } from './exchange.js';
+import { API } from './openapi/routes.js';
 import { Refusal } from './refusal.js';
-import { ROOMS } from './rooms.js';
 import type { Method, Operation, Route } from './route.js';
 import { readQuery } from './validate.js';
 
@@ -24,7 +24,7 @@ interface Entry {
   readonly methods: Route['methods'];
 }
 
-const ENTRIES: readonly Entry[] = ROOMS.flatMap(({ routes }) => routes).map(({ path, methods }) => ({
+const ENTRIES: readonly Entry[] = API.flatMap(({ routes }) => routes).map(({ path, methods }) => ({
   segments: path
     .split('/')
     .slice(1)

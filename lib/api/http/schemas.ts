@@ -34,6 +34,18 @@ const blake3 = { type: 'string', pattern: '^blake3:[0-9a-f]{64}$' };
 const sha256 = { type: 'string', pattern: '^sha256:[0-9a-f]{64}$' };
 const range = record({ start: bytes, end: count('Exclusive.') });
 
+const object = {
+  blake3,
+  sha256,
+  size: bytes,
+  state: { enum: ['live', 'corrupt', 'tombstoned', 'deleted'] },
+  ingestedAt: time,
+  lastSeq: seq,
+  receipts: list({ $ref: '#/components/schemas/Receipt' }),
+  damaged: list(range),
+  tombstone: { $ref: '#/components/schemas/Tombstone' },
+};
+
 export const SCHEMAS = {
   Blake3: { ...blake3, description: 'Content address: BLAKE3 of the bytes.' },
   Sha256: { ...sha256, description: 'SHA-256 of the bytes.' },
@@ -46,20 +58,8 @@ export const SCHEMAS = {
     durability: text(),
   }),
   Tombstone: record({ seq, id: text(), time, actor: text(), reason: text() }, ['reason']),
-  Object: record(
-    {
-      blake3,
-      sha256,
-      size: bytes,
-      state: { enum: ['live', 'corrupt', 'tombstoned', 'deleted'] },
-      ingestedAt: time,
-      lastSeq: seq,
-      receipts: list({ $ref: '#/components/schemas/Receipt' }),
-      damaged: list(range),
-      tombstone: { $ref: '#/components/schemas/Tombstone' },
-    },
-    ['damaged', 'tombstone'],
-  ),
+  Object: record(object, ['damaged', 'tombstone']),
+  Deletion: record({ ...object, freedSize: count('Bytes of storage given back.') }, ['damaged', 'tombstone']),
   Stored: record({
     blake3,
     sha256,

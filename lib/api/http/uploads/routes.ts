@@ -49,6 +49,12 @@ const STORED: AnswerDescription = {
   headers: STANDING,
 };
 
+const BEGUN: AnswerDescription = {
+  description: 'Opened, and Location names it; or the object is whole and stored already.',
+  content: { [JSON_TYPE]: { oneOf: [ref('Upload'), ref('Stored')] }, 'application/cbor': undefined },
+  headers: STANDING,
+};
+
 const APPENDING = {
   scope: 'write',
   handler: appendToUpload,
@@ -64,7 +70,7 @@ const APPENDING = {
   },
   answers: {
     200: STORED,
-    201: STORED,
+    201: BEGUN,
     204: { description: 'They are durable; the upload goes on.', headers: STANDING },
   },
 } as const;
@@ -90,14 +96,7 @@ export const UPLOADS: Room = {
           handler: createUpload,
           summary: 'Opens an upload, perhaps with its first bytes.',
           body: { ...APPENDING.body, required: false, description: 'The first bytes.' },
-          answers: {
-            201: {
-              description: 'Opened; Location names it.',
-              content: { [JSON_TYPE]: ref('Upload') },
-              headers: STANDING,
-            },
-            200: STORED,
-          },
+          answers: { 200: STORED, 201: BEGUN },
         },
         OPTIONS: { ...ABILITIES, id: 'uploadAbilities' },
       },

@@ -286,3 +286,6 @@ export const HTTP_RANGES_MAX = 64;
 /** Digests that may be asked for at once, and the bytes of such a request: as many as a page has, each with its quotes and comma. */
 export const MISSING_DIGESTS_MAX = 10_000;
 export const MISSING_BODY_SIZE_MAX = 1024 * 1024;
+
+/** Entries of a package whose directories the page shows: it reads the whole manifest for each, a tenth of a second of everybody's time for so many. */
+export const PAGE_MANIFEST_ENTRIES_MAX = 20_000;

@@ -5,6 +5,9 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import t from 'tap';
@@ -14,7 +17,7 @@ import { encodeCanonical } from '../../lib/cbor/index.js';
 import { Random } from '../support/random.js';
 import { type Service, serve, stagedFiles } from './support.js';
 
-const REQUESTS = Number(process.env.ARTIFACTSTORE_FUZZ_REQUESTS ?? 2_000);
+const REQUESTS = Number(process.env.ARTIFACTSTORE_FUZZ_REQUESTS ?? 3_000);
 const SEED = Number(process.env.ARTIFACTSTORE_FUZZ_SEED ?? 9457);
 
 // biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document, walked as what it is
@@ -65,6 +68,11 @@ t.test('is a valid document, published as it is served', async (t) => {
 
 t.test('every operation, with what fits and what does not', async (t) => {
   const service = await serve(t);
+  const folder = await mkdtemp(join(tmpdir(), 'artifactstore-openapi-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, 'docs'));
+  await writeFile(join(folder, 'docs/file'), 'content');
+  await service.store.packages.push(folder, 'acme/tools@1.0.0');
   const fuzzer = new Fuzzer(service, new Random(SEED));
   const problems: string[] = [];
   for (let n = 0; n < REQUESTS && problems.length < 10; n++) problems.push(...(await fuzzer.round()));
@@ -115,6 +123,8 @@ const TEXTS = [
   'null',
   'x'.repeat(300),
 ];
+/** What leads to a directory of the one package. */
+const PACKAGED: Readonly<Record<string, string>> = { namespace: 'acme', name: 'tools', version: '1.0.0', path: 'docs' };
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   'Upload-Offset': ['0', '5', '999999999999999', '-1', 'x'],
   'Upload-Length': ['0', '5', '100', '999999999999999', '1e3'],
@@ -189,7 +199,8 @@ class Fuzzer {
     const query: string[] = [];
     let target = path;
     for (const parameter of parameters) {
-      if (parameter.in === 'path') target = target.replace(`{${parameter.name}}`, this.#segment(parameter.name, body));
+      if (parameter.in === 'path')
+        target = target.replace(`{${parameter.name}}`, this.#segment(parameter.name, path, body));
       if (parameter.in === 'query' && this.random.oneIn(3)) {
         query.push(`${parameter.name}=${encodeURIComponent(this.#value(parameter))}`);
       }
@@ -198,7 +209,9 @@ class Fuzzer {
     return query.length > 0 ? `${target}?${query.join('&')}` : target;
   }
 
-  #segment(name: string, body: Buffer | undefined): string {
+  #segment(name: string, path: string, body: Buffer | undefined): string {
+    const packaged = path.includes('/packages/') ? PACKAGED[name] : undefined;
+    if (packaged !== undefined && !this.random.oneIn(4)) return packaged;
     if (name === 'digest' && body !== undefined && this.random.oneIn(2))
       return `sha256:${sha256(body).toString('hex')}`;
     const known = name === 'id' ? this.#uploads : this.#known;
@@ -278,6 +291,7 @@ class Fuzzer {
     if (status >= 400 && responses[status] === undefined) {
       if (status >= 500 && status !== 501) return ['a failure of the service'];
       if (method === 'HEAD') return [];
+      if (type !== 'application/problem+json' && responses.default?.content?.[type]) return [];
       if (type !== 'application/problem+json') return [`a problem as ${type}`];
       return this.#check(document.components.schemas.Problem, JSON.parse(bytes.toString()));
     }

@@ -49,8 +49,10 @@ export interface Operation {
   readonly headers?: Parameters;
   /** What it takes as body. */
   readonly body?: { readonly description: string; readonly required: boolean; readonly content: Content };
-  /** By status. Problems are the same everywhere and need not stand here. */
+  /** By status, without problems. */
   readonly answers: Readonly<Record<number, AnswerDescription>>;
+  /** Problems, where they are not problem documents as everywhere else. */
+  readonly problems?: AnswerDescription;
 }
 
 export interface Route {

@@ -47,7 +47,7 @@ function pathItem({ name }: Room, { path, parameters = {}, methods }: Route): [s
   return [path.replace('*}', '}'), { ...shared, ...Object.fromEntries(operations) }];
 }
 
-function operation(room: string, { id, scope, summary, query, headers, body, answers }: Operation): Schema {
+function operation(room: string, { id, scope, summary, query, headers, body, answers, problems }: Operation): Schema {
   const parameters = [...optional('query', query), ...optional('header', headers)];
   const scopes = [scope].flat();
   return {
@@ -56,7 +56,10 @@ function operation(room: string, { id, scope, summary, query, headers, body, ans
     summary,
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { ...body, content: content(body.content) } }),
-    responses: { ...responses(answers), default: { $ref: '#/components/responses/Problem' } },
+    responses: {
+      ...responses(answers),
+      default: problems ? response(problems) : { $ref: '#/components/responses/Problem' },
+    },
     security: scopes.includes('public') ? [{}] : scopes.map((one) => ({ token: [one] })),
   };
 }

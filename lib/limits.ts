@@ -286,3 +286,15 @@ export const HTTP_RANGES_MAX = 64;
 /** Digests that may be asked for at once, and the bytes of such a request: as many as a page has, each with its quotes and comma. */
 export const MISSING_DIGESTS_MAX = 10_000;
 export const MISSING_BODY_SIZE_MAX = 1024 * 1024;
+
+/** Tokens that count at a time: all of them are held in memory, some 5 MB, so that no request, and no flood of wrong tokens, asks the database. */
+export const TOKENS_LIVE_MAX = 10_000;
+
+/** Characters that say whom a token is for: a name or an address, not a text. */
+export const TOKEN_HOLDER_LENGTH_MAX = 200;
+
+/** Namespaces of one token: beyond some dozens it is a token for all of them. */
+export const TOKEN_NAMESPACES_MAX = 100;
+
+/** Requests a minute that a token can be bounded to: beyond some 16,000 a second nothing is bounded. */
+export const TOKEN_RATE_MAX = 1_000_000;

@@ -298,3 +298,12 @@ export const TOKEN_NAMESPACES_MAX = 100;
 
 /** Requests a minute that a token can be bounded to: beyond some 16,000 a second nothing is bounded. */
 export const TOKEN_RATE_MAX = 1_000_000;
+
+/** Seconds whose requests may come at once where a rate is bounded: a client that begins a job asks often, then less. */
+export const RATE_BURST_S = 10;
+
+/** Principals whose rate is followed at a time, some 2 MB. Who is forgotten has not asked for longer than all of the others. */
+export const RATE_BUCKETS_MAX = 10_000;
+
+/** Bytes of a request to make a token: a hundred namespaces of the longest kind take 7 KB. */
+export const TOKEN_BODY_SIZE_MAX = 16 * 1024;

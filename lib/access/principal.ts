@@ -4,21 +4,35 @@
  * Pure. Made by those who check credentials; the doors decide by it.
  */
 
-import type { Scope } from './scopes.js';
+import type { TokenRecord } from '../registry/tokens.js';
+import { SCOPES, type Scope } from './scopes.js';
 
 export interface Principal {
-  /** Who acts, in events: `token:<id>`, `oidc:<issuer>:<subject>`, `tls:<name>`. */
+  /** Who acts, in events: `token:<id>`, `oidc:<issuer>:<subject>`, `tls:<name>`; where nobody has to prove anything, what the door knows. */
   actor: string;
   scopes: readonly Scope[];
   /** The only namespaces it may touch; absent: all, and what lies in none. */
   namespaces?: readonly string[];
   /** Requests a minute; absent: as many as come. */
   rate?: number;
-  /** The token by which it is known, if that has a quota: what is stored counts for it. */
+  /** What it may store, by the token by which it is known. */
   quota?: { token: string; size: number };
+  /** Nobody asked it to prove who it is. */
+  isAnonymous?: true;
 }
 
-/** Whether a principal is one of a few namespaces. */
-export function isRestricted({ namespaces }: Principal): boolean {
-  return namespaces !== undefined;
+/** Who holds a token. */
+export function tokenPrincipal({ id, scopes, namespaces, rate, quota }: TokenRecord): Principal {
+  return {
+    actor: `token:${id}`,
+    scopes,
+    ...(namespaces !== undefined && { namespaces }),
+    ...(rate !== undefined && { rate }),
+    ...(quota !== undefined && { quota: { token: id, size: quota } }),
+  };
+}
+
+/** Anyone, where no authentication is asked for: everything is allowed. */
+export function anonymousPrincipal(actor: string): Principal {
+  return { actor, scopes: Object.keys(SCOPES) as Scope[], isAnonymous: true };
 }

@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   rm: async () => (await import('./commands/rm.js')).rmCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
+  token: async () => (await import('./commands/token.js')).tokenCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   compact: async () => (await import('./commands/compact.js')).compactCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,

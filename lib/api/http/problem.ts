@@ -37,7 +37,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_INVALID_ARGUMENT: { status: 400 },
   AS_ERR_INVALID_DIGEST: { status: 400 },
   AS_ERR_IO: { status: 500, private: true },
-  AS_ERR_ISSUER: { status: 503 },
+  AS_ERR_ISSUER: { status: 503, private: true },
   AS_ERR_LIMIT: { status: 413 },
   AS_ERR_LOG_DAMAGED: { status: 500, private: true },
   AS_ERR_MANIFEST: { status: 422 },
@@ -45,6 +45,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_NO_SPACE: { status: 507, private: true },
   AS_ERR_NOT_FOUND: { status: 404 },
   AS_ERR_OFFSET: { status: 409 },
+  // RFC 4918, section 11.5; RFC 4331 has it for quotas. It tells a token of its own quota and nothing else.
   AS_ERR_QUOTA: { status: 507 },
   AS_ERR_RANGE: { status: 416 },
   AS_ERR_RATE: { status: 429 },

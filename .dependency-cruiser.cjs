@@ -4,14 +4,14 @@
  *
  *   doors            lib/api  lib/client  lib/cli
  *   composition      lib/store.ts  lib/store/
- *   control plane    lib/registry  lib/events  lib/retention  lib/audit
+ *   control plane    lib/registry  lib/events  lib/retention  lib/audit  lib/access
  *   contract         lib/dataplane/spi.ts  lib/dataplane/encoding.ts
  *   data plane       lib/dataplane/{inproc,remote,backend}
  *   native           lib/native
  */
 
 const DOORS = '^lib/(api|client|cli)/';
-const CONTROL_PLANE = '^lib/(registry|events|retention|audit)/';
+const CONTROL_PLANE = '^lib/(registry|events|retention|audit|access)/';
 const CONTRACT = '^lib/dataplane/(spi|encoding)[.]ts$';
 const FILE_SYSTEM = '^(node:)?fs(/promises)?$';
 const NATIVE = ['^lib/native/', '(^|node_modules/)(node-gyp-build|node-addon-api|bindings)(/|$)', '[.]node$'];

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
     'somebody else was at the same object, upload session, version or ref; look again, then repeat the operation',
   AS_ERR_CORRUPT: 'stored bytes no longer match their digest',
   AS_ERR_DIGEST_MISMATCH: 'the bytes received are not the bytes expected',
+  AS_ERR_FORBIDDEN: 'who asks is known, and may not do this',
   AS_ERR_GONE: 'the object was deleted and its tombstone remains, or the upload ended without one',
   AS_ERR_HTTP_METHOD: 'the resource does not have this HTTP method',
   AS_ERR_HTTP_ORIGIN: 'the request comes from a page, or for a host name, that the service does not trust',
@@ -25,6 +26,7 @@ export const ERROR_CODES = {
   AS_ERR_INVALID_ARGUMENT: 'an argument is outside its documented range',
   AS_ERR_INVALID_DIGEST: 'text is not a digest or digest prefix',
   AS_ERR_IO: 'the operating system reported an I/O error',
+  AS_ERR_ISSUER: 'an issuer of identities cannot be asked for its keys',
   AS_ERR_LIMIT: 'a documented limit would be exceeded',
   AS_ERR_LOG_DAMAGED: 'the event log cannot be read as what was written',
   AS_ERR_MANIFEST: 'bytes are not the manifest of a package, or break one of its rules',
@@ -32,7 +34,9 @@ export const ERROR_CODES = {
   AS_ERR_NO_SPACE: 'the disk or its quota is full',
   AS_ERR_NOT_FOUND: 'no such object, upload, package, ref or path',
   AS_ERR_OFFSET: 'the offset is not where the upload session stands; ask and go on from there',
+  AS_ERR_QUOTA: 'what a token may store is used up',
   AS_ERR_RANGE: 'a byte range lies outside the object',
+  AS_ERR_RATE: 'more requests came than who asks may make',
   AS_ERR_READ_ONLY: 'the store cannot be written',
   AS_ERR_SIZE_MISMATCH: 'fewer or more bytes came than were announced',
   AS_ERR_SOURCE_CHANGED: 'a file changed while it was being read',
@@ -41,6 +45,7 @@ export const ERROR_CODES = {
   AS_ERR_STORE_FORMAT: 'the store has a format this version does not know',
   AS_ERR_STORE_LOCKED: 'another process has the store open',
   AS_ERR_STORE_MISSING: 'there is no store at this place',
+  AS_ERR_UNAUTHENTICATED: 'who asks has not been proven',
   AS_ERR_UNAUTHENTICATED_LISTEN: 'refused to listen beyond loopback without authentication',
 } as const;
 

@@ -1,5 +1,6 @@
 /** The public API; re-exports only. */
 
+export type { Scope } from './access/scopes.js';
 export type { Story, StoryLine } from './audit/explain.js';
 export { type CborValue, type JsonValue, toJson } from './cbor/index.js';
 export { type Chunker, type ChunkOptions, chunk, chunkKernels, createChunker, selectChunkKernel } from './chunk.js';
@@ -44,6 +45,7 @@ export type { PackagePath } from './packages/path.js';
 export type { PackagePage, PackageQuery, PackageRecord, RefPage, RefRecord } from './registry/packages.js';
 export type { PastRegistry } from './registry/past-registry.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
+export type { TokenPage, TokenQuery, TokenRecord } from './registry/tokens.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
 export type {
   NamespaceUsage,
@@ -58,6 +60,7 @@ export type { PushProgress } from './store/push.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
+export type { NewToken, TokenGrant, Tokens } from './store/tokens.js';
 export type { AppendOptions, OpenUploadOptions, Upload, UploadInfo, Uploads } from './store/uploads.js';
 export {
   type CompactionReport,

@@ -289,3 +289,24 @@ export const MISSING_BODY_SIZE_MAX = 1024 * 1024;
 
 /** Entries of a package whose directories the page shows: it reads the whole manifest for each, a tenth of a second of everybody's time for so many. */
 export const PAGE_MANIFEST_ENTRIES_MAX = 20_000;
+
+/** Tokens that count at a time: all of them are held in memory, some 5 MB, so that no request, and no flood of wrong tokens, asks the database. */
+export const TOKENS_LIVE_MAX = 10_000;
+
+/** Characters that say whom a token is for: a name or an address, not a text. */
+export const TOKEN_HOLDER_LENGTH_MAX = 200;
+
+/** Namespaces of one token: beyond some dozens it is a token for all of them. */
+export const TOKEN_NAMESPACES_MAX = 100;
+
+/** Requests a minute that a token can be bounded to: beyond some 16,000 a second nothing is bounded. */
+export const TOKEN_RATE_MAX = 1_000_000;
+
+/** Seconds whose requests may come at once where a rate is bounded: a client that begins a job asks often, then less. */
+export const RATE_BURST_S = 10;
+
+/** Principals whose rate is followed at a time, some 2 MB. Who is forgotten has not asked for longer than all of the others. */
+export const RATE_BUCKETS_MAX = 10_000;
+
+/** Bytes of a request to make a token: a hundred namespaces of the longest kind take 7 KB. */
+export const TOKEN_BODY_SIZE_MAX = 16 * 1024;

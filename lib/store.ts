@@ -36,6 +36,7 @@ import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
 import { createPackageRegistry } from './registry/sqlite-packages.js';
 import { createRegistry } from './registry/sqlite-registry.js';
+import { createTokenRegistry } from './registry/sqlite-tokens.js';
 import { registryViews } from './registry/views.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
 import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
@@ -55,6 +56,7 @@ import type { PutResult, PutResults } from './store/put-results.js';
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import { aborted, isRepeatable, type PutSource, toByteSource, toByteSources, type Watch } from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
+import { Tokens } from './store/tokens.js';
 import { Uploads } from './store/uploads.js';
 
 export interface StoreOptions {
@@ -166,6 +168,8 @@ export class Store {
   readonly uploads: Uploads<PutResult>;
   /** Packages: directories under names. */
   readonly packages: Packages;
+  /** Tokens, by which a service knows who asks. */
+  readonly tokens: Tokens;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -199,6 +203,16 @@ export class Store {
       registry: createPackageRegistry(log.reader),
       guard: this.#guard,
       get: (name, options) => this.get(name, options),
+      requireOpen: () => this.#requireOpen(),
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
+    });
+    this.tokens = new Tokens({
+      log,
+      registry: createTokenRegistry(log.reader),
+      actor,
       requireOpen: () => this.#requireOpen(),
       requireWritable: () => {
         this.#requireOpen();

@@ -6,8 +6,9 @@ import { formatTime } from '../format.js';
 import { because, list, type Sentences } from './sentences.js';
 
 export const ACCESS_SENTENCES: Sentences<AccessEventData> = {
-  'token.created': ({ holder, scopes, expires }, { actor }) => {
-    const allowed = scopes.length === 0 ? 'nothing' : list(scopes);
+  'token.created': ({ holder, scopes, expires, namespaces }, { actor }) => {
+    const where = namespaces === undefined ? '' : ` in ${list(namespaces)}`;
+    const allowed = scopes.length === 0 ? 'nothing' : `${list(scopes)}${where}`;
     const until = expires === undefined ? 'without end' : `until ${formatTime(expires)}`;
     return `${actor} made the token for ${holder}; it allows ${allowed}, ${until}.`;
   },

@@ -19,6 +19,8 @@ export const EXIT = {
   storage: 8,
   mismatch: 9,
   conflict: 10,
+  /** Who asks is not known, or may not do this, or not so often. */
+  denied: 11,
   /** As shells report a process that SIGHUP, SIGINT, SIGPIPE or SIGTERM ended. */
   hangUp: 129,
   interrupted: 130,
@@ -39,11 +41,13 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_CONFLICT: EXIT.conflict,
   AS_ERR_CORRUPT: EXIT.damage,
   AS_ERR_DIGEST_MISMATCH: EXIT.mismatch,
+  AS_ERR_FORBIDDEN: EXIT.denied,
   AS_ERR_GONE: EXIT.notFound,
   AS_ERR_INTERNAL: EXIT.unexpected,
   AS_ERR_INVALID_ARGUMENT: EXIT.usage,
   AS_ERR_INVALID_DIGEST: EXIT.badDigest,
   AS_ERR_IO: EXIT.storage,
+  AS_ERR_ISSUER: EXIT.denied,
   AS_ERR_LIMIT: EXIT.usage,
   AS_ERR_LOG_DAMAGED: EXIT.damage,
   AS_ERR_MANIFEST: EXIT.mismatch,
@@ -51,7 +55,9 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_NO_SPACE: EXIT.storage,
   AS_ERR_NOT_FOUND: EXIT.notFound,
   AS_ERR_OFFSET: EXIT.conflict,
+  AS_ERR_QUOTA: EXIT.storage,
   AS_ERR_RANGE: EXIT.usage,
+  AS_ERR_RATE: EXIT.denied,
   AS_ERR_READ_ONLY: EXIT.storage,
   AS_ERR_SIZE_MISMATCH: EXIT.mismatch,
   AS_ERR_SOURCE_CHANGED: EXIT.source,
@@ -60,6 +66,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_STORE_FORMAT: EXIT.store,
   AS_ERR_STORE_LOCKED: EXIT.store,
   AS_ERR_STORE_MISSING: EXIT.store,
+  AS_ERR_UNAUTHENTICATED: EXIT.denied,
   AS_ERR_UNAUTHENTICATED_LISTEN: EXIT.usage,
 };
 

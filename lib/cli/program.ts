@@ -17,7 +17,7 @@ an environment variable: ARTIFACTSTORE_ and its name, as ARTIFACTSTORE_STORE.
 Exit codes: 0 ok; 1 unexpected; 2 usage; 3 not found or deleted; 4 bad or
 ambiguous digest; 5 damage found; 6 source unreadable or changed; 7 store
 missing, locked or of another format; 8 no space, read-only or I/O error;
-9 not the expected bytes; 10 conflict; 130 interrupted.`;
+9 not the expected bytes; 10 conflict; 11 not allowed; 130 interrupted.`;
 
 /** The commands, in the order in which a newcomer needs them. Each is loaded when it is needed: a file that is read is time before the work. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   rm: async () => (await import('./commands/rm.js')).rmCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
+  token: async () => (await import('./commands/token.js')).tokenCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   compact: async () => (await import('./commands/compact.js')).compactCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,

@@ -26,6 +26,7 @@ export interface IngestColumns {
   readonly sha256At: Uint32Array;
   readonly receiptsAt: Uint32Array;
   readonly receiptsEnd: Uint32Array;
+  readonly actorAt: Uint32Array;
 }
 
 /** One batch. */
@@ -147,7 +148,7 @@ export class EventBatch {
   #scanIngest(i: number, start: number, end: number): boolean {
     const found = readIngestedEvent(this.bytes, start, end);
     if (found === undefined) return false;
-    const { layout, time } = found;
+    const { layout, time, actorAt } = found;
     const { bytes, heads, ingests } = this;
     ingests.usual[i] = 1;
     ingests.times[i] = time;
@@ -157,6 +158,7 @@ export class EventBatch {
     ingests.sha256At[i] = layout.sha256At;
     ingests.receiptsAt[i] = layout.receiptsAt;
     ingests.receiptsEnd[i] = layout.end;
+    ingests.actorAt[i] = actorAt;
     for (let n = 0; n < HEAD_SIZE; n++) heads[HEAD_SIZE * i + n] = bytes[layout.blake3At + n] as number;
     return true;
   }
@@ -172,6 +174,7 @@ function emptyColumns(count: number): IngestColumns {
     sha256At: new Uint32Array(count),
     receiptsAt: new Uint32Array(count),
     receiptsEnd: new Uint32Array(count),
+    actorAt: new Uint32Array(count),
   };
 }
 

@@ -3,6 +3,7 @@
 import type { View } from '../events/view.js';
 import { objects } from './objects-view.js';
 import { packagesView } from './packages-view.js';
+import { tokensView } from './tokens-view.js';
 import { verifications } from './verifications.js';
 
-export const registryViews: readonly View[] = [objects, verifications, packagesView];
+export const registryViews: readonly View[] = [objects, verifications, packagesView, tokensView];

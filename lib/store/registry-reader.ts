@@ -17,6 +17,8 @@ import type { PastRegistry } from '../registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
 import { createPackageRegistry } from '../registry/sqlite-packages.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
+import { createTokenRegistry } from '../registry/sqlite-tokens.js';
+import type { TokenRegistry } from '../registry/tokens.js';
 import { registryViews } from '../registry/views.js';
 import { prepareFolder } from './folder.js';
 import {
@@ -48,6 +50,8 @@ export class RegistryReader {
   readonly #history: History;
   /** Versions and refs; what files a package has is in its manifest, among the bytes. */
   readonly packages: PackageRegistry;
+  /** Tokens without their secrets. */
+  readonly tokens: TokenRegistry;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -58,6 +62,7 @@ export class RegistryReader {
     this.#registry = createRegistry(log.reader);
     this.#history = new History(log, this.#registry, FOLLOW_INTERVAL_MS);
     this.packages = createPackageRegistry(log.reader);
+    this.tokens = createTokenRegistry(log.reader);
   }
 
   /** As `Store.stat`. */

@@ -171,6 +171,11 @@ export class Uploads<Stored extends Named> {
     return { id, state, offset: given?.offset ?? 0, ...(size !== undefined && { size }), ...told, end };
   }
 
+  /** Who opened an upload; undefined when there never was one of this id. Throws AS_ERR_CLOSED. */
+  async openedBy(id: string): Promise<string | undefined> {
+    return (await this.#history(id)).openedBy;
+  }
+
   /**
    * Says how many bytes the object will have, for an upload that was opened without; it is expected from then on.
    *
@@ -285,6 +290,7 @@ export class Uploads<Stored extends Named> {
     const history: UploadHistory = {};
     for (const event of await this.context.log.read({ subject: id, limit: UPLOAD_EVENTS_MAX })) {
       history.opened ??= factsOf(event, 'upload.opened');
+      if (event.kind === 'upload.opened') history.openedBy ??= event.actor;
       history.sized ??= factsOf(event, 'upload.sized');
       if (ENDS.has(event.kind)) history.end = event;
     }
@@ -298,6 +304,7 @@ const ENDS: ReadonlySet<string> = new Set(['upload.completed', 'upload.aborted',
 
 interface UploadHistory {
   opened?: EventData['upload.opened'] | undefined;
+  openedBy?: string;
   sized?: EventData['upload.sized'] | undefined;
   end?: StoredEvent;
 }

@@ -776,7 +776,11 @@ t.test('clients that fall silent', async (t) => {
 t.test('listening', async (t) => {
   const { store, url } = await serve(t);
   for (const host of ['0.0.0.0', '::', '192.0.2.1']) {
-    await t.rejects(startServer(store, { host, port: 0 }), { code: 'AS_ERR_UNAUTHENTICATED_LISTEN' }, host);
+    await t.rejects(
+      startServer(store, { host, port: 0, auth: 'none' }),
+      { code: 'AS_ERR_UNAUTHENTICATED_LISTEN' },
+      host,
+    );
   }
   const port = Number(new URL(url).port);
   await t.rejects(startServer(store, { port }), { code: 'AS_ERR_IO', message: /another port/ });

@@ -123,6 +123,8 @@ const TEXTS = [
   'null',
   'x'.repeat(300),
 ];
+/** A token to make. */
+const GRANT = '{"holder":"x","scopes":["read"]}';
 /** What leads to a directory of the one package. */
 const PACKAGED: Readonly<Record<string, string>> = { namespace: 'acme', name: 'tools', version: '1.0.0', path: 'docs' };
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
@@ -151,6 +153,7 @@ class Fuzzer {
   readonly #checks = new Map<object, ReturnType<Ajv2020['compile']>>();
   readonly #known: string[] = [];
   readonly #uploads: string[] = [];
+  readonly #tokens: string[] = [];
 
   constructor(
     private readonly service: Service,
@@ -189,6 +192,7 @@ class Fuzzer {
   #remember({ statusCode, headers }: Dispatcher.ResponseData, bytes: Buffer): void {
     const location = String(headers.location ?? '');
     if (statusCode === 201 && location.startsWith('/v1/uploads/')) this.#uploads.push(location.slice(12));
+    if (statusCode === 201 && location.startsWith('/v1/tokens/')) this.#tokens.push(location.slice(11));
     if (statusCode === 201 && location.startsWith('/v1/objects/')) {
       const { blake3, sha256 } = bytes[0] === 0x7b ? JSON.parse(bytes.toString()) : {};
       this.#known.push(...[blake3, sha256].filter(Boolean));
@@ -214,7 +218,7 @@ class Fuzzer {
     if (packaged !== undefined && !this.random.oneIn(4)) return packaged;
     if (name === 'digest' && body !== undefined && this.random.oneIn(2))
       return `sha256:${sha256(body).toString('hex')}`;
-    const known = name === 'id' ? this.#uploads : this.#known;
+    const known = path.startsWith('/v1/tokens') ? this.#tokens : name === 'id' ? this.#uploads : this.#known;
     if (known.length > 0 && !this.random.oneIn(4)) {
       // The newest upload is the likeliest to be open still.
       const text = this.random.oneIn(2) ? (known.at(-1) as string) : this.random.pick(known);
@@ -275,7 +279,7 @@ class Fuzzer {
       case 1:
         return Buffer.from(encodeCanonical(names));
       case 2:
-        return Buffer.from(this.random.pick(['{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
+        return Buffer.from(this.random.pick([GRANT, GRANT, '{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
       case 3:
         return this.random.bytes(5);
       case 4:

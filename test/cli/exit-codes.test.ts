@@ -68,7 +68,12 @@ t.test('usage: 2', async (t) => {
   await ends(t, [...store, 'events', '--follow', '--reverse'], EXIT.usage, 'AS_ERR_INVALID_ARGUMENT');
   await ends(t, [...store, 'get', ABC, '--range', '3-'], EXIT.usage, 'AS_ERR_RANGE');
   await ends(t, [...store, 'get', ABC, '-o', folder], EXIT.usage, 'AS_ERR_INVALID_ARGUMENT');
-  await ends(t, [...store, 'serve', '--host', '0.0.0.0', '--port', '0'], EXIT.usage, 'AS_ERR_UNAUTHENTICATED_LISTEN');
+  await ends(
+    t,
+    [...store, 'serve', '--host', '0.0.0.0', '--auth', 'none'],
+    EXIT.usage,
+    'AS_ERR_UNAUTHENTICATED_LISTEN',
+  );
   const bare = await cli([]);
   t.equal(bare.code, EXIT.usage, 'nothing at all');
   t.match(bare.stderr, /^Usage: artifactstore/);

@@ -6,6 +6,7 @@
  */
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { Principal } from '../../access/principal.js';
 import type { ByteSource } from '../../dataplane/spi.js';
 import type { Store } from '../../store.js';
 import type { UploadDesk } from './uploads/desk.js';
@@ -24,6 +25,8 @@ export interface Exchange {
   readonly query: QueryValues;
   /** Who asks, for events. */
   readonly actor: string;
+  /** The same, with what they may do. */
+  readonly principal: Principal;
   /** What requests for uploads share. */
   readonly uploads: UploadDesk;
   /** The body. Reading it is what invites a client that asked first (`Expect: 100-continue`) to send it. */

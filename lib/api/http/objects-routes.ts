@@ -41,6 +41,7 @@ const STORED: AnswerDescription = {
 
 const STORING = {
   scope: 'write',
+  isShared: true,
   headers: STORE_HEADERS,
   body: { description: 'The object, byte for byte.', required: true, content: { [BYTES]: undefined } },
   answers: { 201: STORED, 200: { ...STORED, description: 'It was here before.' } },
@@ -99,6 +100,7 @@ export const OBJECTS: Room = {
         POST: {
           id: 'listMissing',
           scope: ['read', 'write'],
+          isShared: true,
           handler: listMissing,
           summary: 'Which of these objects are not here.',
           body: {

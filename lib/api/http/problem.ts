@@ -25,6 +25,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   // Damaged bytes count as absent: storing them again heals them.
   AS_ERR_CORRUPT: { status: 404 },
   AS_ERR_DIGEST_MISMATCH: { status: 400 },
+  AS_ERR_FORBIDDEN: { status: 403 },
   AS_ERR_GONE: { status: 410 },
   AS_ERR_HTTP_METHOD: { status: 405 },
   AS_ERR_HTTP_ORIGIN: { status: 403 },
@@ -36,6 +37,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_INVALID_ARGUMENT: { status: 400 },
   AS_ERR_INVALID_DIGEST: { status: 400 },
   AS_ERR_IO: { status: 500, private: true },
+  AS_ERR_ISSUER: { status: 503, private: true },
   AS_ERR_LIMIT: { status: 413 },
   AS_ERR_LOG_DAMAGED: { status: 500, private: true },
   AS_ERR_MANIFEST: { status: 422 },
@@ -43,7 +45,10 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_NO_SPACE: { status: 507, private: true },
   AS_ERR_NOT_FOUND: { status: 404 },
   AS_ERR_OFFSET: { status: 409 },
+  // RFC 4918, section 11.5; RFC 4331 has it for quotas. It tells a token of its own quota and nothing else.
+  AS_ERR_QUOTA: { status: 507 },
   AS_ERR_RANGE: { status: 416 },
+  AS_ERR_RATE: { status: 429 },
   AS_ERR_READ_ONLY: { status: 403, private: true },
   AS_ERR_SIZE_MISMATCH: { status: 400 },
   AS_ERR_SOURCE_CHANGED: { status: 500, private: true },
@@ -52,6 +57,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_STORE_FORMAT: { status: 500, private: true },
   AS_ERR_STORE_LOCKED: { status: 503, private: true },
   AS_ERR_STORE_MISSING: { status: 500, private: true },
+  AS_ERR_UNAUTHENTICATED: { status: 401 },
   AS_ERR_UNAUTHENTICATED_LISTEN: { status: 500, private: true },
 };
 

@@ -4,6 +4,7 @@
  * Imports the routes of the rooms. Called by `openapi/routes.ts`.
  */
 
+import { TOKENS } from './access/routes.js';
 import { EVENTS } from './events/routes.js';
 import { HEALTH } from './health-routes.js';
 import { OBJECTS } from './objects-routes.js';
@@ -12,4 +13,4 @@ import type { Room } from './route.js';
 import { UPLOADS } from './uploads/routes.js';
 
 /** In the order in which a reader of the API needs them. */
-export const ROOMS: readonly Room[] = [OBJECTS, UPLOADS, EVENTS, PAGES, HEALTH];
+export const ROOMS: readonly Room[] = [OBJECTS, UPLOADS, EVENTS, TOKENS, PAGES, HEALTH];

@@ -40,6 +40,11 @@ export interface Operation {
   readonly id: string;
   /** Any one of them is enough. */
   readonly scope: Scope | readonly Scope[];
+  /**
+   * Whether it is also for those who are bounded to namespaces, although its path names none. Where the path has a parameter `namespace`, they
+   * may use it for their own.
+   */
+  readonly isShared?: true;
   readonly handler: Handler;
   /** What it does, in a sentence. */
   readonly summary: string;

@@ -14,6 +14,8 @@ export interface Match {
   operation: Operation;
   params: string[];
   query: QueryValues;
+  /** What stands for the parameter `namespace` of the path, if it has one. */
+  namespace?: string;
 }
 
 interface Entry {
@@ -21,6 +23,8 @@ interface Entry {
   readonly segments: readonly (string | null)[];
   /** Whether the last parameter takes the rest of the path. */
   readonly takesRest: boolean;
+  /** Which parameter of the path is a namespace; -1: none. */
+  readonly namespaceAt: number;
   readonly methods: Route['methods'];
 }
 
@@ -30,6 +34,7 @@ const ENTRIES: readonly Entry[] = API.flatMap(({ routes }) => routes).map(({ pat
     .slice(1)
     .map((segment) => (segment.startsWith('{') ? null : segment)),
   takesRest: path.endsWith('*}'),
+  namespaceAt: [...path.matchAll(/\{([^}]*)\}/g)].findIndex(([, name]) => name === 'namespace'),
   methods,
 }));
 
@@ -48,7 +53,8 @@ export function route(method: string, target: string): Match {
     const { methods } = entry;
     const operation = methods[method as Method] ?? (method === 'HEAD' ? methods.GET : undefined);
     if (operation === undefined) throw wrongMethod(method, path, methods);
-    return { operation, params, query: readQuery(query, operation) };
+    const namespace = params[entry.namespaceAt];
+    return { operation, params, query: readQuery(query, operation), ...(namespace !== undefined && { namespace }) };
   }
   throw new Refusal('AS_ERR_HTTP_ROUTE', 404, `There is nothing at ${path}. Objects are at /v1/objects.`, { path });
 }

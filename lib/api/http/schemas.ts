@@ -82,6 +82,23 @@ export const SCHEMAS = {
     },
     ['length', 'blake3', 'sha256', 'expires', 'metadata'],
   ),
+  Token: record(
+    {
+      id: text(),
+      holder: text('Whom it is for.'),
+      scopes: list({ enum: ['read', 'write', 'delete', 'admin'] }),
+      namespaces: list(text()),
+      expires: time,
+      rate: count('Requests a minute.'),
+      quota: bytes,
+      used: count('Bytes of objects that are there by it; counted only where there is a quota.'),
+      createdAt: time,
+      createdBy: text(),
+      revoked: record({ time, actor: text(), reason: text() }, ['reason']),
+      token: text('Only in the answer that makes it: the secret itself.'),
+    },
+    ['namespaces', 'expires', 'rate', 'quota', 'revoked', 'token'],
+  ),
   Event: record({
     seq,
     v: count('Version of the kind’s facts.'),

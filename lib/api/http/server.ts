@@ -21,6 +21,7 @@ import {
   HTTP_TARGET_LENGTH_MAX,
 } from '../../limits.js';
 import type { Store } from '../../store.js';
+import { Gate } from './access/gate.js';
 import { RequestBody } from './body.js';
 import { clientRefusal } from './client-error.js';
 import { Connections } from './connections.js';
@@ -31,16 +32,16 @@ import { problemAnswer, rawProblem } from './problem.js';
 import { Refusal } from './refusal.js';
 import { route } from './router.js';
 import { send } from './send.js';
-import { loopbackAddress, requireTrusted } from './trust.js';
+import { type AuthOptions, listening, requireTrusted } from './trust.js';
 import { UploadDesk } from './uploads/desk.js';
 import { TUS_VERSION } from './uploads/tus.js';
 
-export interface ServerOptions {
-  /** A name or address of this machine's loopback. Default 127.0.0.1. */
+export interface ServerOptions extends AuthOptions {
+  /** A name or address of this machine. Default 127.0.0.1. */
   host?: string;
   /** 0 to 65535; 0 takes any free one. Default HTTP_PORT_DEFAULT. */
   port?: number;
-  /** Names under which a reverse proxy passes requests on, without port; addresses and `localhost` need not be named. */
+  /** Names by which clients call the service, without port; addresses and `localhost` need not be named. */
   hostNames?: readonly string[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
@@ -66,12 +67,12 @@ export interface RunningServer {
 /**
  * Serves a store over HTTP.
  *
- * @throws AS_ERR_UNAUTHENTICATED_LISTEN: `host` can be reached from beyond this machine
- * @throws AS_ERR_INVALID_ARGUMENT: host or port; AS_ERR_IO: the port is taken or not allowed
+ * @throws AS_ERR_UNAUTHENTICATED_LISTEN: `host` can be reached from beyond this machine, and nobody would have to prove who they are
+ * @throws AS_ERR_INVALID_ARGUMENT: an option; AS_ERR_IO: the port is taken or not allowed
  */
 export async function startServer(store: Store, options: ServerOptions = {}): Promise<RunningServer> {
-  const address = await loopbackAddress(options.host ?? '127.0.0.1');
-  const service = new HttpService(store, options);
+  const { address, isAuthRequired } = await listening(options.host ?? '127.0.0.1', options);
+  const service = new HttpService(store, options, new Gate(store, { isRequired: isAuthRequired }));
   return service.start(address, options.port ?? HTTP_PORT_DEFAULT);
 }
 
@@ -89,6 +90,7 @@ class HttpService {
   constructor(
     private readonly store: Store,
     private readonly options: ServerOptions,
+    private readonly gate: Gate,
   ) {
     this.#hostNames = (options.hostNames ?? []).map((name) => name.toLowerCase());
     this.#idleMs = options.idleTimeoutMs ?? HTTP_IDLE_TIMEOUT_MS;
@@ -189,7 +191,8 @@ class HttpService {
           `The request target has ${url.length} characters, more than ${HTTP_TARGET_LENGTH_MAX}.`,
         );
       }
-      const { operation, params, query } = route(method, url);
+      const { operation, params, query, namespace } = route(method, url);
+      const principal = await this.gate.admit(request, operation, namespace);
       return await operation.handler({
         store: this.store,
         uploads: this.#uploads,
@@ -197,7 +200,8 @@ class HttpService {
         headers,
         params,
         query,
-        actor: actorOf(request),
+        actor: principal.actor,
+        principal,
         body,
         heartbeatMs: this.options.heartbeatMs ?? EVENTS_HEARTBEAT_MS,
         ended: () => this.#ended(response),
@@ -243,8 +247,4 @@ class HttpService {
 /** Releases what an answer holds when there is nobody to send it to. */
 async function endDownload({ body }: Answer): Promise<void> {
   if (typeof body === 'object' && 'rest' in body) await body.rest.return?.();
-}
-
-function actorOf({ socket }: IncomingMessage): string {
-  return `http:${socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown'}`;
 }

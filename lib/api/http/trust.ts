@@ -1,5 +1,5 @@
 /**
- * Whom the service listens to while it has no authentication: this machine, and on it no page that a browser loaded from elsewhere.
+ * Where the service may listen, and which requests no page in a browser may have sent: what holds whether or not anybody proves who they are.
  *
  * Imports errors and the exchange. Called by `server.ts`: once before listening, then for every request.
  */
@@ -17,18 +17,42 @@ LOOPBACK.addAddress('::1', 'ipv6');
 /** A host and perhaps a port, as in Host; IPv6 addresses in brackets. */
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/;
 
+/** Where to listen, and whether who asks must prove who they are. */
+export interface Listening {
+  address: string;
+  isAuthRequired: boolean;
+}
+
+/** What an operator says of authentication. */
+export interface AuthOptions {
+  /** Default: `none` on loopback, `required` beyond. */
+  auth?: 'required' | 'none';
+  /** In so many words: beyond loopback too, whoever reaches the service may do everything. */
+  insecureNoAuthentication?: boolean;
+}
+
 /**
- * The address to listen on.
+ * Decides whether the service may listen on a host, and whom it lets in there.
  *
- * @param host a name or address that must mean this machine's loopback
- * @throws AS_ERR_UNAUTHENTICATED_LISTEN: it means more; AS_ERR_INVALID_ARGUMENT: it means nothing
+ * @param host a name or address of this machine
+ * @throws AS_ERR_UNAUTHENTICATED_LISTEN: it can be reached from beyond this machine, and nobody would have to prove anything
+ * @throws AS_ERR_INVALID_ARGUMENT: it means nothing, or the options contradict each other
  */
-export async function loopbackAddress(host: string): Promise<string> {
+export async function listening(
+  host: string,
+  { auth, insecureNoAuthentication = false }: AuthOptions,
+): Promise<Listening> {
+  if (insecureNoAuthentication && auth === 'required') {
+    const message = '--auth required and --insecure-no-authentication contradict each other. Leave one of them out.';
+    throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message);
+  }
   const address = isIP(host) ? host : await resolve(host);
-  if (LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')) return address;
+  const isLocal = LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const isAuthRequired = !insecureNoAuthentication && (auth ?? (isLocal ? 'none' : 'required')) === 'required';
+  if (isLocal || isAuthRequired || insecureNoAuthentication) return { address, isAuthRequired };
   throw new ArtifactStoreError(
     'AS_ERR_UNAUTHENTICATED_LISTEN',
-    `${host} can be reached from beyond this machine, and whoever reaches the service could read and delete everything. Authentication comes with a later version; until then listen on 127.0.0.1 and put a reverse proxy that authenticates before it.`,
+    `${host} can be reached from beyond this machine, and whoever reaches the service could read and delete everything. Leave --auth none out, listen on 127.0.0.1, or, behind a reverse proxy that authenticates, say --insecure-no-authentication.`,
     { host, address },
   );
 }
@@ -84,7 +108,7 @@ async function resolve(host: string): Promise<string> {
   } catch (cause) {
     throw new ArtifactStoreError(
       'AS_ERR_INVALID_ARGUMENT',
-      `"${host}" is not an address or a name of this machine. Listen on 127.0.0.1, ::1 or localhost.`,
+      `"${host}" is not an address or a name of this machine. Listen on 127.0.0.1, ::1, localhost, or an address that this machine has.`,
       { host },
       { cause },
     );

@@ -43,7 +43,7 @@ export async function appendToUpload(exchange: Exchange): Promise<Answer> {
   requireIdentity(headers);
   const dialect = dialectOf(headers);
   const part = dialect.append(method, headers);
-  const id = idOf(exchange);
+  const id = await idOf(exchange);
   return uploads.takeOver(id, async (signal) => {
     const mayOpen = method === 'PUT' && part.offset === 0 && dialect !== tus;
     const found = await findOpen(exchange, id, mayOpen);
@@ -56,14 +56,14 @@ export async function appendToUpload(exchange: Exchange): Promise<Answer> {
 /** HEAD /v1/uploads/<id>: where it stands. A request that is at it is ended first, so that what is answered stays true. */
 export async function locateUpload(exchange: Exchange): Promise<Answer> {
   const dialect = dialectOf(exchange.headers);
-  const id = idOf(exchange);
+  const id = await idOf(exchange);
   const upload = await exchange.uploads.takeOver(id, () => findOpen(exchange, id));
   return { status: 200, headers: { ...fieldsOf(upload), ...dialect.standing(upload) } };
 }
 
 /** GET /v1/uploads/<id>: what is known about it, without disturbing whoever is at it. */
 export async function describeUpload(exchange: Exchange): Promise<Answer> {
-  const id = idOf(exchange);
+  const id = await idOf(exchange);
   const upload = await findOpen(exchange, id).catch(async (error) => {
     if (!isStoreError(error, 'AS_ERR_NOT_FOUND')) throw error;
     await exchange.uploads.settled(id); // between its last byte and its last event it cannot be found
@@ -78,7 +78,7 @@ export async function describeUpload(exchange: Exchange): Promise<Answer> {
 export async function abortUpload(exchange: Exchange): Promise<Answer> {
   const { store, actor, uploads, headers } = exchange;
   dialectOf(headers);
-  const id = idOf(exchange);
+  const id = await idOf(exchange);
   return uploads.takeOver(id, async () => {
     const { state, digests } = await findOpen(exchange, id);
     if (state === 'completed') {
@@ -127,8 +127,18 @@ function dialectOf(headers: IncomingHttpHeaders): Dialect {
   return isIetf ? ietf : plain;
 }
 
-function idOf({ params }: Exchange): string {
-  return params[0] ?? '';
+/**
+ * The id of the upload that a request is about. One that somebody else opened is not there for who asks: it cannot be read, ended or gone on with by
+ * guessing its name. Where nobody proves who they are, knowing the name is enough, and who administers the service may end any.
+ *
+ * @throws AS_ERR_NOT_FOUND
+ */
+async function idOf({ params, principal, store }: Exchange): Promise<string> {
+  const id = params[0] ?? '';
+  if (principal.isAnonymous || principal.scopes.includes('admin')) return id;
+  const opener = await store.uploads.openedBy(id);
+  if (opener === undefined || opener === principal.actor) return id;
+  throw new Refusal('AS_ERR_NOT_FOUND', 404, `There is no upload ${id} of ${principal.actor}. Open another.`, { id });
 }
 
 /** Opens an upload with what its request says of the object. */

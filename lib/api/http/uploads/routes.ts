@@ -57,6 +57,7 @@ const BEGUN: AnswerDescription = {
 
 const APPENDING = {
   scope: 'write',
+  isShared: true,
   handler: appendToUpload,
   headers: FIELDS,
   body: {
@@ -108,6 +109,7 @@ export const UPLOADS: Room = {
         GET: {
           id: 'describeUpload',
           scope: 'write',
+          isShared: true,
           handler: describeUpload,
           summary: 'What is known about it, without disturbing who is at it.',
           answers: { 200: { description: 'The upload.', content: { [JSON_TYPE]: ref('Upload') }, headers: STANDING } },
@@ -115,6 +117,7 @@ export const UPLOADS: Room = {
         HEAD: {
           id: 'locateUpload',
           scope: 'write',
+          isShared: true,
           handler: locateUpload,
           summary: 'Where it stands; a request that is at it is ended first.',
           answers: { 200: { description: 'In header fields.', headers: STANDING } },
@@ -135,6 +138,7 @@ export const UPLOADS: Room = {
         DELETE: {
           id: 'abortUpload',
           scope: 'write',
+          isShared: true,
           handler: abortUpload,
           summary: 'Gives it up and frees its space.',
           answers: { 204: { description: 'Given up.' } },

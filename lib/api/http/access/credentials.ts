@@ -1,0 +1,29 @@
+/**
+ * What a request presents to say who asks: `Authorization: Bearer`. Never a parameter of the URL, which logs and histories keep.
+ *
+ * Imports the challenges. Called by `gate.ts`.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import { credentialsMalformed } from './challenge.js';
+
+/** RFC 6750, section 2.1. */
+const BEARER = /^bearer +(.*)$/i;
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+
+/**
+ * The bearer token of a request; undefined when it presents none. Other schemes are those of proxies and mean nothing here.
+ *
+ * @throws AS_ERR_UNAUTHENTICATED (400): several, or not the form of one
+ */
+export function bearerOf({ headersDistinct }: IncomingMessage): string | undefined {
+  const fields = headersDistinct.authorization ?? [];
+  if (fields.length > 1) {
+    throw credentialsMalformed(`A request has at most one Authorization header; this one has ${fields.length}.`);
+  }
+  const field = fields[0]?.trim();
+  if (field === undefined || !/^bearer(?: |$)/i.test(field)) return undefined;
+  const text = BEARER.exec(field)?.[1];
+  if (text !== undefined && TOKEN.test(text)) return text;
+  throw credentialsMalformed('Authorization: Bearer is followed by a token of letters, digits and . _ ~ + / -');
+}

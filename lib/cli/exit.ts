@@ -36,6 +36,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_CBOR_DECODE: EXIT.unexpected,
   AS_ERR_CBOR_ENCODE: EXIT.unexpected,
   AS_ERR_CLOSED: EXIT.unexpected,
+  AS_ERR_CONFIG: EXIT.usage,
   AS_ERR_CONFLICT: EXIT.conflict,
   AS_ERR_CORRUPT: EXIT.damage,
   AS_ERR_DIGEST_MISMATCH: EXIT.mismatch,

@@ -21,6 +21,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_CBOR_DECODE: { status: 400 },
   AS_ERR_CBOR_ENCODE: { status: 400 },
   AS_ERR_CLOSED: { status: 503, private: true },
+  AS_ERR_CONFIG: { status: 500, private: true },
   AS_ERR_CONFLICT: { status: 409 },
   // Damaged bytes count as absent: storing them again heals them.
   AS_ERR_CORRUPT: { status: 404 },

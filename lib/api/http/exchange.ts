@@ -7,9 +7,11 @@
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { ByteSource } from '../../dataplane/spi.js';
-import { ArtifactStoreError } from '../../errors.js';
 import type { Store } from '../../store.js';
 import type { UploadDesk } from './uploads/desk.js';
+
+/** Query parameters by name. */
+export type QueryValues = Readonly<Record<string, string | number | boolean>>;
 
 /** One request, routed. */
 export interface Exchange {
@@ -18,8 +20,8 @@ export interface Exchange {
   readonly headers: IncomingHttpHeaders;
   /** What stands in the path where the route has a parameter, decoded, in order. */
   readonly params: readonly string[];
-  /** Only parameters that the route knows. */
-  readonly query: URLSearchParams;
+  /** Parameters that the operation takes, as the types of their schemas; those that were not given are missing. */
+  readonly query: QueryValues;
   /** Who asks, for events. */
   readonly actor: string;
   /** What requests for uploads share. */
@@ -56,18 +58,4 @@ export function json(status: number, value: unknown, headers: OutgoingHttpHeader
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache', ...headers },
     body: `${JSON.stringify(value)}\n`,
   };
-}
-
-/**
- * The value of a query parameter that is a whole number; undefined when absent.
- *
- * @throws AS_ERR_INVALID_ARGUMENT
- */
-export function integerParameter(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `${name}=${text} is not a whole number from 0 on.`, {
-    [name]: text,
-  });
 }

@@ -7,20 +7,12 @@
 import { parseDigest } from '../../digest-name.js';
 import type { ListQuery } from '../../registry/registry.js';
 import { checkPreconditions, validatorsOf } from './conditional.js';
-import { type Answer, type Exchange, integerParameter, json } from './exchange.js';
+import { type Answer, type Exchange, json } from './exchange.js';
 import { Refusal } from './refusal.js';
 
 /** GET /v1/objects: one page, ordered by content address. */
 export async function listObjects({ store, query }: Exchange): Promise<Answer> {
-  const limit = integerParameter(query, 'limit');
-  const cursor = query.get('cursor');
-  const state = query.get('state');
-  const { objects, cursor: next } = await store.list({
-    ...(limit !== undefined && { limit }),
-    ...(cursor !== null && { cursor }),
-    // The registry refuses what is not a state.
-    ...(state !== null && { state: state as NonNullable<ListQuery['state']> }),
-  });
+  const { objects, cursor: next } = await store.list(query as ListQuery);
   return json(200, { objects, ...(next !== undefined && { next }) });
 }
 
@@ -40,7 +32,7 @@ export async function deleteObject(exchange: Exchange): Promise<Answer> {
       `A precondition does not hold for ${digest}; nothing was deleted.`,
     );
   }
-  const reason = query.get('reason')?.normalize('NFC');
+  const reason = (query.reason as string | undefined)?.normalize('NFC');
   const { record, freedSize } = await store.delete(digest, { actor, ...(reason && { reason }) });
   return json(200, { ...record, freedSize });
 }

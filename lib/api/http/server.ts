@@ -5,15 +5,8 @@
  * `artifactstore serve` and by whoever embeds the service.
  */
 
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { ArtifactStoreError } from '../../errors.js';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
@@ -29,8 +22,11 @@ import {
 } from '../../limits.js';
 import type { Store } from '../../store.js';
 import { RequestBody } from './body.js';
+import { clientRefusal } from './client-error.js';
 import { Connections } from './connections.js';
 import type { Answer } from './exchange.js';
+import { writeInterim } from './interim.js';
+import { listen } from './listener.js';
 import { problemAnswer, rawProblem } from './problem.js';
 import { Refusal } from './refusal.js';
 import { route } from './router.js';
@@ -114,21 +110,9 @@ class HttpService {
   }
 
   async start(host: string, port: number): Promise<RunningServer> {
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `Port ${port} is not one; give 0 to 65535.`, { port });
-    }
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: Error) => reject(listenError(host, port, cause));
-      this.#server.once('error', refuse);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', refuse);
-        resolve();
-      });
-    });
+    const url = await listen(this.#server, host, port);
     this.#server.on('error', (error) => this.#report(error, 'accepting a connection'));
-    const bound = this.#server.address() as AddressInfo;
-    const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-    return { url: `http://${name}:${bound.port}`, close: () => this.close() };
+    return { url, close: () => this.close() };
   }
 
   close(): Promise<void> {
@@ -205,8 +189,8 @@ class HttpService {
           `The request target has ${url.length} characters, more than ${HTTP_TARGET_LENGTH_MAX}.`,
         );
       }
-      const { handler, params, query } = route(method, url);
-      return await handler({
+      const { operation, params, query } = route(method, url);
+      return await operation.handler({
         store: this.store,
         uploads: this.#uploads,
         method,
@@ -261,52 +245,6 @@ async function endDownload({ body }: Answer): Promise<void> {
   if (typeof body === 'object' && 'rest' in body) await body.rest.return?.();
 }
 
-/** Node 20 has no call for interim answers of any status. A response that waits for its turn on the connection, and HTTP/1.0, get none. */
-function writeInterim(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  reason: string,
-  headers: OutgoingHttpHeaders,
-): void {
-  if (request.httpVersion !== '1.1' || response.headersSent || !response.socket?.writable) return;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  response.socket.write(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n`);
-}
-
 function actorOf({ socket }: IncomingMessage): string {
   return `http:${socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown'}`;
-}
-
-function clientRefusal({ code, message }: NodeJS.ErrnoException): Refusal {
-  switch (code) {
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Refusal('AS_ERR_HTTP_TIMEOUT', 408, `The headers did not come within ${HTTP_HEADERS_TIMEOUT_MS} ms.`);
-    case 'HPE_HEADER_OVERFLOW':
-      return new Refusal('AS_ERR_LIMIT', 431, `Request line and headers have more than ${HTTP_HEADER_SIZE_MAX} bytes.`);
-    case 'HPE_INVALID_EOF_STATE':
-      return new Refusal(
-        'AS_ERR_SIZE_MISMATCH',
-        400,
-        'The connection ended before the request did; no object was stored.',
-      );
-    default:
-      return new Refusal('AS_ERR_HTTP_REQUEST', 400, `The request is not well-formed HTTP/1.1: ${message}.`);
-  }
-}
-
-function listenError(host: string, port: number, cause: Error): ArtifactStoreError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const what =
-    code === 'EADDRINUSE'
-      ? 'another program listens there. Stop it or choose another port'
-      : code === 'EACCES'
-        ? 'this user may not use that port. Choose one from 1024 on'
-        : `${cause.message}. Check host and port`;
-  return new ArtifactStoreError(
-    'AS_ERR_IO',
-    `Cannot listen on ${host} port ${port}: ${what}.`,
-    { host, port, errno: code },
-    { cause },
-  );
 }

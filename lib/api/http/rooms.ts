@@ -1,0 +1,14 @@
+/**
+ * Every room of the service: the one list of the HTTP surface.
+ *
+ * Imports the routes of the rooms. Called by `router.ts` and `openapi.ts`.
+ */
+
+import { EVENTS } from './events/routes.js';
+import { HEALTH } from './health-routes.js';
+import { OBJECTS } from './objects-routes.js';
+import type { Room } from './route.js';
+import { UPLOADS } from './uploads/routes.js';
+
+/** In the order in which a reader of the API needs them. */
+export const ROOMS: readonly Room[] = [OBJECTS, UPLOADS, EVENTS, HEALTH];

@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   AS_ERR_STORE_LOCKED: 'another process has the store open',
   AS_ERR_STORE_MISSING: 'there is no store at this place',
   AS_ERR_UNAUTHENTICATED_LISTEN: 'refused to listen beyond loopback without authentication',
+  AS_ERR_UNAVAILABLE: 'the service is starting or stopping and does not take this request now; try again',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -62,6 +62,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_STORE_LOCKED: EXIT.store,
   AS_ERR_STORE_MISSING: EXIT.store,
   AS_ERR_UNAUTHENTICATED_LISTEN: EXIT.usage,
+  AS_ERR_UNAVAILABLE: EXIT.store,
 };
 
 /** Signals that end a command in order, with the code it then exits with. */

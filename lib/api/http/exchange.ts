@@ -7,14 +7,25 @@
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { ByteSource } from '../../dataplane/spi.js';
+import type { Family } from '../../metrics/exposition.js';
 import type { Store } from '../../store.js';
 import type { UploadDesk } from './uploads/desk.js';
 
 /** Query parameters by name. */
 export type QueryValues = Readonly<Record<string, string | number | boolean>>;
 
+/** The service itself, for the operations that tell how it is. */
+export interface ServiceState {
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  /** Once it is open. */
+  readonly store: Store | undefined;
+  /** What it has counted. */
+  families(): Family[];
+}
+
 /** One request, routed. */
 export interface Exchange {
+  readonly service: ServiceState;
   readonly store: Store;
   readonly method: string;
   readonly headers: IncomingHttpHeaders;

@@ -41,6 +41,8 @@ export interface Operation {
   /** Any one of them is enough. */
   readonly scope: Scope | readonly Scope[];
   readonly handler: Handler;
+  /** False for what is answered before the store is open, too. Its handler must not use the exchange's `store`. */
+  readonly needsStore?: false;
   /** What it does, in a sentence. */
   readonly summary: string;
   /** Query parameters. Any other is refused, so that a misspelt one is noticed. */

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   AS_ERR_CBOR_DECODE: 'bytes are not canonical CBOR',
   AS_ERR_CBOR_ENCODE: 'a value cannot be canonical CBOR',
   AS_ERR_CLOSED: 'the store has been closed',
+  AS_ERR_CONFIG: 'the configuration file cannot be read, or says something that has no meaning',
   AS_ERR_CONFLICT:
     'somebody else was at the same object, upload session, version or ref; look again, then repeat the operation',
   AS_ERR_CORRUPT: 'stored bytes no longer match their digest',
@@ -47,6 +48,7 @@ export const ERROR_CODES = {
   AS_ERR_STORE_MISSING: 'there is no store at this place',
   AS_ERR_UNAUTHENTICATED: 'who asks has not been proven',
   AS_ERR_UNAUTHENTICATED_LISTEN: 'refused to listen beyond loopback without authentication',
+  AS_ERR_UNAVAILABLE: 'the service is starting or stopping and does not take this request now; try again',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

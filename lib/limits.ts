@@ -218,6 +218,12 @@ export const HTTP_LINGER_SIZE = 64 * 1024 * 1024;
 /** Milliseconds that requests under way get to finish when the service closes: what process managers commonly wait before they kill. */
 export const HTTP_CLOSE_GRACE_MS = 25_000;
 
+/** Milliseconds that a delay of the service may be set to: an hour is longer than any process manager or client waits, and fits every timer. */
+export const HTTP_DELAY_MS_MAX = 60 * 60 * 1_000;
+
+/** Bytes of a configuration file: some thousand times what it needs, and little enough to be read whole without a thought. */
+export const CONFIG_SIZE_MAX = 1024 * 1024;
+
 /** Milliseconds a readiness answer is used again: each check syncs a write to disk, and many probes must not become load. */
 export const HTTP_READINESS_AGE_MS = 1_000;
 

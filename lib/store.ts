@@ -12,6 +12,7 @@ import {
   type CompactionReport,
   type CompactionWatch,
   openInproc,
+  type WorkerLoad,
 } from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
@@ -91,7 +92,7 @@ export interface DeferredPutOptions extends Expectation, Watch, ActorOption {
 /** What accompanies many objects on their way in. Progress counts the bytes of files and streams. */
 export interface PutManyOptions extends Watch, ActorOption {}
 
-export type { CompactionReport, CompactionWatch } from './dataplane/inproc/index.js';
+export type { CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
 export type { PutResult, PutResults } from './store/put-results.js';
 
 /** What a deferred `put` did. There is no event yet. */
@@ -487,6 +488,11 @@ export class Store {
     this.#requireOpen();
     this.#requireWritable();
     return this.#dataPlane.compact(watch);
+  }
+
+  /** How busy the workers are at this moment. */
+  load(): WorkerLoad {
+    return this.#dataPlane.load();
   }
 
   /** How the storage behind the store is. */

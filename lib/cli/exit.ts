@@ -38,6 +38,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_CBOR_DECODE: EXIT.unexpected,
   AS_ERR_CBOR_ENCODE: EXIT.unexpected,
   AS_ERR_CLOSED: EXIT.unexpected,
+  AS_ERR_CONFIG: EXIT.usage,
   AS_ERR_CONFLICT: EXIT.conflict,
   AS_ERR_CORRUPT: EXIT.damage,
   AS_ERR_DIGEST_MISMATCH: EXIT.mismatch,
@@ -68,6 +69,7 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_STORE_MISSING: EXIT.store,
   AS_ERR_UNAUTHENTICATED: EXIT.denied,
   AS_ERR_UNAUTHENTICATED_LISTEN: EXIT.usage,
+  AS_ERR_UNAVAILABLE: EXIT.store,
 };
 
 /** Signals that end a command in order, with the code it then exits with. */

@@ -1,18 +1,20 @@
 /**
  * Options: how one is declared, which ones every command has, and what the environment may say instead.
  *
- * Every option has an environment variable, ARTIFACTSTORE_ and its long name. Imports commander and limits. Called by the program and
- * the commands.
+ * Every option has an environment variable, ARTIFACTSTORE_ and its long name. Imports commander and the settings of the
+ * configuration, most of which are options. Called by the program and the commands.
  */
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { WORKERS_MAX } from '../limits.js';
+import { storeSection } from '../config/sections/store.js';
+import type { Section, Setting, ValueSchema } from '../config/setting.js';
 
 /** What every command is told. */
 export interface GlobalOptions {
   store: string;
+  config?: string;
   readOnly?: boolean;
   json?: boolean;
   quiet?: boolean;
@@ -50,17 +52,43 @@ export function defaultStore(): string {
 
 /** The options of every command. */
 export function globalOptions(): Option[] {
+  const { path, ...others } = storeSection;
   return [
-    option('--store <folder>', 'the store').default(defaultStore()),
-    option('--read-only', 'open the store for reading; several processes may at once'),
+    settingOption(path).default(defaultStore()),
+    ...settingOptions(others),
+    option('--config <file>', 'a configuration file; options and variables outrank what it says'),
     option('--json', 'one JSON object a line, errors too'),
     option('-q, --quiet', 'only results and errors: no progress, no notes'),
     option('--actor <name>', 'who acts, for the event log (default: local:<user name>)'),
-    option(
-      '--threads <count>',
-      `worker threads, 1 to ${WORKERS_MAX} (default: as many as cores, at least 2)`,
-    ).argParser(integer(1, WORKERS_MAX)),
   ];
+}
+
+/** The options of a section's settings. */
+export function settingOptions(section: Section): Option[] {
+  return Object.values(section)
+    .filter((setting) => setting.option !== undefined)
+    .map(settingOption);
+}
+
+/** The option of a setting that has one: its name, help, default, and the values it takes. */
+function settingOption({ option: flags, schema }: Setting): Option {
+  const made = option(flags as string, schema.description);
+  if (schema.default !== undefined) made.default(schema.default);
+  if (schema.type === 'integer') return made.argParser(integer(schema.minimum, schema.maximum));
+  if (schema.type === 'array') return made.argParser(listOf(schema.items));
+  if (schema.type === 'string' && schema.enum) return made.choices(schema.enum);
+  return made;
+}
+
+/** A parser for an option that may be repeated, or given several values with commas between them, as a variable must. */
+function listOf(items: ValueSchema): (text: string, before: readonly string[] | undefined) => string[] {
+  const pattern = new RegExp('pattern' in items ? (items.pattern ?? '') : '', 'u');
+  return (text, before = []) => {
+    const values = text.split(',').filter((value) => value !== '');
+    const wrong = values.find((value) => !pattern.test(value));
+    if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is none: give ${items.description}.`);
+    return [...before, ...values];
+  };
 }
 
 /**

@@ -6,13 +6,15 @@
 
 import { Command } from 'commander';
 import { globalOptions } from './options.js';
+import { applyConfiguration } from './settings.js';
 import { packageVersion } from './version.js';
 
 const EPILOGUE = `
 An object is named by either digest, blake3:<hex> or sha256:<hex>, or by an
 unambiguous prefix of at least 4 hex digits; a package by namespace/name@version
 or namespace/name:ref, where :latest may be left out. Every option can also be given as
-an environment variable: ARTIFACTSTORE_ and its name, as ARTIFACTSTORE_STORE.
+an environment variable: ARTIFACTSTORE_ and its name, as ARTIFACTSTORE_STORE; many
+also in a configuration file, which both outrank.
 
 Exit codes: 0 ok; 1 unexpected; 2 usage; 3 not found or deleted; 4 bad or
 ambiguous digest; 5 damage found; 6 source unreadable or changed; 7 store
@@ -37,6 +39,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
   token: async () => (await import('./commands/token.js')).tokenCommand,
+  config: async () => (await import('./commands/config.js')).configCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   compact: async () => (await import('./commands/compact.js')).compactCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
@@ -62,6 +65,7 @@ export async function buildProgram(words: readonly string[] = []): Promise<Comma
   for (const shared of globalOptions()) program.addOption(shared);
   const commands = await Promise.all(neededCommands(words).map((name) => COMMANDS[name]?.()));
   for (const make of commands) if (make !== undefined) program.addCommand(make());
+  program.hook('preAction', (_, command) => (isAboutFiles(command) ? undefined : applyConfiguration(command)));
   configure(program);
   return program;
 }
@@ -74,6 +78,11 @@ function neededCommands(words: readonly string[]): string[] {
   const meant = words.map((word) => ALIASES[word] ?? word);
   const named = all.filter((name) => meant.includes(name));
   return named.length === 0 || words.some((word) => HELP.includes(word)) ? all : named;
+}
+
+/** `config check` and `config schema`, which have to work with a file that is wrong. */
+function isAboutFiles(command: Command): boolean {
+  return command.parent?.name() === 'config' && command.name() !== 'show';
 }
 
 /** Settings that commander does not hand down to commands added whole. */

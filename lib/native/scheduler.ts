@@ -46,6 +46,15 @@ export class NativeError extends Error {
   }
 }
 
+/** How busy the workers are. */
+export interface WorkerLoad {
+  /** Workers that there may be, and those at work. */
+  workers: number;
+  busy: number;
+  /** Operations that wait for one: those that end in a sync, and all others. */
+  waiting: { syncing: number; quick: number };
+}
+
 export class Scheduler {
   readonly #pool: Piscina<Operation[], Outcome[]>;
   readonly #threads: number;
@@ -72,6 +81,16 @@ export class Scheduler {
   /** Whether `close` has been called. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** How busy the workers are at this moment. */
+  get load(): WorkerLoad {
+    const [quick, syncing] = this.#lines;
+    return {
+      workers: this.#threads,
+      busy: this.#running,
+      waiting: { syncing: syncing.length, quick: quick.length },
+    };
   }
 
   /**

@@ -217,29 +217,35 @@ t.test('problem documents', async (t) => {
   const told = new Set<ErrorCode>();
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
     const error = new ArtifactStoreError(code, 'A message with /srv/secret.', { place: '/srv/secret', status: 1 });
-    const { status, headers, body } = problemAnswer(error);
+    const { status, headers, body } = problemAnswer(error, 'id-1');
     const problem = JSON.parse(String(body));
-    t.match(problem, { type: `urn:artifactstore:error:${code}`, title: ERROR_CODES[code], status, code }, code);
+    t.match(
+      problem,
+      { type: `urn:artifactstore:error:${code}`, title: ERROR_CODES[code], status, code, requestId: 'id-1' },
+      code,
+    );
     t.match(headers, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
     if (problem.place === '/srv/secret') told.add(code);
     t.equal(problem.detail.includes('/srv/secret'), told.has(code), `${code} tells both or neither`);
-    const isOwn = code === 'AS_ERR_QUOTA'; // who asks reads of its own quota
-    t.ok(status < 500 || !told.has(code) || isOwn, `${code} tells nothing about the inside of the service`);
+    // Of its own quota who asks may read, and of the other the door itself tells clients.
+    const isInside = status >= 500 && code !== 'AS_ERR_QUOTA' && code !== 'AS_ERR_UNAVAILABLE';
+    t.ok(!isInside || !told.has(code), `${code} tells nothing about the inside of the service`);
   }
   t.notOk(told.has('AS_ERR_READ_ONLY'));
   t.ok(told.has('AS_ERR_GONE'));
 
-  const foreseen = problemAnswer(new Refusal('AS_ERR_LIMIT', 431, 'Too long.', {}, { 'X-A': 'b' }));
+  const foreseen = problemAnswer(new Refusal('AS_ERR_LIMIT', 431, 'Too long.', {}, { 'X-A': 'b' }), 'id-1');
   t.match(foreseen, { status: 431, headers: { 'X-A': 'b' } });
-  const unforeseen = problemAnswer(new TypeError('secret'));
+  const unforeseen = problemAnswer(new TypeError('secret'), 'id-1');
   t.equal(unforeseen.status, 500);
   t.notMatch(String(unforeseen.body), /secret/);
   t.match(String(unforeseen.body), /AS_ERR_INTERNAL/);
 
-  const [head = '', body = ''] = rawProblem(new Refusal('AS_ERR_LIMIT', 431, 'Größer.')).split('\r\n\r\n');
+  const [head = '', body = ''] = rawProblem(new Refusal('AS_ERR_LIMIT', 431, 'Größer.'), 'id-1').split('\r\n\r\n');
   t.match(head, /^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
   t.match(head, `Content-Length: ${Buffer.byteLength(body)}\r\n`);
   t.match(head, 'Connection: close');
+  t.match(head, 'X-Request-Id: id-1');
 });
 
 t.test('routes', async (t) => {

@@ -72,6 +72,7 @@ function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>):
     deleteObject: (address) => plane.deleteObject(address),
     backendHealth: () => plane.backendHealth(),
     compact: (watch) => plane.compact(watch),
+    load: () => plane.load(),
     close: () => plane.close(),
     ...changes,
   };

@@ -36,6 +36,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     private readonly onStart: () => void,
   ) {}
 
+  /** Bytes that have come. */
+  get received(): number {
+    return this.#received;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }

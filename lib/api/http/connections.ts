@@ -1,7 +1,7 @@
 /**
  * The open connections and the answers under way on each: what a graceful end has to wait for.
  *
- * Imports Node types. Called by `server.ts`.
+ * Imports Node types. Called by `listeners.ts` and `server.ts`.
  */
 
 import type { Server, ServerResponse } from 'node:http';
@@ -11,8 +11,13 @@ export class Connections {
   readonly #responses = new Map<Socket, Set<ServerResponse>>();
   #closing = false;
 
-  /** Follows every connection that the server accepts from now on. */
-  constructor(server: Server) {
+  /** Connections that are open. */
+  get count(): number {
+    return this.#responses.size;
+  }
+
+  /** Follows every connection that a server accepts from now on. */
+  follow(server: Server): void {
     server.on('connection', (socket: Socket) => {
       this.#responses.set(socket, new Set());
       socket.once('close', () => this.#responses.delete(socket));

@@ -8,14 +8,25 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { Principal } from '../../access/principal.js';
 import type { ByteSource } from '../../dataplane/spi.js';
+import type { Family } from '../../metrics/exposition.js';
 import type { Store } from '../../store.js';
 import type { UploadDesk } from './uploads/desk.js';
 
 /** Query parameters by name. */
 export type QueryValues = Readonly<Record<string, string | number | boolean>>;
 
+/** The service itself, for the operations that tell how it is. */
+export interface ServiceState {
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  /** Once it is open. */
+  readonly store: Store | undefined;
+  /** What it has counted. */
+  families(): Family[];
+}
+
 /** One request, routed. */
 export interface Exchange {
+  readonly service: ServiceState;
   readonly store: Store;
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
@@ -23,6 +34,8 @@ export interface Exchange {
   readonly params: readonly string[];
   /** Parameters that the operation takes, as the types of their schemas; those that were not given are missing. */
   readonly query: QueryValues;
+  /** Under which the operator finds the request. */
+  readonly requestId: string;
   /** Who asks, for events. */
   readonly actor: string;
   /** The same, with what they may do. */

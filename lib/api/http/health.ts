@@ -1,7 +1,7 @@
 /**
- * `/livez` and `/readyz`: what a process manager and a load balancer ask.
+ * `/livez`, `/startupz` and `/readyz`: what a process manager and a load balancer ask. And the state of the storage, for metrics too.
  *
- * Imports the exchange and limits. Called by the router.
+ * Imports the exchange and limits. Called by the router and by `metrics.ts`.
  */
 
 import type { BackendStatus } from '../../dataplane/spi.js';
@@ -16,21 +16,30 @@ interface Check {
 
 const latest = new WeakMap<Store, Check>();
 
+const FRESH = { 'Cache-Control': 'no-store' };
+
 /** GET /livez: the process answers. */
 export async function live(): Promise<Answer> {
-  return json(200, { status: 'ok' }, { 'Cache-Control': 'no-store' });
+  return json(200, { status: 'ok' }, FRESH);
 }
 
-/** GET /readyz: 200 when the storage takes reads and, unless read-only, writes; 503 when not, and why. */
-export async function ready({ store }: Exchange): Promise<Answer> {
-  const { facts, ...status } = await check(store);
+/** GET /startupz: 200 once the store is open, what a crash interrupted is finished, and requests are taken; 503 before. */
+export async function started({ service }: Exchange): Promise<Answer> {
+  return service.phase === 'starting' ? json(503, { status: 'starting' }, FRESH) : json(200, { status: 'ok' }, FRESH);
+}
+
+/** GET /readyz: 200 when the storage takes reads and, unless read-only, writes; 503 when not, and why, and while the service starts or ends. */
+export async function ready({ service }: Exchange): Promise<Answer> {
+  const { phase, store } = service;
+  if (phase !== 'ready' || store === undefined) return json(503, { ready: false, status: phase }, FRESH);
+  const { facts, ...status } = await storageStatus(store);
   // Where the store lies is nobody's business out there.
   const { path: _, ...shown } = facts;
-  return json(status.ready ? 200 : 503, { ...status, facts: shown }, { 'Cache-Control': 'no-store' });
+  return json(status.ready ? 200 : 503, { ...status, facts: shown }, FRESH);
 }
 
 /** The storage's state, asked anew when the last answer is too old. */
-function check(store: Store): Promise<BackendStatus> {
+export function storageStatus(store: Store): Promise<BackendStatus> {
   const last = latest.get(store);
   const now = performance.now();
   if (last !== undefined && now - last.begun < HTTP_READINESS_AGE_MS) return last.status;

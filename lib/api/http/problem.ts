@@ -21,6 +21,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_CBOR_DECODE: { status: 400 },
   AS_ERR_CBOR_ENCODE: { status: 400 },
   AS_ERR_CLOSED: { status: 503, private: true },
+  AS_ERR_CONFIG: { status: 500, private: true },
   AS_ERR_CONFLICT: { status: 409 },
   // Damaged bytes count as absent: storing them again heals them.
   AS_ERR_CORRUPT: { status: 404 },
@@ -59,6 +60,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_STORE_MISSING: { status: 500, private: true },
   AS_ERR_UNAUTHENTICATED: { status: 401 },
   AS_ERR_UNAUTHENTICATED_LISTEN: { status: 500, private: true },
+  AS_ERR_UNAVAILABLE: { status: 503 },
 };
 
 /** The status of a code, unless a refusal has one of its own. */
@@ -66,8 +68,12 @@ export function statusOf(code: ErrorCode): number {
   return MAPPINGS[code].status;
 }
 
-/** The answer to an error, whatever was thrown. Members beyond RFC 9457: `code`, and the error's details. */
-export function problemAnswer(error: unknown): Answer {
+/**
+ * The answer to an error, whatever was thrown. Members beyond RFC 9457: `code`, `requestId`, and the error's details.
+ *
+ * @param requestId under which the operator finds the request
+ */
+export function problemAnswer(error: unknown, requestId: string): Answer {
   const known = error instanceof ArtifactStoreError ? error : new ArtifactStoreError('AS_ERR_INTERNAL', '', {});
   const { code } = known;
   const mapping = MAPPINGS[code];
@@ -76,7 +82,7 @@ export function problemAnswer(error: unknown): Answer {
     ? `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.`
     : known.message;
   const type = (known instanceof Refusal && known.type) || `urn:artifactstore:error:${code}`;
-  const document = { type, title: ERROR_CODES[code], status, detail, code };
+  const document = { type, title: ERROR_CODES[code], status, detail, code, requestId };
   return {
     status,
     headers: {
@@ -90,11 +96,12 @@ export function problemAnswer(error: unknown): Answer {
 }
 
 /** A problem as a whole HTTP/1.1 message, for connections whose request could not be parsed; the connection closes behind it. */
-export function rawProblem(refusal: Refusal): string {
-  const { status, headers, body } = problemAnswer(refusal);
+export function rawProblem(refusal: Refusal, requestId: string): string {
+  const { status, headers, body } = problemAnswer(refusal, requestId);
   const text = String(body);
   const lines = Object.entries({
     ...headers,
+    'X-Request-Id': requestId,
     'Content-Length': Buffer.byteLength(text),
     Date: new Date().toUTCString(),
     Connection: 'close',

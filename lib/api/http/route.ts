@@ -46,6 +46,8 @@ export interface Operation {
    */
   readonly isShared?: true;
   readonly handler: Handler;
+  /** False for what is answered before the store is open, too. Its handler must not use the exchange's `store`. */
+  readonly needsStore?: false;
   /** What it does, in a sentence. */
   readonly summary: string;
   /** Query parameters. Any other is refused, so that a misspelt one is noticed. */

@@ -118,7 +118,8 @@ export const SCHEMAS = {
       status: { type: 'integer', minimum: 400, maximum: 599 },
       detail: text('What was wrong, with which value, and what to do.'),
       code: { enum: Object.keys(ERROR_CODES) },
+      requestId: text('Also in X-Request-Id; the operator finds the request by it.'),
     },
-    required: ['type', 'title', 'status', 'detail', 'code'],
+    required: ['type', 'title', 'status', 'detail', 'code', 'requestId'],
   },
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HTTP_LINGER_MS, HTTP_LINGER_SIZE } from '../../limits.js';
 import type { Answer, Download } from './exchange.js';
+import type { Visit } from './observe/visit.js';
 
 /** Whatever is stored here must never act in a browser as a page of ours. */
 const ALWAYS = {
@@ -23,6 +24,8 @@ export interface SendOptions {
   bodyInFlight: boolean;
   /** Milliseconds that a client may take nothing. */
   idleMs: number;
+  /** Where bytes of the body are counted; its id goes out with the answer. */
+  visit: Visit;
 }
 
 /**
@@ -36,16 +39,19 @@ export async function send(
   answer: Answer,
   options: SendOptions,
 ): Promise<void> {
-  const { status, headers, body } = answer;
+  const { status, body } = answer;
+  const { visit } = options;
+  const headers = { ...ALWAYS, 'X-Request-Id': visit.id, ...answer.headers };
   const unread = !request.complete;
   if (options.close || unread) response.setHeader('Connection', 'close');
   if (isDownload(body)) {
-    response.writeHead(status, { ...ALWAYS, ...headers });
-    await sendBytes(response, body, options.idleMs);
+    response.writeHead(status, headers);
+    await sendBytes(response, body, options);
     return;
   }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, { ...ALWAYS, ...headers, ...(bytes && { 'Content-Length': bytes.byteLength }) });
+  response.writeHead(status, bytes ? { ...headers, 'Content-Length': bytes.byteLength } : headers);
+  if (bytes && request.method !== 'HEAD') visit.bytesOut += bytes.byteLength;
   if (!unread || !options.bodyInFlight) {
     response.end(bytes);
     return;
@@ -61,7 +67,11 @@ function isDownload(body: Answer['body']): body is Download {
   return typeof body === 'object' && 'rest' in body;
 }
 
-async function sendBytes(response: ServerResponse, { first, rest }: Download, idleMs: number): Promise<void> {
+async function sendBytes(
+  response: ServerResponse,
+  { first, rest }: Download,
+  { idleMs, visit }: SendOptions,
+): Promise<void> {
   let waiting = false;
   // The socket's own timer knows whether the kernel took a part of what was written: a slow client is not a silent one.
   response.setTimeout(idleMs, () => {
@@ -69,6 +79,7 @@ async function sendBytes(response: ServerResponse, { first, rest }: Download, id
   });
   try {
     for (let step = first; !step.done && !response.destroyed; step = await rest.next()) {
+      visit.bytesOut += step.value.byteLength;
       if (response.write(step.value)) continue;
       waiting = true;
       await drained(response);

@@ -1,38 +1,41 @@
 /**
- * The HTTP service: sockets, limits, and the way of a request from its head to its answer.
+ * The HTTP service: its beginning and end, and the way of a request from its head to its answer.
  *
- * Imports `node:http` and the other files of this folder; of the library only the store's type, errors and limits. Called by
+ * Imports Node types and the other files of this folder; of the library only the store's type, metrics, errors and limits. Called by
  * `artifactstore serve` and by whoever embeds the service.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { anonymousPrincipal, type Principal } from '../../access/principal.js';
 import {
   EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
-  HTTP_CONNECTIONS_CHECK_MS,
-  HTTP_CONNECTIONS_MAX,
-  HTTP_HEADER_SIZE_MAX,
-  HTTP_HEADERS_TIMEOUT_MS,
   HTTP_IDLE_TIMEOUT_MS,
-  HTTP_KEEP_ALIVE_MS,
   HTTP_LINGER_MS,
   HTTP_PORT_DEFAULT,
   HTTP_TARGET_LENGTH_MAX,
 } from '../../limits.js';
+import { type Family, gauge } from '../../metrics/exposition.js';
 import type { Store } from '../../store.js';
-import { Gate } from './access/gate.js';
+import { anonymousActor, Gate } from './access/gate.js';
 import { RequestBody } from './body.js';
 import { clientRefusal } from './client-error.js';
-import { Connections } from './connections.js';
-import type { Answer } from './exchange.js';
+import type { Answer, ServiceState } from './exchange.js';
 import { writeInterim } from './interim.js';
-import { listen } from './listener.js';
+import { type Expectation, Listeners, type Opened } from './listeners.js';
+import { AccessLog } from './observe/access-log.js';
+import { RequestMetrics } from './observe/request-metrics.js';
+import { Visit } from './observe/visit.js';
+import { placesOf } from './places.js';
 import { problemAnswer, rawProblem } from './problem.js';
 import { Refusal } from './refusal.js';
+import type { Operation } from './route.js';
 import { route } from './router.js';
 import { send } from './send.js';
-import { type AuthOptions, listening, requireTrusted } from './trust.js';
+import { type AuthOptions, requireTrusted } from './trust.js';
 import { UploadDesk } from './uploads/desk.js';
 import { TUS_VERSION } from './uploads/tus.js';
 
@@ -41,96 +44,146 @@ export interface ServerOptions extends AuthOptions {
   host?: string;
   /** 0 to 65535; 0 takes any free one. Default HTTP_PORT_DEFAULT. */
   port?: number;
+  /** Where to listen instead of `host` and `port`: `host:port`, `unix:/path`, or `systemd` for sockets that were handed over. */
+  listen?: readonly string[];
   /** Names by which clients call the service, without port; addresses and `localhost` need not be named. */
   hostNames?: readonly string[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
   /** Milliseconds of silence after which a stream of events gives a sign of life. Default EVENTS_HEARTBEAT_MS. */
   heartbeatMs?: number;
+  /** Milliseconds between `close`, from which on the service is not ready, and the end of listening. Default 0. */
+  drainDelayMs?: number;
   /** Milliseconds that `close` lets requests under way finish. Default HTTP_CLOSE_GRACE_MS. */
   closeGraceMs?: number;
+  /** Where the access log goes: a line of JSON for each request. Default: nowhere. */
+  accessLog?: Pick<Writable, 'write'>;
   /**
    * Told what clients are not: failures of the service itself, and downloads torn by damage. Default: a process warning.
-   * `activity` is method and target of the request.
+   * `activity` is method and operation of the request, `requestId` its id where there is one.
    */
-  onError?: (error: unknown, activity: string) => void;
+  onError?: (error: unknown, activity: string, requestId?: string) => void;
 }
 
 /** The service while it runs. */
 export interface RunningServer {
-  /** Where it listens: `http://127.0.0.1:8420`. */
+  /** Where it listens: `http://127.0.0.1:8420`, or `unix:/path`. The first, if there are several. */
   url: string;
-  /** Takes no more requests, lets those under way finish within the grace, tears what is left. The store stays open. */
+  /** Everywhere it listens. */
+  urls: readonly string[];
+  /**
+   * Is not ready from now on, takes no more requests after the delay, lets those under way finish within the grace, then ends uploads with what
+   * they have and tears the rest. The store stays open.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Serves a store over HTTP.
+ * Serves a store over HTTP. Given a function, listens first, so that whoever asks `/livez` meanwhile hears that the process is there, and then
+ * opens the store by it.
  *
- * @throws AS_ERR_UNAUTHENTICATED_LISTEN: `host` can be reached from beyond this machine, and nobody would have to prove who they are
- * @throws AS_ERR_INVALID_ARGUMENT: an option; AS_ERR_IO: the port is taken or not allowed
+ * @throws AS_ERR_UNAUTHENTICATED_LISTEN: it can be reached from beyond this machine, and nobody would have to prove who they are
+ * @throws AS_ERR_INVALID_ARGUMENT: an option; AS_ERR_IO: the port is taken or not allowed; and what opening the store throws
  */
-export async function startServer(store: Store, options: ServerOptions = {}): Promise<RunningServer> {
-  const { address, isAuthRequired } = await listening(options.host ?? '127.0.0.1', options);
-  const service = new HttpService(store, options, new Gate(store, { isRequired: isAuthRequired }));
-  return service.start(address, options.port ?? HTTP_PORT_DEFAULT);
+export async function startServer(
+  store: Store | (() => Promise<Store>),
+  options: ServerOptions = {},
+): Promise<RunningServer> {
+  return new HttpService(options).start(typeof store === 'function' ? store : async () => store);
 }
 
-class HttpService {
-  readonly #server: Server;
-  readonly #connections: Connections;
+class HttpService implements ServiceState {
+  readonly #listeners: Listeners;
   readonly #running = new Set<Promise<void>>();
-  readonly #uploads: UploadDesk;
   /** Aborted when the service closes. */
   readonly #waiting = new Set<AbortController>();
   readonly #hostNames: readonly string[];
   readonly #idleMs: number;
+  readonly #metrics = new RequestMetrics();
+  readonly #accessLog: AccessLog | undefined;
+  #store: Store | undefined;
+  #uploads: UploadDesk | undefined;
+  /** There once the store is open. */
+  #gate: Gate | undefined;
   #closed: Promise<void> | undefined;
+  /** No more connections are taken. */
+  #isEnding = false;
 
-  constructor(
-    private readonly store: Store,
-    private readonly options: ServerOptions,
-    private readonly gate: Gate,
-  ) {
+  constructor(private readonly options: ServerOptions) {
     this.#hostNames = (options.hostNames ?? []).map((name) => name.toLowerCase());
     this.#idleMs = options.idleTimeoutMs ?? HTTP_IDLE_TIMEOUT_MS;
-    this.#server = createServer({
-      maxHeaderSize: HTTP_HEADER_SIZE_MAX,
-      headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
-      requestTimeout: 0, // objects have no size limit, so neither has the time they take; RequestBody notices silence
-      connectionsCheckingInterval: HTTP_CONNECTIONS_CHECK_MS,
-      keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
-      requireHostHeader: false, // checked in trust.ts, which answers with a problem document
+    this.#accessLog = options.accessLog && new AccessLog(options.accessLog);
+    this.#listeners = new Listeners({
+      onRequest: (...request) => this.#track(this.#handle(...request)),
+      onClientError: (error, socket) => this.#onClientError(error, socket),
+      onError: (error) => this.#report(error, 'accepting a connection'),
     });
-    this.#uploads = new UploadDesk(store, (error, activity) => this.#report(error, activity));
-    this.#server.maxConnections = HTTP_CONNECTIONS_MAX;
-    this.#connections = new Connections(this.#server);
-    this.#server.on('request', (request, response) => this.#track(this.#handle(request, response, 'request')));
-    this.#server.on('checkContinue', (request, response) => this.#track(this.#handle(request, response, 'continue')));
-    this.#server.on('checkExpectation', (request, response) => this.#track(this.#handle(request, response, 'unknown')));
-    this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket));
   }
 
-  async start(host: string, port: number): Promise<RunningServer> {
-    const url = await listen(this.#server, host, port);
-    this.#server.on('error', (error) => this.#report(error, 'accepting a connection'));
-    return { url, close: () => this.close() };
+  get phase(): ServiceState['phase'] {
+    if (this.#closed !== undefined) return 'stopping';
+    return this.#gate === undefined ? 'starting' : 'ready';
+  }
+
+  get store(): Store | undefined {
+    return this.#store;
+  }
+
+  async start(openStore: () => Promise<Store>): Promise<RunningServer> {
+    const { listen, host = '127.0.0.1', port = HTTP_PORT_DEFAULT } = this.options;
+    const places = await placesOf(listen ?? [addressOf(host, port)], this.options);
+    try {
+      const opened: Opened[] = [];
+      for (const place of places) opened.push(await this.#listeners.open(place, this.options));
+      const urls = opened.map(({ url }) => url);
+      this.#store = await openStore();
+      this.#uploads = new UploadDesk(this.#store, (error, activity) => this.#report(error, activity));
+      // One place that needs credentials makes all of them need some: nobody has to remember which is which.
+      this.#gate = new Gate(this.#store, { isRequired: opened.some(({ isAuthRequired }) => isAuthRequired) });
+      return { url: urls[0] as string, urls, close: () => this.close() };
+    } catch (error) {
+      this.#closed = this.#end(0);
+      await this.#closed;
+      throw error;
+    }
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= this.#end(this.options.drainDelayMs ?? 0);
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#server.close(resolve));
-    this.#connections.endIdle();
+  async #end(drainDelayMs: number): Promise<void> {
+    if (drainDelayMs > 0) await sleep(drainDelayMs);
+    this.#isEnding = true;
+    const { connections } = this.#listeners;
+    const ended = this.#listeners.close();
+    connections.endIdle();
     for (const waiting of this.#waiting) waiting.abort();
-    const grace = setTimeout(() => this.#connections.destroyAll(), this.options.closeGraceMs ?? HTTP_CLOSE_GRACE_MS);
+    const graceMs = this.options.closeGraceMs ?? HTTP_CLOSE_GRACE_MS;
+    const timers = [
+      setTimeout(() => this.#uploads?.interrupt(), graceMs),
+      setTimeout(() => connections.destroyAll(), graceMs + HTTP_LINGER_MS),
+    ];
     await ended;
-    clearTimeout(grace);
+    for (const timer of timers) clearTimeout(timer);
     await Promise.allSettled(this.#running);
-    await this.#uploads.close();
+    await this.#uploads?.close();
+    this.#accessLog?.flush();
+  }
+
+  families(): Family[] {
+    return [
+      ...this.#metrics.families(),
+      gauge('artifactstore_http_connections', 'Connections that are open.', this.#listeners.connections.count),
+      gauge('artifactstore_http_requests_running', 'Requests under way.', this.#running.size),
+      gauge(
+        'artifactstore_event_subscribers',
+        'Requests that wait for events or get them as they happen.',
+        this.#waiting.size,
+      ),
+      gauge('artifactstore_uploads_open', 'Uploads that have not ended.', this.#uploads?.openCount),
+    ];
   }
 
   #track(running: Promise<void>): void {
@@ -139,12 +192,9 @@ class HttpService {
   }
 
   /** One request; never rejects. */
-  async #handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    expectation: 'request' | 'continue' | 'unknown',
-  ): Promise<void> {
-    this.#connections.track(response);
+  async #handle(request: IncomingMessage, response: ServerResponse, expectation: Expectation): Promise<void> {
+    const visit = new Visit(request);
+    this.#listeners.connections.track(response);
     response.on('error', () => undefined); // a client that leaves; `close` follows
     let bodyInFlight = expectation === 'request';
     const body = new RequestBody(request, this.#idleMs, () => {
@@ -152,7 +202,7 @@ class HttpService {
       bodyInFlight = true;
     });
     if (request.headers['tus-resumable'] !== undefined) response.setHeader('Tus-Resumable', TUS_VERSION);
-    const answer = await this.#answer(request, response, body, expectation === 'unknown');
+    const answer = await this.#answer(request, response, body, expectation === 'unknown', visit);
     await body.return();
     try {
       if (response.destroyed) await endDownload(answer);
@@ -161,11 +211,21 @@ class HttpService {
           close: this.#closed !== undefined,
           bodyInFlight,
           idleMs: this.#idleMs,
+          visit,
         });
     } catch (error) {
       response.destroy();
-      this.#report(error, `${request.method} ${request.url}`);
+      this.#report(error, activityOf(visit), visit.id);
     }
+    visit.status = answer.status;
+    visit.bytesIn = body.received;
+    this.#note(visit, !response.writableEnded);
+  }
+
+  #note(visit: Visit, isAborted: boolean): void {
+    visit.end(isAborted);
+    this.#metrics.note(visit);
+    this.#accessLog?.note(visit);
   }
 
   async #answer(
@@ -173,6 +233,7 @@ class HttpService {
     response: ServerResponse,
     body: RequestBody,
     isExpectationUnknown: boolean,
+    visit: Visit,
   ): Promise<Answer> {
     try {
       const { method = '', url = '', headers } = request;
@@ -192,14 +253,20 @@ class HttpService {
         );
       }
       const { operation, params, query, namespace } = route(method, url);
-      const principal = await this.gate.admit(request, operation, namespace);
+      visit.operation = operation.id;
+      if (this.#gate === undefined && operation.needsStore !== false) throw starting();
+      const principal = await this.#admit(request, operation, namespace);
+      visit.actor = principal.actor;
       return await operation.handler({
-        store: this.store,
-        uploads: this.#uploads,
+        service: this,
+        // Operations that are answered without them do not use them.
+        store: this.#store as Store,
+        uploads: this.#uploads as UploadDesk,
         method,
         headers,
         params,
         query,
+        requestId: visit.id,
         actor: principal.actor,
         principal,
         body,
@@ -208,16 +275,22 @@ class HttpService {
         inform: (...interim) => writeInterim(request, response, ...interim),
       });
     } catch (error) {
-      const answer = problemAnswer(error);
-      if (answer.status >= 500 && !(error instanceof Refusal)) this.#report(error, `${request.method} ${request.url}`);
+      const answer = problemAnswer(error, visit.id);
+      if (answer.status >= 500 && !(error instanceof Refusal)) this.#report(error, activityOf(visit), visit.id);
       return answer;
     }
+  }
+
+  /** Who asks. What needs no store is answered before there is one to know tokens, so it is for everyone. */
+  async #admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Promise<Principal> {
+    if (this.#gate !== undefined) return this.#gate.admit(request, operation, namespace);
+    return anonymousPrincipal(anonymousActor(request));
   }
 
   /** A signal for one who waits before or while answering. */
   #ended(response: ServerResponse): AbortSignal {
     const waiting = new AbortController();
-    if (this.#closed !== undefined || response.destroyed) waiting.abort();
+    if (this.#isEnding || response.destroyed) waiting.abort();
     this.#waiting.add(waiting);
     response.once('close', () => {
       waiting.abort();
@@ -228,23 +301,46 @@ class HttpService {
 
   /** A request that could not be parsed, or whose end never came. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (!socket.writable || error.code === 'ECONNRESET' || this.#connections.isAnswering(socket)) {
+    if (!socket.writable || error.code === 'ECONNRESET' || this.#listeners.connections.isAnswering(socket)) {
       socket.destroy();
       return;
     }
-    socket.end(rawProblem(clientRefusal(error)));
+    const visit = Visit.withoutRequest(socket);
+    const refusal = clientRefusal(error);
+    socket.end(rawProblem(refusal, visit.id));
+    visit.status = refusal.status;
+    this.#note(visit, false);
     if (error.code === 'HPE_INVALID_EOF_STATE') socket.destroySoon();
     else setTimeout(() => socket.destroy(), HTTP_LINGER_MS).unref();
   }
 
-  /** @param what was being done: method and target of a request, or another activity */
-  #report(error: unknown, what: string): void {
-    if (this.options.onError) this.options.onError(error, what);
-    else process.emitWarning(`${what}: ${error instanceof Error ? error.message : error}`, 'ArtifactStoreWarning');
+  /** @param activity what was being done: method and operation of a request, or something else */
+  #report(error: unknown, activity: string, requestId?: string): void {
+    if (this.options.onError) {
+      this.options.onError(error, activity, requestId);
+      return;
+    }
+    const request = requestId === undefined ? '' : ` (request ${requestId})`;
+    const message = error instanceof Error ? error.message : String(error);
+    process.emitWarning(`${activity}${request}: ${message}`, 'ArtifactStoreWarning');
   }
 }
 
 /** Releases what an answer holds when there is nobody to send it to. */
 async function endDownload({ body }: Answer): Promise<void> {
   if (typeof body === 'object' && 'rest' in body) await body.rest.return?.();
+}
+
+/** What was being done, without what a target may have that is nobody else's business. */
+function activityOf({ method, operation }: Visit): string {
+  return `${method} ${operation}`;
+}
+
+function addressOf(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function starting(): Refusal {
+  const message = 'The service is starting: the store is being opened. Try again in a second.';
+  return new Refusal('AS_ERR_UNAVAILABLE', 503, message, {}, { 'Retry-After': '1' });
 }

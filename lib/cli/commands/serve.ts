@@ -2,49 +2,80 @@
  * `artifactstore serve`: the store over HTTP. The one file of the command line that imports another door.
  */
 
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { HTTP_PORT_DEFAULT } from '../../limits.js';
-import { integer, option } from '../options.js';
+import type { RunningServer, ServerOptions } from '../../api/http/server.js';
+import { serviceSection } from '../../config/sections/service.js';
+import type { InForce } from '../../config/setting.js';
+import { ArtifactStoreError } from '../../errors.js';
+import { inheritedSockets, notifyManager } from '../../listen/systemd.js';
+import { settingOptions } from '../options.js';
 import { runCommand, type Session } from '../session.js';
-
-interface ServeFlags {
-  host: string;
-  port: number;
-}
+import { heldBy, type Source, settingsOf } from '../settings.js';
 
 export function serveCommand(): Command {
-  return new Command('serve')
-    .description('Serve the store over HTTP until interrupted.')
-    .addOption(option('--host <address>', 'address to listen on').default('127.0.0.1'))
-    .addOption(
-      option('--port <number>', 'port to listen on; 0 takes any that is free')
-        .default(HTTP_PORT_DEFAULT)
-        .argParser(integer(0, 65_535)),
-    )
-    .action((flags: ServeFlags, command: Command) => runCommand(command, (session) => serve(session, flags)));
+  const command = new Command('serve').description('Serve the store over HTTP until interrupted.');
+  for (const one of settingOptions(serviceSection)) command.addOption(one);
+  return command.action((_flags: object, command: Command) =>
+    runCommand(command, (session) => serve(session, command, settingsOf(command, 'service'))),
+  );
 }
 
-async function serve(session: Session, { host, port }: ServeFlags): Promise<void> {
+async function serve(session: Session, command: Command, settings: InForce<typeof serviceSection>): Promise<void> {
+  const { hostNames = [], idleTimeoutMs, drainDelayMs, closeGraceMs, accessLog } = settings;
+  const { output, options } = session;
+  const store = resolve(options.store);
   const { startServer } = await import('../../api/http/server.js');
-  const store = await session.openStore({ create: true });
-  const server = await startServer(store, { host, port });
+  const server = await startServer(() => session.openStore({ create: true }), {
+    ...placeOf(command, settings),
+    ...{ hostNames, idleTimeoutMs, drainDelayMs, closeGraceMs },
+    ...(accessLog === 'stderr' && { accessLog: process.stderr }),
+    onError: (error, activity, requestId) => output.error(error, { activity, ...(requestId && { requestId }) }),
+  });
   try {
-    await session.output.result(greeting(server.url, store.path), { url: server.url, store: store.path });
+    await tell(session, 'ready');
+    await output.result(greeting(server, store), { url: server.url, urls: server.urls, store });
     await stopped(session.signal);
-    session.output.note('stopping: waiting for requests under way; interrupt again to stop at once', {
-      stopping: true,
-    });
+    await tell(session, 'stopping');
+    output.note('stopping: waiting for requests under way; interrupt again to stop at once', { stopping: true });
   } finally {
     await server.close();
   }
 }
 
-function greeting(url: string, path: string): string {
-  const base = url.replace(/\/$/, '');
+/** Who stands higher decides: addresses to listen on, or host and port. Without either, sockets that were handed over count. */
+function placeOf(
+  command: Command,
+  { listen, host, port }: InForce<typeof serviceSection>,
+): Pick<ServerOptions, 'listen' | 'host' | 'port'> {
+  const ranks = new Map(heldBy(command).map(({ name, source }) => [name, RANKS[source]]));
+  const [ofListen = 0, ofHost = 0, ofPort = 0] = ['listen', 'host', 'port'].map((name) => ranks.get(name));
+  const ofBoth = Math.max(ofHost, ofPort);
+  if (listen !== undefined && ofListen > ofBoth) return { listen };
+  if (ofListen > 0 && ofListen === ofBoth) {
+    const message = 'There are addresses to listen on, and a host or port beside them: give one of the two.';
+    throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message, { listen });
+  }
+  if (ofBoth === 0 && inheritedSockets().length > 0) return { listen: ['systemd'] };
+  return { host, port };
+}
+
+const RANKS: Readonly<Record<Source, number>> = { default: 0, file: 1, environment: 2, option: 3 };
+
+/** The service manager may wait for it; that it cannot be told is no reason not to serve. */
+async function tell({ output }: Session, state: 'ready' | 'stopping'): Promise<void> {
+  const problem = await notifyManager(state);
+  if (problem !== undefined)
+    output.note(`the service manager could not be told "${state}": ${problem}`, { state, problem });
+}
+
+function greeting({ url, urls }: RunningServer, path: string): string {
+  const socket = /^unix:(.*)/.exec(url)?.[1];
+  const target = socket === undefined ? `${url}/v1/objects` : `--unix-socket ${socket} http://localhost/v1/objects`;
   return [
     `artifactstore serves ${path}`,
-    `listening on ${base}`,
-    `try: curl --data-binary @/etc/hostname ${base}/v1/objects`,
+    ...urls.map((one) => `listening on ${one}`),
+    `try: curl --data-binary @/etc/hostname ${target}`,
   ].join('\n');
 }
 

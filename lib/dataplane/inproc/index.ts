@@ -24,7 +24,7 @@ import {
 } from '../../limits.js';
 import type { NativeIngested, NativeSession, NativeVerified } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
-import { Scheduler } from '../../native/scheduler.js';
+import { Scheduler, type WorkerLoad } from '../../native/scheduler.js';
 import { Pacer } from '../../pacer.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
 import { MutableIngestTable } from '../ingest-table.js';
@@ -51,6 +51,7 @@ import { isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport, type CompactionWatch } from './compaction.js';
 
+export type { WorkerLoad } from '../../native/scheduler.js';
 export type { CompactionReport, CompactionWatch } from './compaction.js';
 
 import { ingestBytes, ingestFile } from './ingest.js';
@@ -91,6 +92,8 @@ export interface ClosableDataPlane extends DataPlane {
   compact(watch?: CompactionWatch): Promise<CompactionReport>;
   /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
   uploadSessions(): Promise<UploadSession[]>;
+  /** How busy its workers are at this moment. */
+  load(): WorkerLoad;
   /**
    * Waits for ingests, verifications and deletions under way, syncs, then releases everything; readers fail with AS_ERR_CLOSED. Fails as
    * `sync` does, everything being released all the same.
@@ -173,6 +176,10 @@ class InprocDataPlane implements ClosableDataPlane {
 
   uploadSessions(): Promise<UploadSession[]> {
     return this.#track(() => this.backend.sessionList());
+  }
+
+  load(): WorkerLoad {
+    return this.scheduler.load;
   }
 
   async *serveObject(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {

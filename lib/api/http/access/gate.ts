@@ -11,6 +11,7 @@ import { RateLimiter } from '../../../access/rate.js';
 import type { Scope } from '../../../access/scopes.js';
 import { isStoreError } from '../../../errors.js';
 import type { Store } from '../../../store.js';
+import { remoteOf } from '../observe/visit.js';
 import type { Operation } from '../route.js';
 import { credentialsMissing, credentialsWrong, namespaceForbidden, scopeMissing, tooOften } from './challenge.js';
 import { bearerOf } from './credentials.js';
@@ -42,7 +43,7 @@ export class Gate {
    * @throws AS_ERR_UNAUTHENTICATED (401, 400), AS_ERR_FORBIDDEN (403), AS_ERR_RATE (429), AS_ERR_ISSUER (503)
    */
   async admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Promise<Principal> {
-    const anonymous = anonymousPrincipal(`http:${addressOf(request)}`);
+    const anonymous = anonymousPrincipal(anonymousActor(request));
     if (operation.scope === 'public') return anonymous;
     const principal = await this.#authenticate(request, anonymous);
     this.#requireRate(principal);
@@ -94,6 +95,7 @@ function requireNamespace(
   if (!isAllowed) throw namespaceForbidden(actor, namespaces, namespace);
 }
 
-function addressOf({ socket }: IncomingMessage): string {
-  return socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown';
+/** Who asks, when nobody has to prove it: where the request comes from. */
+export function anonymousActor({ socket }: IncomingMessage): string {
+  return `http:${remoteOf(socket.remoteAddress)}`;
 }

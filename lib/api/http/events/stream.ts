@@ -12,7 +12,7 @@ import { EVENTS_CHECKPOINT_EVERY, PAGE_SIZE_DEFAULT } from '../../../limits.js';
 import type { Store } from '../../../store.js';
 import type { StreamFormat } from './formats.js';
 
-/** What is new, until `signal`. `query` has no end; `since` is the time to start at. */
+/** What is new, until `signal`; then, as the last thing, how far it has come. `query` has no end; `since` is the time to start at. */
 export async function* live(
   store: Store,
   { since, after, ...filters }: ReadQuery,
@@ -28,11 +28,12 @@ export async function* live(
     yield Buffer.from(format.hello(), 'latin1');
     for (;;) {
       const step = await inbox.next(heartbeatMs);
-      if (step?.done) return;
+      if (step?.done) break;
       if (step) seq = step.value.type === 'event' ? step.value.event.seq : step.value.seq;
       const said = step ? say(step.value, format) : format.heartbeat(seq);
       if (said.length > 0) yield Buffer.from(said as string);
     }
+    yield Buffer.from(format.heartbeat(seq) as string); // the end: where to go on from
   } finally {
     void deliveries.return(undefined); // not awaited: it ends with the signal, and its error would come too late for anybody
   }

@@ -45,7 +45,7 @@ async function shown(exchange: Exchange, show: Handler): Promise<Answer> {
   try {
     return await show(exchange);
   } catch (error) {
-    const problem = problemAnswer(error);
+    const problem = problemAnswer(error, exchange.requestId);
     if (problem.status >= 500) throw error;
     const { title, detail, code } = JSON.parse(String(problem.body));
     const body = html`<h1>${title}</h1><p class="card problem">${detail}</p><p><code>${code}</code></p>`;

@@ -96,6 +96,7 @@ function told(error: unknown, id: string, signal: AbortSignal): unknown {
   switch (error.code) {
     case 'AS_ERR_ABORTED':
       if (!signal.aborted) return error;
+      if (signal.reason instanceof Refusal) return signal.reason;
       return new Refusal('AS_ERR_CONFLICT', 409, `Another request for upload ${id} came and ended this one.`, { id });
     case 'AS_ERR_HTTP_TIMEOUT': {
       const message = `Upload ${id} heard nothing for too long. It has what came before: ask for its offset and go on.`;

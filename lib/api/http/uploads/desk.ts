@@ -66,6 +66,18 @@ export class UploadDesk {
     }
   }
 
+  /**
+   * Ends every request that is at an upload, because the service stops: what came is made durable, and each is told to go on with it later.
+   */
+  interrupt(): void {
+    for (const { ending } of this.#holders.values()) ending.abort(stopping());
+  }
+
+  /** Uploads that are open, as far as this service knows. */
+  get openCount(): number {
+    return this.#openCount;
+  }
+
   /** Resolves when nobody is at an upload. */
   async settled(id: string): Promise<void> {
     for (let holder = this.#holders.get(id); holder; holder = this.#holders.get(id)) await holder.done;
@@ -117,4 +129,9 @@ export class UploadDesk {
 
 function busy(message: string): Refusal {
   return new Refusal('AS_ERR_LIMIT', 503, message, {}, { 'Retry-After': '1' });
+}
+
+function stopping(): Refusal {
+  const message = 'The service is stopping. The upload has what came before: ask for its offset in a while and go on.';
+  return new Refusal('AS_ERR_UNAVAILABLE', 503, message, {}, { 'Retry-After': '1' });
 }

@@ -316,3 +316,28 @@ export const RATE_BUCKETS_MAX = 10_000;
 
 /** Bytes of a request to make a token: a hundred namespaces of the longest kind take 7 KB. */
 export const TOKEN_BODY_SIZE_MAX = 16 * 1024;
+
+/** Bytes of a form with a token: one has less than a hundred. */
+export const LOGIN_BODY_SIZE_MAX = 4096;
+
+/** Characters by which an issuer or a certificate names who asks: they become the actor of events. */
+export const PRINCIPAL_NAME_LENGTH_MAX = 512;
+
+/** Characters of a JWT: those of CI systems have some 2,000; a request's headers hold 16 KiB in all. */
+export const JWT_LENGTH_MAX = 12 * 1024;
+
+/** Rules for one issuer: all of them are tried for each request by a JWT. */
+export const ISSUER_RULES_MAX = 1000;
+
+/** Milliseconds that an issuer may take to answer, and bytes of its answer: key sets have some KiB. */
+export const ISSUER_TIMEOUT_MS = 5_000;
+export const ISSUER_RESPONSE_SIZE_MAX = 256 * 1024;
+
+/** Milliseconds that an issuer's keys are used without asking again: how long a key that it has withdrawn still counts. */
+export const ISSUER_KEYS_AGE_MS = 10 * 60 * 1_000;
+
+/** Milliseconds in which an issuer is asked only once for a key that is unknown, or after it did not answer: forged tokens must not become load on it. */
+export const ISSUER_KEYS_COOLDOWN_MS = 30_000;
+
+/** Seconds by which the clocks of an issuer and of this machine may differ: what NTP leaves, with room. */
+export const ISSUER_CLOCK_TOLERANCE_S = 30;

@@ -19,6 +19,7 @@ export class Session {
   readonly output: Output;
   readonly #abort = new AbortController();
   readonly #closing: (() => Promise<void>)[] = [];
+  #hangUp: (() => void) | undefined;
   #exitCode: number = EXIT.ok;
 
   constructor(readonly options: GlobalOptions) {
@@ -37,6 +38,11 @@ export class Session {
   /** The command is to stop; the first reason counts. */
   stop(reason: Error): void {
     this.#abort.abort(reason);
+  }
+
+  /** Does something else than ending on SIGHUP, from now on: for services, to which it means to read their files again. */
+  onHangUp(reload: () => void): void {
+    this.#hangUp = reload;
   }
 
   /** Opens the store as the options say; it is closed when the command ends. */
@@ -124,6 +130,7 @@ export class Session {
   #listen(): () => void {
     const names = Object.keys(SIGNAL_EXITS) as (keyof typeof SIGNAL_EXITS)[];
     const onSignal = (name: NodeJS.Signals) => {
+      if (name === 'SIGHUP' && this.#hangUp !== undefined) return this.#hangUp();
       const code = SIGNAL_EXITS[name as keyof typeof SIGNAL_EXITS];
       if (this.signal.aborted) process.exit(code);
       this.stop(new Interruption(code, `Stopped by ${name}.`));

@@ -4,13 +4,17 @@
  * Imports the sections. Called by the schema, the reader and the command line.
  */
 
+import { authSection } from './sections/auth.js';
 import { serviceSection } from './sections/service.js';
 import { storeSection } from './sections/store.js';
+import { tlsSection } from './sections/tls.js';
 import type { Section, Written } from './setting.js';
 
 export const SECTIONS = {
   store: storeSection,
   service: serviceSection,
+  auth: authSection,
+  tls: tlsSection,
 } as const satisfies Readonly<Record<string, Section>>;
 
 export type SectionName = keyof typeof SECTIONS;

@@ -73,7 +73,8 @@ t.test('every operation, with what fits and what does not', async (t) => {
   await mkdir(join(folder, 'docs'));
   await writeFile(join(folder, 'docs/file'), 'content');
   await service.store.packages.push(folder, 'acme/tools@1.0.0');
-  const fuzzer = new Fuzzer(service, new Random(SEED));
+  const { token } = await service.store.tokens.create({ holder: 'browser', scopes: ['read'] });
+  const fuzzer = new Fuzzer(service, `token=${token}`, new Random(SEED));
   const problems: string[] = [];
   for (let n = 0; n < REQUESTS && problems.length < 10; n++) problems.push(...(await fuzzer.round()));
   await fuzzer.close();
@@ -157,6 +158,7 @@ class Fuzzer {
 
   constructor(
     private readonly service: Service,
+    private readonly loginForm: string,
     private readonly random: Random,
   ) {}
 
@@ -279,7 +281,7 @@ class Fuzzer {
       case 1:
         return Buffer.from(encodeCanonical(names));
       case 2:
-        return Buffer.from(this.random.pick([GRANT, GRANT, '{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
+        return Buffer.from(this.random.pick([GRANT, this.loginForm, '{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
       case 3:
         return this.random.bytes(5);
       case 4:

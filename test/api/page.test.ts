@@ -104,6 +104,32 @@ t.test('finding, verifying, and what is not there', async (t) => {
   t.equal((await call('POST', `/objects/${hello}/verify`, foreign)).status, 403, 'no other page can start it');
 });
 
+t.test('logging in', async (t) => {
+  const { call, store } = await serve(t, { auth: 'required' });
+  const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  const sent = await call('GET', '/objects', { headers: browser });
+  t.strictSame([sent.status, sent.headers.location], [303, '/login'], 'a person is sent to log in');
+  t.equal((await call('GET', '/objects')).status, 401, 'a program is told');
+  t.match((await call('GET', '/login')).bytes.toString(), /<input type="password" name="token"/);
+  const { token } = await store.tokens.create({ holder: 'reader', scopes: ['read'] });
+  t.equal((await call('POST', '/login', { body: 'token=as_nonsense' })).status, 422);
+  t.equal((await call('POST', '/login', { body: 'x'.repeat(5000) })).status, 413);
+  const foreign = { headers: { Origin: 'http://evil.example' }, body: `token=${token}` };
+  t.equal((await call('POST', '/login', foreign)).status, 403, 'no other site logs anybody in');
+  const done = await call('POST', '/login', { body: `token=${token}` });
+  t.equal(done.status, 303);
+  t.match(done.headers['set-cookie'], /^artifactstore-token=as_\S+; Path=\/; HttpOnly; SameSite=Strict$/);
+  const headers = { ...browser, cookie: String(done.headers['set-cookie']).split(';')[0] as string };
+  for (const target of ['/', '/objects', '/events', '/v1/events']) {
+    t.equal((await call('GET', target, { headers })).status, 200, target);
+  }
+  const { blake3 } = await store.put(Buffer.from('x'));
+  t.equal((await call('GET', `/v1/objects/${blake3}`, { headers })).status, 200);
+  t.equal((await call('POST', `/objects/${blake3}/verify`, { headers })).status, 403, 'the token lacks the scope');
+  t.equal((await call('POST', '/v1/objects', { headers, body: 'x' })).status, 401, 'a cookie does nothing elsewhere');
+  t.match((await call('POST', '/logout', { headers })).headers['set-cookie'], /^artifactstore-token=; Max-Age=0/);
+});
+
 const chromium = chromiumPath();
 
 t.test('in Chromium', { skip: chromium === undefined && 'Chromium is not installed' }, async (t) => {

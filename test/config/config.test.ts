@@ -66,6 +66,8 @@ t.test('a file that says everything', async (t) => {
       closeGraceMs: 1,
       accessLog: 'stderr',
     },
+    auth: { mode: 'required', insecureNoAuthentication: true, issuers: 'issuers.json' },
+    tls: { cert: 'cert.pem', key: '/etc/key.pem', clientCa: 'ca.pem', clientScopes: ['read', 'write'] },
   };
   for (const [name, section] of Object.entries<Section>(SECTIONS)) {
     const given = Object.keys(everything[name as keyof Configuration]);
@@ -73,7 +75,9 @@ t.test('a file that says everything', async (t) => {
   }
   const read = await readConfiguration(fileWith({ $schema: './config.schema.json', ...everything }));
   const store = { ...everything.store, path: join(folder, 'data/store') };
-  t.strictSame(read, { ...everything, store }, 'a relative path counts from the folder of the file');
+  const auth = { ...everything.auth, issuers: join(folder, 'issuers.json') };
+  const tls = { ...everything.tls, cert: join(folder, 'cert.pem'), clientCa: join(folder, 'ca.pem') };
+  t.strictSame(read, { ...everything, store, auth, tls }, 'a relative path counts from the folder of the file');
   t.strictSame(await readConfiguration(fileWith({})), {});
 });
 

@@ -9,6 +9,8 @@ import type { Socket } from 'node:net';
 
 export class Connections {
   readonly #responses = new Map<Socket, Set<ServerResponse>>();
+  /** Connections on which TLS has yet to be agreed on, by the client's address and port. */
+  readonly #greeting = new Map<string, Socket>();
   #closing = false;
 
   /** Connections that are open. */
@@ -16,12 +18,24 @@ export class Connections {
     return this.#responses.size;
   }
 
-  /** Follows every connection that a server accepts from now on. */
-  follow(server: Server): void {
-    server.on('connection', (socket: Socket) => {
+  /**
+   * Follows every connection that a server accepts from now on.
+   *
+   * @param isTls whether requests come over sockets of TLS, each on top of one that was accepted before
+   */
+  follow(server: Server, isTls: boolean): void {
+    if (isTls) server.on('connection', (socket: Socket) => this.#greet(socket));
+    server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
+      this.#greeting.delete(addressOf(socket));
       this.#responses.set(socket, new Set());
       socket.once('close', () => this.#responses.delete(socket));
+      if (this.#closing) socket.destroy();
     });
+  }
+
+  /** Whether requests can come over a socket: over one on which TLS failed, none can. */
+  has(socket: Socket): boolean {
+    return this.#responses.has(socket);
   }
 
   /** An answer is under way until its response closes. */
@@ -43,6 +57,7 @@ export class Connections {
   /** Ends idle connections now and the others behind their answers. */
   endIdle(): void {
     this.#closing = true;
+    for (const socket of this.#greeting.values()) socket.destroy();
     for (const [socket, responses] of this.#responses) if (responses.size === 0) socket.destroy();
   }
 
@@ -50,4 +65,14 @@ export class Connections {
   destroyAll(): void {
     for (const socket of this.#responses.keys()) socket.destroy();
   }
+
+  #greet(socket: Socket): void {
+    const address = addressOf(socket);
+    this.#greeting.set(address, socket);
+    socket.once('close', () => this.#greeting.delete(address));
+  }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -34,6 +34,8 @@ export interface Exchange {
   readonly params: readonly string[];
   /** Parameters that the operation takes, as the types of their schemas; those that were not given are missing. */
   readonly query: QueryValues;
+  /** The request came over TLS. */
+  readonly isEncrypted: boolean;
   /** Under which the operator finds the request. */
   readonly requestId: string;
   /** Who asks, for events. */

@@ -16,6 +16,7 @@ import {
 import { listen, type Place } from '../../listen/listen.js';
 import { Connections } from './connections.js';
 import { isAuthRequired, urlOf } from './places.js';
+import { changeCertificates, createTlsServer, type TlsMaterial } from './tls.js';
 import type { AuthOptions } from './trust.js';
 
 /** What a request says of its body: that it comes, that it waits for `100 Continue`, or that it expects something else. */
@@ -38,8 +39,13 @@ export interface ListenerEvents {
 export class Listeners {
   readonly connections = new Connections();
   readonly #servers: Server[] = [];
+  readonly #tlsServers: Server[] = [];
 
-  constructor(private readonly events: ListenerEvents) {}
+  /** @param tls certificates; absent: plain HTTP. A socket in the file system has plain HTTP in any case: nobody is in between */
+  constructor(
+    private readonly events: ListenerEvents,
+    private readonly tls: TlsMaterial | undefined,
+  ) {}
 
   /**
    * Listens at one more place.
@@ -47,12 +53,13 @@ export class Listeners {
    * @throws AS_ERR_UNAUTHENTICATED_LISTEN, AS_ERR_IO, AS_ERR_INVALID_ARGUMENT
    */
   async open(place: Place, auth: AuthOptions): Promise<Opened> {
-    const server = this.#makeServer();
+    const tls = place.kind === 'unix' ? undefined : this.tls;
+    const server = this.#makeServer(tls);
     const bound = await listen(server, place);
     this.#servers.push(server);
     const isRequired = await isAuthRequired(bound, auth);
     server.on('error', (error) => this.events.onError(error));
-    return { url: urlOf(bound), isAuthRequired: isRequired };
+    return { url: urlOf(bound, tls ? 'https' : 'http'), isAuthRequired: isRequired };
   }
 
   /** Takes no more connections; resolves when all of them have ended. */
@@ -60,18 +67,25 @@ export class Listeners {
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
 
-  #makeServer(): Server {
+  /** Uses other certificates for connections to come. Throws AS_ERR_INVALID_ARGUMENT: they cannot be used. */
+  changeCertificates(material: TlsMaterial): void {
+    for (const server of this.#tlsServers) changeCertificates(server, material);
+  }
+
+  #makeServer(tls: TlsMaterial | undefined): Server {
     const { onRequest, onClientError } = this.events;
-    const server = createServer({
+    const settings = {
       maxHeaderSize: HTTP_HEADER_SIZE_MAX,
       headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
       requestTimeout: 0, // objects have no size limit, so neither has the time they take; RequestBody notices silence
       connectionsCheckingInterval: HTTP_CONNECTIONS_CHECK_MS,
       keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
       requireHostHeader: false, // checked in trust.ts, which answers with a problem document
-    });
+    };
+    const server = tls ? createTlsServer(settings, tls) : createServer(settings);
+    if (tls) this.#tlsServers.push(server);
     server.maxConnections = HTTP_CONNECTIONS_MAX;
-    this.connections.follow(server);
+    this.connections.follow(server, tls !== undefined);
     server.on('request', (request, response) => onRequest(request, response, 'request'));
     server.on('checkContinue', (request, response) => onRequest(request, response, 'continue'));
     server.on('checkExpectation', (request, response) => onRequest(request, response, 'unknown'));

@@ -124,6 +124,7 @@ export const OBJECTS: Room = {
         GET: {
           id: 'readObject',
           scope: 'read',
+          forBrowsers: true,
           handler: readObject,
           summary: 'The bytes, or ranges of them.',
           headers: READ_HEADERS,
@@ -164,6 +165,7 @@ export const OBJECTS: Room = {
         GET: {
           id: 'describeObject',
           scope: 'read',
+          forBrowsers: true,
           handler: describeObject,
           summary: 'What is known about an object, also a deleted one.',
           answers: { 200: { description: 'Its record.', content: { [JSON_TYPE]: ref('Object') } } },

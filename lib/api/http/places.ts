@@ -41,10 +41,10 @@ export async function isAuthRequired(bound: Bound, auth: AuthOptions): Promise<b
 }
 
 /** Where a service listens, as people and clients write it: `http://127.0.0.1:8420` or `unix:/path`. */
-export function urlOf(bound: Bound): string {
+export function urlOf(bound: Bound, scheme: 'http' | 'https'): string {
   if ('path' in bound) return `unix:${bound.path}`;
   const host = bound.address.includes(':') ? `[${bound.address}]` : bound.address;
-  return `http://${host}:${bound.port}`;
+  return `${scheme}://${host}:${bound.port}`;
 }
 
 function handedOver(): Place[] {

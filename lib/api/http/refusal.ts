@@ -10,7 +10,7 @@ import { ArtifactStoreError, type ErrorCode, type ErrorDetails } from '../../err
 /** An error that only this door knows the right status or headers of. */
 export class Refusal extends ArtifactStoreError {
   /**
-   * @param status HTTP status, 400 to 599
+   * @param status HTTP status, 400 to 599; 303 where somebody is sent elsewhere
    * @param headers sent with the answer
    * @param type the problem's type where one is registered; default: a URN with the code
    */

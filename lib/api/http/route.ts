@@ -58,6 +58,8 @@ export interface Operation {
   readonly body?: { readonly description: string; readonly required: boolean; readonly content: Content };
   /** By status, without problems. */
   readonly answers: Readonly<Record<number, AnswerDescription>>;
+  /** A browser that has logged in may do it: a page, or what pages need. Its token comes in a cookie. */
+  readonly forBrowsers?: true;
   /** Problems, where they are not problem documents as everywhere else. */
   readonly problems?: AnswerDescription;
 }

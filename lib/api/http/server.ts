@@ -9,7 +9,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
+import type { TrustedIssuer } from '../../access/issuer-rules.js';
+import { trustIssuers } from '../../access/issuers.js';
 import { anonymousPrincipal, type Principal } from '../../access/principal.js';
+import { ArtifactStoreError } from '../../errors.js';
 import {
   EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
@@ -25,7 +29,7 @@ import { RequestBody } from './body.js';
 import { clientRefusal } from './client-error.js';
 import type { Answer, ServiceState } from './exchange.js';
 import { writeInterim } from './interim.js';
-import { type Expectation, Listeners, type Opened } from './listeners.js';
+import { type Expectation, type ListenerEvents, Listeners, type Opened } from './listeners.js';
 import { AccessLog } from './observe/access-log.js';
 import { RequestMetrics } from './observe/request-metrics.js';
 import { Visit } from './observe/visit.js';
@@ -35,6 +39,7 @@ import { Refusal } from './refusal.js';
 import type { Operation } from './route.js';
 import { route } from './router.js';
 import { send } from './send.js';
+import { certificatePrincipal, type TlsMaterial, type TlsOptions } from './tls.js';
 import { type AuthOptions, requireTrusted } from './trust.js';
 import { UploadDesk } from './uploads/desk.js';
 import { TUS_VERSION } from './uploads/tus.js';
@@ -48,6 +53,10 @@ export interface ServerOptions extends AuthOptions {
   listen?: readonly string[];
   /** Names by which clients call the service, without port; addresses and `localhost` need not be named. */
   hostNames?: readonly string[];
+  /** Speak TLS, with these certificates. Default: plain HTTP. */
+  tls?: TlsOptions;
+  /** Issuers of OpenID Connect whose word counts. Default: none. */
+  issuers?: readonly TrustedIssuer[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
   /** Milliseconds of silence after which a stream of events gives a sign of life. Default EVENTS_HEARTBEAT_MS. */
@@ -76,6 +85,8 @@ export interface RunningServer {
    * they have and tears the rest. The store stays open.
    */
   close(): Promise<void>;
+  /** Uses other certificates for connections to come. Throws AS_ERR_INVALID_ARGUMENT: they cannot be used, or there were none before. */
+  changeCertificates(material: TlsMaterial): void;
 }
 
 /**
@@ -113,11 +124,12 @@ class HttpService implements ServiceState {
     this.#hostNames = (options.hostNames ?? []).map((name) => name.toLowerCase());
     this.#idleMs = options.idleTimeoutMs ?? HTTP_IDLE_TIMEOUT_MS;
     this.#accessLog = options.accessLog && new AccessLog(options.accessLog);
-    this.#listeners = new Listeners({
-      onRequest: (...request) => this.#track(this.#handle(...request)),
-      onClientError: (error, socket) => this.#onClientError(error, socket),
-      onError: (error) => this.#report(error, 'accepting a connection'),
-    });
+    const events = {
+      onRequest: (...request: Parameters<ListenerEvents['onRequest']>) => this.#track(this.#handle(...request)),
+      onClientError: (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket),
+      onError: (error: Error) => this.#report(error, 'accepting a connection'),
+    };
+    this.#listeners = new Listeners(events, options.tls);
   }
 
   get phase(): ServiceState['phase'] {
@@ -139,8 +151,16 @@ class HttpService implements ServiceState {
       this.#store = await openStore();
       this.#uploads = new UploadDesk(this.#store, (error, activity) => this.#report(error, activity));
       // One place that needs credentials makes all of them need some: nobody has to remember which is which.
-      this.#gate = new Gate(this.#store, { isRequired: opened.some(({ isAuthRequired }) => isAuthRequired) });
-      return { url: urls[0] as string, urls, close: () => this.close() };
+      this.#gate = await this.#makeGate(
+        this.#store,
+        opened.some(({ isAuthRequired }) => isAuthRequired),
+      );
+      return {
+        url: urls[0] as string,
+        urls,
+        close: () => this.close(),
+        changeCertificates: (material) => this.#changeCertificates(material),
+      };
     } catch (error) {
       this.#closed = this.#end(0);
       await this.#closed;
@@ -184,6 +204,25 @@ class HttpService implements ServiceState {
       ),
       gauge('artifactstore_uploads_open', 'Uploads that have not ended.', this.#uploads?.openCount),
     ];
+  }
+
+  async #makeGate(store: Store, isRequired: boolean): Promise<Gate> {
+    const { issuers = [], tls } = this.options;
+    const clientScopes = tls?.clientCa === undefined ? undefined : tls.clientScopes;
+    return new Gate(store, {
+      isRequired,
+      ...(issuers.length > 0 && { identify: await trustIssuers(issuers) }),
+      ...(clientScopes && { certified: (request: IncomingMessage) => certificatePrincipal(request, clientScopes) }),
+    });
+  }
+
+  #changeCertificates(material: TlsMaterial): void {
+    if (this.options.tls !== undefined) {
+      this.#listeners.changeCertificates(material);
+      return;
+    }
+    const message = 'The service was started without TLS, so it has no certificates to change. Start it with them.';
+    throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message);
   }
 
   #track(running: Promise<void>): void {
@@ -266,6 +305,7 @@ class HttpService implements ServiceState {
         headers,
         params,
         query,
+        isEncrypted: request.socket instanceof TLSSocket,
         requestId: visit.id,
         actor: principal.actor,
         principal,
@@ -301,7 +341,9 @@ class HttpService implements ServiceState {
 
   /** A request that could not be parsed, or whose end never came. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (!socket.writable || error.code === 'ECONNRESET' || this.#listeners.connections.isAnswering(socket)) {
+    const { connections } = this.#listeners;
+    const isReadable = socket.writable && error.code !== 'ECONNRESET' && connections.has(socket);
+    if (!isReadable || connections.isAnswering(socket)) {
       socket.destroy();
       return;
     }

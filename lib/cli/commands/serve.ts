@@ -5,17 +5,22 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { RunningServer, ServerOptions } from '../../api/http/server.js';
+import { authSection } from '../../config/sections/auth.js';
 import { serviceSection } from '../../config/sections/service.js';
+import { tlsSection } from '../../config/sections/tls.js';
 import type { InForce } from '../../config/setting.js';
 import { ArtifactStoreError } from '../../errors.js';
 import { inheritedSockets, notifyManager } from '../../listen/systemd.js';
 import { settingOptions } from '../options.js';
+import { readIssuers, readTls } from '../serve-files.js';
 import { runCommand, type Session } from '../session.js';
 import { heldBy, type Source, settingsOf } from '../settings.js';
 
 export function serveCommand(): Command {
   const command = new Command('serve').description('Serve the store over HTTP until interrupted.');
-  for (const one of settingOptions(serviceSection)) command.addOption(one);
+  for (const section of [serviceSection, authSection, tlsSection]) {
+    for (const one of settingOptions(section)) command.addOption(one);
+  }
   return command.action((_flags: object, command: Command) =>
     runCommand(command, (session) => serve(session, command, settingsOf(command, 'service'))),
   );
@@ -24,14 +29,21 @@ export function serveCommand(): Command {
 async function serve(session: Session, command: Command, settings: InForce<typeof serviceSection>): Promise<void> {
   const { hostNames = [], idleTimeoutMs, drainDelayMs, closeGraceMs, accessLog } = settings;
   const { output, options } = session;
+  const auth = settingsOf(command, 'auth');
+  const tls = await readTls(settingsOf(command, 'tls'));
+  const issuers = auth.issuers === undefined ? [] : await readIssuers(auth.issuers);
   const store = resolve(options.store);
   const { startServer } = await import('../../api/http/server.js');
   const server = await startServer(() => session.openStore({ create: true }), {
     ...placeOf(command, settings),
-    ...{ hostNames, idleTimeoutMs, drainDelayMs, closeGraceMs },
+    ...{ hostNames, idleTimeoutMs, drainDelayMs, closeGraceMs, issuers },
+    ...(auth.mode !== undefined && { auth: auth.mode }),
+    ...(auth.insecureNoAuthentication && { insecureNoAuthentication: true }),
+    ...(tls && { tls }),
     ...(accessLog === 'stderr' && { accessLog: process.stderr }),
     onError: (error, activity, requestId) => output.error(error, { activity, ...(requestId && { requestId }) }),
   });
+  session.onHangUp(() => void renewCertificates(session, command, server));
   try {
     await tell(session, 'ready');
     await output.result(greeting(server, store), { url: server.url, urls: server.urls, store });
@@ -40,6 +52,18 @@ async function serve(session: Session, command: Command, settings: InForce<typeo
     output.note('stopping: waiting for requests under way; interrupt again to stop at once', { stopping: true });
   } finally {
     await server.close();
+  }
+}
+
+/** On SIGHUP: the certificates as they are on disk now. Ones that cannot be used change nothing. */
+async function renewCertificates({ output }: Session, command: Command, server: RunningServer): Promise<void> {
+  try {
+    const tls = await readTls(settingsOf(command, 'tls'));
+    if (tls === undefined) return;
+    server.changeCertificates(tls);
+    output.note('the certificates have been read again', { certificates: 'renewed' });
+  } catch (error) {
+    output.error(error, { activity: 'reading the certificates again; the old ones stay' });
   }
 }
 

@@ -33,7 +33,7 @@ export const serviceSection = {
     schema: {
       type: 'array',
       items: { type: 'string', pattern: '^[A-Za-z0-9._\\-]+$', description: 'a name without port' },
-      description: 'names under which a reverse proxy passes requests on; may be repeated',
+      description: 'names by which clients call the service, without port; may be repeated',
     },
   },
   idleTimeoutMs: {

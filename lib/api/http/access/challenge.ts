@@ -15,6 +15,12 @@ export function credentialsMissing(): Refusal {
   return new Refusal('AS_ERR_UNAUTHENTICATED', 401, message, {}, { 'WWW-Authenticate': REALM });
 }
 
+/** 303: a person is asked for a token. */
+export function loginNeeded(): Refusal {
+  const message = 'This service wants to know who asks. Log in at /login.';
+  return new Refusal('AS_ERR_UNAUTHENTICATED', 303, message, {}, { Location: '/login' });
+}
+
 /** 401: what was presented proves nothing. */
 export function credentialsWrong(message: string): Refusal {
   const challenge = `${REALM}, error="invalid_token", error_description="${quotable(message)}"`;

@@ -1,11 +1,14 @@
 /**
- * What a request presents to say who asks: `Authorization: Bearer`. Never a parameter of the URL, which logs and histories keep.
+ * What a request presents to say who asks: `Authorization: Bearer`, or a browser's cookie. Never a parameter of the URL, which logs and histories keep.
  *
  * Imports the challenges. Called by `gate.ts`.
  */
 
 import type { IncomingMessage } from 'node:http';
 import { credentialsMalformed } from './challenge.js';
+
+/** The cookie in which a browser keeps its token. */
+export const SESSION_COOKIE = 'artifactstore-token';
 
 /** RFC 6750, section 2.1. */
 const BEARER = /^bearer +(.*)$/i;
@@ -26,4 +29,13 @@ export function bearerOf({ headersDistinct }: IncomingMessage): string | undefin
   const text = BEARER.exec(field)?.[1];
   if (text !== undefined && TOKEN.test(text)) return text;
   throw credentialsMalformed('Authorization: Bearer is followed by a token of letters, digits and . _ ~ + / -');
+}
+
+/** The token of a browser that has logged in; undefined when it has not. */
+export function cookieOf({ headers }: IncomingMessage): string | undefined {
+  for (const pair of headers.cookie?.split(';') ?? []) {
+    const [name, value] = pair.trim().split('=', 2);
+    if (name === SESSION_COOKIE && value) return value;
+  }
+  return undefined;
 }

@@ -13,8 +13,15 @@ import { isStoreError } from '../../../errors.js';
 import type { Store } from '../../../store.js';
 import { remoteOf } from '../observe/visit.js';
 import type { Operation } from '../route.js';
-import { credentialsMissing, credentialsWrong, namespaceForbidden, scopeMissing, tooOften } from './challenge.js';
-import { bearerOf } from './credentials.js';
+import {
+  credentialsMissing,
+  credentialsWrong,
+  loginNeeded,
+  namespaceForbidden,
+  scopeMissing,
+  tooOften,
+} from './challenge.js';
+import { bearerOf, cookieOf } from './credentials.js';
 
 export interface GateOptions {
   /** Whether who presents nothing is refused. */
@@ -45,19 +52,19 @@ export class Gate {
   async admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Promise<Principal> {
     const anonymous = anonymousPrincipal(anonymousActor(request));
     if (operation.scope === 'public') return anonymous;
-    const principal = await this.#authenticate(request, anonymous);
+    const principal = await this.#authenticate(request, operation, anonymous);
     this.#requireRate(principal);
     requireScope(principal, operation.scope);
     requireNamespace(principal, operation, namespace);
     return principal;
   }
 
-  async #authenticate(request: IncomingMessage, anonymous: Principal): Promise<Principal> {
-    const bearer = bearerOf(request);
+  async #authenticate(request: IncomingMessage, { forBrowsers }: Operation, anonymous: Principal): Promise<Principal> {
+    const bearer = bearerOf(request) ?? (forBrowsers ? cookieOf(request) : undefined);
     if (bearer !== undefined) return this.#bearer(bearer);
     const certified = this.options.certified?.(request);
     if (certified !== undefined) return certified;
-    if (this.options.isRequired) throw credentialsMissing();
+    if (this.options.isRequired) throw forBrowsers && wantsPage(request) ? loginNeeded() : credentialsMissing();
     return anonymous;
   }
 
@@ -93,6 +100,11 @@ function requireNamespace(
   if (namespaces === undefined) return;
   const isAllowed = namespace === undefined ? isShared === true : namespaces.includes(namespace);
   if (!isAllowed) throw namespaceForbidden(actor, namespaces, namespace);
+}
+
+/** A browser that goes somewhere, and so can be sent to log in. */
+function wantsPage({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.accept?.includes('text/html') === true;
 }
 
 /** Who asks, when nobody has to prove it: where the request comes from. */

@@ -38,6 +38,7 @@ export const EVENTS: Room = {
         GET: {
           id: 'listEvents',
           scope: 'read',
+          forBrowsers: true,
           handler: listEvents,
           summary: 'Events as the Accept header wants them; text/event-stream goes on as they happen.',
           query: QUERY,

@@ -65,7 +65,7 @@ function frame({ title, body, room, sought = '' }: Page): Html {
 <main id="content">
 ${body}
 </main>
-<footer>Every byte is verified when it leaves. <a href="/openapi.json">OpenAPI</a> <a href="/readyz">Health</a></footer>
+<footer>Every byte is verified when it leaves. <a href="/openapi.json">OpenAPI</a> <a href="/readyz">Health</a> <a href="/login">Log in</a></footer>
 </body>
 </html>
 `;

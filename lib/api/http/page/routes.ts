@@ -11,11 +11,13 @@ import { ref, text } from '../schemas.js';
 import { icon, script, style } from './assets.js';
 import { html } from './html.js';
 import { answerPage } from './layout.js';
+import { login, loginPage, logout } from './login.js';
 import { objectPage, objectsPage, verifyObject } from './objects.js';
 import { eventsPage, find, overview } from './overview.js';
 import { directoryPage, packagePage, packagesPage } from './packages.js';
 
 const HTML = { 'text/html': undefined };
+const FORM = { 'application/x-www-form-urlencoded': undefined };
 const CURSOR: Parameters = { cursor: { schema: text(), description: 'From the page before.' } };
 const OBJECT: Parameters = { name: { schema: text(), description: 'A digest, or a prefix of one.' } };
 const PACKAGE: Parameters = {
@@ -30,6 +32,7 @@ function page(id: string, summary: string, show: Handler, query?: Parameters): O
   return {
     id,
     scope: 'read',
+    forBrowsers: true,
     handler: (exchange) => shown(exchange, show),
     summary,
     ...(query && { query }),
@@ -80,7 +83,7 @@ export const PAGES: Room = {
           body: {
             description: 'Nothing.',
             required: false,
-            content: { 'application/x-www-form-urlencoded': undefined },
+            content: FORM,
           },
         },
       },
@@ -109,6 +112,21 @@ export const PAGES: Room = {
           name: { schema: text(), description: 'A digest, a prefix, or namespace/name.' },
         }),
       },
+    },
+    {
+      path: '/login',
+      methods: {
+        GET: { ...page('showLogin', 'Asks for a token.', loginPage), scope: 'public' },
+        POST: {
+          ...page('login', 'Keeps a token in a cookie.', login),
+          scope: 'public',
+          body: { description: '`token`.', required: true, content: FORM },
+        },
+      },
+    },
+    {
+      path: '/logout',
+      methods: { POST: { ...page('logout', 'Forgets the token.', logout), scope: 'public' } },
     },
     { path: '/page.css', methods: { GET: asset('readStyle', 'text/css', style) } },
     { path: '/page.js', methods: { GET: asset('readScript', 'text/javascript', script) } },

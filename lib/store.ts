@@ -20,6 +20,7 @@ import type {
   ByteSource,
   ContentAddress,
   Digest,
+  FileSink,
   IngestHints,
   IngestResult,
   VerifyOptions,
@@ -322,7 +323,8 @@ export class Store {
     requireReadable(record);
     const range = options.range ?? { start: 0, end: record.size };
     requireRange(range, record);
-    return new StoredObject(record, range, this.#serve(record, range, options));
+    const serveFile = (sink: FileSink) => this.#serveFile(record, range, sink, options);
+    return new StoredObject(record, range, this.#serve(record, range, options), serveFile);
   }
 
   /**
@@ -587,6 +589,18 @@ export class Store {
       }
     } catch (error) {
       await this.#recordDamage(record, error, options.actor ?? this.actor);
+      throw error;
+    }
+  }
+
+  /** Has the data plane put bytes into a local file; false when it cannot. */
+  async #serveFile(record: ObjectRecord, range: ByteRange, sink: FileSink, options: GetOptions): Promise<boolean> {
+    const { signal, actor = this.actor } = options;
+    try {
+      const watched = { ...sink, ...(signal && { signal }) };
+      return (await this.#dataPlane.serveFile?.(record.blake3, watched, range)) ?? false;
+    } catch (error) {
+      await this.#recordDamage(record, error, actor);
       throw error;
     }
   }

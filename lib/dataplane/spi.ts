@@ -1,5 +1,6 @@
 /**
- * The contract between control plane and data plane: five operations, nothing else; the first of them also for many objects at once.
+ * The contract between control plane and data plane: five operations, nothing else; the first of them also for many objects at once, the
+ * second also into a local file.
  *
  * The control plane decides (registry, events, retention, doors); a data plane touches bytes (hashing, storage). Whoever
  * implements `DataPlane` can replace ours, in this process or behind a socket: the control plane cannot tell. To check an
@@ -53,6 +54,19 @@ export interface FileSource extends ByteSource {
 export function isFileSource(source: ByteSource): source is FileSource {
   const { path } = source as Partial<FileSource>;
   return typeof path === 'string' || path instanceof Uint8Array;
+}
+
+/**
+ * A local file as the place for bytes of an object: an empty regular file, or a device. Whoever names it has made it, and names, syncs or
+ * removes it afterwards; until then nobody else writes to it. The mirror of `FileSource`.
+ */
+export interface FileSink {
+  /** Absolute path; raw bytes for a name that is not UTF-8. */
+  readonly path: string | Uint8Array;
+  /** Told how many further bytes the file has. */
+  readonly onWrite?: (size: number) => void;
+  /** Aborted: the data plane stops soon and fails with AS_ERR_ABORTED. */
+  readonly signal?: AbortSignal;
 }
 
 /** A source whose bytes are all in memory: what iterating gives as one chunk. They must not change until the ingest has ended. */
@@ -320,6 +334,21 @@ export interface DataPlane {
    * @throws AS_ERR_RANGE: the range lies outside the object
    */
   serveObject(address: ContentAddress, range?: ByteRange): AsyncIterable<Uint8Array>;
+
+  /**
+   * The second operation into a local file, which a data plane on the same host may offer: it puts the bytes into the file itself, from the
+   * file's first byte on. It means the same as writing what `serveObject` yields; who finds it missing, or is refused, does that instead.
+   *
+   * Bytes are verified before they are written. A file that shares the blocks of the stored object has them at once; they are then verified
+   * where they are. In both cases what the file holds means something only when all has come.
+   *
+   * @returns false, and nothing has been written, when the data plane cannot write to this file: it is not there for it, not empty, or does
+   *   not take bytes at any offset, as a pipe
+   * @throws as `serveObject`
+   * @throws AS_ERR_NO_SPACE, AS_ERR_IO: the file cannot be written
+   * @throws AS_ERR_ABORTED: by the sink's signal
+   */
+  serveFile?(address: ContentAddress, sink: FileSink, range?: ByteRange): Promise<boolean>;
 
   /**
    * Re-reads and re-digests an object and names the ranges that are damaged. Finding damage is a result, not an error; it marks the

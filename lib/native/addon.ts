@@ -33,6 +33,9 @@ export const Op = {
   sessionRemove: 24,
   sessionList: 25,
   sync: 26,
+  sinkBegin: 27,
+  sinkPump: 28,
+  sinkClose: 29,
 } as const;
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -72,6 +75,16 @@ export type Operation =
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
   | [typeof Op.readClose, reader: Handle]
+  | [
+      typeof Op.sinkBegin,
+      store: Handle,
+      address: Uint8Array,
+      path: string | Uint8Array,
+      start: number,
+      end: number | null,
+    ]
+  | [typeof Op.sinkPump, sink: Handle, most: number]
+  | [typeof Op.sinkClose, sink: Handle]
   | [typeof Op.verifyBegin, store: Handle, address: Uint8Array, flags: number]
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]

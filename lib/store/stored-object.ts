@@ -1,15 +1,18 @@
 /**
  * An object on its way out: what it is, and its bytes.
  *
- * Imports types only. Made by the facade's `get`; doors and users iterate it.
+ * Imports the writing of a local file. Made by the facade's `get`; doors and users iterate it.
  */
 
-import type { ByteRange } from '../dataplane/spi.js';
+import { resolve } from 'node:path';
+import { writeSink } from '../dataplane/file-sink.js';
+import type { ByteRange, FileSink } from '../dataplane/spi.js';
 import type { ObjectRecord } from '../registry/registry.js';
 
 /** Verified bytes of one object, or of one range of it, to be read once. */
 export class StoredObject implements AsyncIterable<Uint8Array> {
   readonly #bytes: AsyncIterable<Uint8Array>;
+  readonly #serveFile: (sink: FileSink) => Promise<boolean>;
 
   constructor(
     /** What the registry says about it. */
@@ -17,8 +20,11 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
     /** Which bytes this gives. */
     readonly range: ByteRange,
     bytes: AsyncIterable<Uint8Array>,
+    /** Has the data plane write the bytes to a file; false when it does not. */
+    serveFile: (sink: FileSink) => Promise<boolean> = async () => false,
   ) {
     this.#bytes = bytes;
+    this.#serveFile = serveFile;
   }
 
   /** How many bytes this gives. */
@@ -33,6 +39,19 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
    */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     return this.#bytes[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Puts the bytes into the file at `path`, from its first byte on: an empty regular file that is there, a device or a pipe. The data plane
+   * writes them itself where it can, faster than iterating. The file is not synced, and nobody else may write to it. When this fails the file
+   * may hold anything: write beside its place, then rename.
+   *
+   * @param onWrite told how many further bytes the file has
+   * @throws as iterating does; AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO: the file
+   */
+  async writeTo(path: string | Uint8Array, onWrite?: (size: number) => void): Promise<void> {
+    const sink = { path: typeof path === 'string' ? resolve(path) : path, ...(onWrite && { onWrite }) };
+    if (!(await this.#serveFile(sink))) await writeSink(this, sink);
   }
 
   /** All the bytes in one array: for objects that fit in memory. Throws as iterating does. */

@@ -46,6 +46,9 @@ enum Code : uint32_t {
   kSessionRemove,
   kSessionList,
   kSync,
+  kSinkBegin,
+  kSinkPump,
+  kSinkClose,
 };
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
@@ -266,6 +269,35 @@ Napi::Value read_close(Napi::Env env, const Arguments &in) {
   return env.Null();
 }
 
+// [size of what will come, sink].
+Napi::Value sink_begin(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_sink *sink = nullptr;
+  uint64_t size = 0;
+  int error = as_sink_open(store.get(), in.digest(2), in.path(3).c_str(), in.integer(4), in.optional_size(5), &sink, &size);
+  if (error) return failure(env, error);
+  uint32_t id = handles().add(Kind::sink, sink, in.handle(1));
+  return numbers(env, {static_cast<double>(size), static_cast<double>(id)});
+}
+
+Napi::Value sink_pump(Napi::Env env, const Arguments &in) {
+  Borrowed<as_sink> sink(in.handle(1), Kind::sink);
+  if (!sink) return stale(env);
+  size_t taken = 0;
+  as_range bad = {0, 0};
+  int error = as_sink_pump(sink.get(), in.integer(2), &taken, &bad);
+  if (error == AS_E_CORRUPT) return failure(env, error, bad);
+  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
+}
+
+Napi::Value sink_close(Napi::Env env, const Arguments &in) {
+  Borrowed<as_sink> sink(in.handle(1), Kind::sink);
+  if (!sink) return stale(env);
+  as_sink_close(sink.take());
+  return env.Null();
+}
+
 Napi::Value verify_begin(Napi::Env env, const Arguments &in) {
   Borrowed<as_store> store(in.handle(1), Kind::store);
   if (!store) return stale(env);
@@ -400,6 +432,9 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kSessionRemove: return session_remove(env, Arguments(operation, "sessionRemove"));
     case kSessionList: return session_list(env, Arguments(operation, "sessionList"));
     case kSync: return store_sync(env, Arguments(operation, "sync"));
+    case kSinkBegin: return sink_begin(env, Arguments(operation, "sinkBegin"));
+    case kSinkPump: return sink_pump(env, Arguments(operation, "sinkPump"));
+    case kSinkClose: return sink_close(env, Arguments(operation, "sinkClose"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

@@ -46,6 +46,8 @@ static const struct known_error known_errors[] = {
     OWN(AS_E_RANGE, "the offset is beyond the end of the object"),
     OWN(AS_E_BUSY, "somebody else is using it"),
     OWN(AS_E_OFFSET, "the offset is not where the upload session stands"),
+    OWN(AS_E_SINK, "the target file cannot be opened or written"),
+    OWN(AS_E_SINK_FULL, "no space is left for the target file"),
     SYSTEM(EPERM, "operation not permitted"),
     SYSTEM(ENOENT, "no such file or directory"),
     SYSTEM(EINTR, "interrupted by a signal"),

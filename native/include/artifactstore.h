@@ -38,7 +38,9 @@ enum {
   AS_E_SOURCE = -10011,    /* the source file cannot be opened or read; errno in as_error_detail */
   AS_E_RANGE = -10012,     /* an offset beyond the end of the object */
   AS_E_BUSY = -10013,      /* somebody else is using the upload session */
-  AS_E_OFFSET = -10014     /* an offset that is not where the upload session stands */
+  AS_E_OFFSET = -10014,    /* an offset that is not where the upload session stands */
+  AS_E_SINK = -10015,      /* the file that was to take an object's bytes cannot be opened or written; errno in as_error_detail */
+  AS_E_SINK_FULL = -10016  /* the same, for want of space or quota */
 };
 
 /* A stable name for an error: "AS_E_CORRUPT", "ENOSPC", … Never NULL. */
@@ -282,6 +284,7 @@ typedef struct as_store as_store;
 typedef struct as_ingest as_ingest;
 typedef struct as_reader as_reader;
 typedef struct as_verifier as_verifier;
+typedef struct as_sink as_sink;
 
 enum { AS_STORE_FORMAT_VERSION = 2 };
 
@@ -429,6 +432,21 @@ int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t c
                    as_range *bad);
 
 void as_reader_close(as_reader *reader);
+
+/* Opens bytes [start, end) of an object (`end` may be AS_SIZE_UNKNOWN: all that come) to be put into the file at `path`, from its first byte
+ * on: an empty regular file, or a device that takes bytes at any offset. The file must be there; it is neither named nor synced here, and
+ * nobody else may write to it. *size is how many bytes will come. Errors: those of as_reader_open; AS_E_RANGE; AS_E_SINK: it is no such file
+ * or cannot be opened for reading and writing, and nothing has happened to it. */
+int as_sink_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], const char *path, uint64_t start, uint64_t end,
+                 as_sink **out, uint64_t *size);
+
+/* Puts up to `most` further bytes, at least 1, into the file, all verified against the object's address; *taken is 0 at the end. Bytes are verified before they are
+ * written; where the file shares the object's blocks, they are verified in the file itself. Errors: AS_E_CORRUPT as of as_reader_read;
+ * AS_E_SINK, AS_E_SINK_FULL. After an error what the file holds means nothing, and only as_sink_close is left. */
+int as_sink_pump(as_sink *sink, size_t most, size_t *taken, as_range *bad);
+
+/* Ends it, whether or not all has come. */
+void as_sink_close(as_sink *sink);
 
 enum {
   AS_VERIFY_BLAKE3 = 1 /* computes BLAKE3 alone: finds and names the same damage for a fraction of the work */

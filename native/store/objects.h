@@ -1,7 +1,7 @@
 /*
  * Objects wherever they are: a small one in a pack, a large one as a file objects/<first byte>/<address> with its outboard
  * and mark of damage beside it. The one place that knows these names, and that there are two kinds.
- * May include: store.h, staging.h, packs.h. Called by: ingest.c, commit.c, publish.c, reader.c, verifier.c, remove.c, store.c.
+ * May include: store.h, staging.h, packs.h. Called by: ingest.c, commit.c, publish.c, reader.c, sink.c, verifier.c, remove.c, store.c.
  */
 #ifndef AS_STORE_OBJECTS_H
 #define AS_STORE_OBJECTS_H

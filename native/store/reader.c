@@ -1,10 +1,12 @@
 /*
  * Verified reading at any offset: no byte is returned that the object's address does not prove.
- * May include: objects.h, outboard.h, core/error.h, io/io.h. Called by: users of the core.
+ * May include: reader.h, objects.h, outboard.h, core/error.h, io/io.h. Called by: users of the core; as_reader_over as declared in reader.h.
  *
  * The size of an object is not trusted either until it is proven: it fixes the shape of the tree, and the last group,
  * checked under that shape, proves it. So the first read of a reader checks the last group as well.
  */
+#include "store/reader.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -57,6 +59,21 @@ void as_reader_close(as_reader *reader) {
     as_object_close(reader->store, &reader->files);
     free(reader);
   }
+}
+
+const as_object_files *as_reader_files(const as_reader *reader) { return &reader->files; }
+
+as_reader *as_reader_over(const as_reader *reader, int fd) {
+  as_reader *over = calloc(1, sizeof *over);
+  if (over) {
+    over->store = reader->store;
+    over->files = reader->files;
+    over->files.object = fd;
+    over->files.base = 0;
+    over->outboard = reader->outboard;
+    atomic_init(&over->size_proven, 0);
+  }
+  return over;
 }
 
 /* Reads and checks groups from `first` on; `size` ends at a group or at the end of the object. */

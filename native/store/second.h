@@ -1,6 +1,6 @@
 /*
  * A second thread for the length of one call on a large object, where a core would be idle otherwise.
- * May include: store.h. Called by: lane.c, verifier.c.
+ * May include: store.h. Called by: lane.c, sink.c, verifier.c.
  *
  * The threads of a store that work on large objects are counted, and a second one begins only while there are fewer than cores: one object
  * alone gets two cores, and as soon as there are as many objects as cores each gets one, which takes less time of the processor. Nor does one

@@ -40,25 +40,21 @@ async function get(session: Session, digest: string, { output: target, range: as
   const object = await store.get(digest, { signal, ...(range && { range }) });
   const tally: Tally & { size: number } = { label: 'get', size: 0, sizeTotal: object.size };
   output.startProgress(tally);
-  const bytes = counted(object, (size) => {
+  const count = (size: number) => {
     tally.size += size;
-  });
+  };
   if (target === undefined || target === '-') {
-    for await (const chunk of bytes) await output.write(chunk);
+    for await (const chunk of object) {
+      await output.write(chunk);
+      count(chunk.byteLength);
+    }
     return;
   }
-  await writeWhole(target, bytes);
+  await writeWhole(target, (path) => object.writeTo(path, count));
   output.stopProgress();
   const { blake3, sha256 } = object.record;
   if (output.json) await output.write(`${JSON.stringify({ output: target, blake3, sha256, size: object.size })}\n`);
   else if (output.showsProgress) output.note(`${formatSize(object.size)} written to ${target}`, {});
-}
-
-async function* counted(bytes: AsyncIterable<Uint8Array>, count: (size: number) => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) {
-    yield chunk;
-    count(chunk.byteLength);
-  }
 }
 
 function positions(text: string): Positions {

@@ -43,10 +43,19 @@ import {
 } from '../../native/addon.js';
 import { NativeError, type Scheduler } from '../../native/scheduler.js';
 import type { MutableIngestTable } from '../ingest-table.js';
-import type { ContentAddress, Durability, IngestHints, ObjectHints } from '../spi.js';
+import type { ByteRange, ContentAddress, Durability, FileSink, IngestHints, ObjectHints } from '../spi.js';
 import { addToTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
-import { openError, readError, sessionError, sourceError, storeError, syncError } from './native-errors.js';
+import {
+  isSinkRefused,
+  openError,
+  readError,
+  sessionError,
+  sinkError,
+  sourceError,
+  storeError,
+  syncError,
+} from './native-errors.js';
 
 export interface LocalOptions {
   /** Folder of the data plane's own. */
@@ -307,6 +316,30 @@ export class LocalBackend {
     if (this.scheduler.closed) return; // `closing` does it
     this.#readers.delete(reader);
     await this.scheduler.run<null>([Op.readClose, reader]);
+  }
+
+  /** Begins to put an object, or a range of it, into a file: `sinkPump` until it gives 0, then `sinkClose`. Undefined: it cannot be this file. */
+  async sinkBegin(address: ContentAddress, path: FileSink['path'], range?: ByteRange): Promise<Handle | undefined> {
+    const { start, end } = range ?? { start: 0, end: null };
+    try {
+      const begin: Operation = [Op.sinkBegin, this.store, digestBytes(address), path, start, end];
+      const [, sink = 0] = await this.scheduler.run<number[]>(begin);
+      return sink;
+    } catch (error) {
+      if (isSinkRefused(error)) return undefined;
+      throw sinkError(error, address, path);
+    }
+  }
+
+  /** Puts up to `most` further bytes into the file, verified; 0 when it has all. */
+  sinkPump(sink: Handle, most: number, address: ContentAddress, path: FileSink['path']): Promise<number> {
+    return this.scheduler
+      .run<number>([Op.sinkPump, sink, most], most)
+      .catch((error) => Promise.reject(sinkError(error, address, path)));
+  }
+
+  async sinkClose(sink: Handle): Promise<void> {
+    await this.scheduler.run<null>([Op.sinkClose, sink]);
   }
 
   /** Verifies a whole object together with others that wait; null when it is too large for that, see `verifyBegin`. */

@@ -193,6 +193,33 @@ export function readError(error: unknown, address: ContentAddress): unknown {
   }
 }
 
+/** Whether the core leaves a file alone that was to take an object's bytes: asked when it has opened it. */
+export function isSinkRefused(error: unknown): boolean {
+  return error instanceof NativeError && error.failure.name === 'AS_E_SINK';
+}
+
+/** Putting the object at `address` into the file `sink` failed: on the file's side or on the store's. */
+export function sinkError(error: unknown, address: ContentAddress, sink: string | Uint8Array): unknown {
+  if (!(error instanceof NativeError)) return error;
+  const path = typeof sink === 'string' ? sink : Buffer.from(sink).toString();
+  const { name, detail } = error.failure;
+  switch (name) {
+    case 'AS_E_SINK_FULL':
+      return new ArtifactStoreError(
+        'AS_ERR_NO_SPACE',
+        `${path} cannot be written (${detail}). Free some space on its disk or raise the quota.`,
+        { path, detail },
+      );
+    case 'AS_E_SINK':
+      return new ArtifactStoreError('AS_ERR_IO', `${path} cannot be written (${detail}). Check its disk.`, {
+        path,
+        detail,
+      });
+    default:
+      return readError(error, address);
+  }
+}
+
 function mismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreError {
   const came = failure.digests ?? new Uint8Array(2 * DIGEST_SIZE);
   const blake3 = formatBlake3(came.subarray(0, DIGEST_SIZE));

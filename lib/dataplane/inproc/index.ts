@@ -36,6 +36,7 @@ import type {
   ContentAddress,
   DataPlane,
   DeletionResult,
+  FileSink,
   IngestHints,
   IngestOutcome,
   IngestResult,
@@ -58,6 +59,7 @@ import { ingestBytes, ingestFile } from './ingest.js';
 import { ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
 import { serveBytes } from './serve.js';
+import { serveFile } from './serve-file.js';
 import { appendSession } from './session.js';
 
 export interface InprocOptions {
@@ -187,6 +189,14 @@ class InprocDataPlane implements ClosableDataPlane {
     checkAddress(address);
     checkRange(range);
     yield* serveBytes(this.backend, this.#readArena, address, range);
+  }
+
+  serveFile(address: ContentAddress, sink: FileSink, range?: ByteRange): Promise<boolean> {
+    return this.#track(async () => {
+      checkAddress(address);
+      checkRange(range);
+      return serveFile(this.backend, address, sink, range);
+    });
   }
 
   verifyObject(address: ContentAddress, options: VerifyOptions = {}): Promise<VerifyResult> {

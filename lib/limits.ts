@@ -172,7 +172,7 @@ export const SQLITE_WRITE_CACHE_SIZE = 96 * 1024 * 1024;
 /** Bytes of write-ahead log after which it is copied into the database: pages written often in between are copied once. */
 export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 
-/** Times that bytes or a file are stored anew when a deletion of the same content crosses them; twice in a row is chance, more is a bug. */
+/** Times that bytes or a file are stored when deletions of the same content cross them. While it is stored the last time, nobody can delete it. */
 export const PUT_ATTEMPTS_MAX = 3;
 
 /** Events that a subscription reads at a time: few queries, and 64 MiB for each reader even if all of them are as large as events may be. */

@@ -257,18 +257,37 @@ export class Store {
     hints: IngestHints,
   ): Promise<PutResult | DeferredPutResult> {
     const deferred = options.durability === 'deferred';
-    const attempts = isRepeatable(source) ? PUT_ATTEMPTS_MAX : 1;
+    const actor = options.actor ?? this.actor;
+    const ingest = () => this.#dataPlane.ingestStream(toByteSource(source, options), hints);
     for (let attempt = 1; ; attempt++) {
       const ticket = this.#guard.begin();
       try {
-        const result = await this.#dataPlane.ingestStream(toByteSource(source, options), hints);
-        return await this.#acknowledge(ticket, result, options.actor ?? this.actor, deferred);
+        return await this.#acknowledge(ticket, await ingest(), actor, deferred);
       } catch (error) {
-        if (!isStoreError(error, 'AS_ERR_CONFLICT') || attempt === attempts) throw error;
+        if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) throw error;
+        const address = error.details.address as ContentAddress | undefined;
+        if (attempt >= PUT_ATTEMPTS_MAX - 1 && address !== undefined) {
+          return await this.#putUndisturbed(address, ingest, actor, deferred);
+        }
+        if (attempt >= PUT_ATTEMPTS_MAX) throw error;
       } finally {
         this.#guard.end(ticket);
       }
     }
+  }
+
+  /** Stores what has the address while nobody can delete it. A file that has become another object since is a conflict. */
+  #putUndisturbed(
+    address: ContentAddress,
+    ingest: () => Promise<IngestResult>,
+    actor: string,
+    deferred: boolean,
+  ): Promise<PutResult | DeferredPutResult> {
+    return this.#guard.locked(address, async () => {
+      const result = await ingest();
+      if (formatBlake3(result.blake3) !== address) throw deletedMeanwhile(address);
+      return this.#recordIngest(result, actor, deferred);
+    });
   }
 
   /**
@@ -552,15 +571,21 @@ export class Store {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
       if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) throw deletedMeanwhile(blake3);
-      const { size, existed, healed, receipts } = result;
-      const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
-      if (deferred) {
-        await this.#deferred.add(objectIngested(actor, settled(result), blake3));
-        return stored;
-      }
-      const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
-      return { ...stored, event, cbor: event.dataBytes };
+      return this.#recordIngest(result, actor, deferred);
     });
+  }
+
+  /** Writes the event of an ingest, or keeps it for the next sync; under the lock of its address. */
+  async #recordIngest(result: IngestResult, actor: string, deferred: boolean): Promise<PutResult | DeferredPutResult> {
+    const blake3 = formatBlake3(result.blake3);
+    const { size, existed, healed, receipts } = result;
+    const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
+    if (deferred) {
+      await this.#deferred.add(objectIngested(actor, settled(result), blake3));
+      return stored;
+    }
+    const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
+    return { ...stored, event, cbor: event.dataBytes };
   }
 
   /** What the registry says now about an object that it has named before. */

@@ -7,7 +7,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -70,6 +70,8 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('a failing source leaves nothing behind', (t) => failingSource(t, opened));
     await t.test('results are plain data', (t) => plainResults(t, opened));
     await t.test('serve gives any range', (t) => serveRanges(t, opened));
+    if (opened.plane.serveFile === undefined) t.comment('it does not write files itself: their test left out');
+    else await t.test('serve puts into a file what it would give', (t) => serveIntoFiles(t, opened));
     await t.test('serve refuses what is not there', (t) => serveAbsent(t, opened));
     await t.test('serve may be ended early, abandoned, and run many times at once', (t) => serveEarlyEnd(t, opened));
     await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
@@ -321,6 +323,45 @@ async function serveRanges(t: Test, { plane }: Opened): Promise<void> {
     await rejects(t, read(plane, address, { start: 1, end: 0 }), 'AS_ERR_RANGE');
     await rejects(t, read(plane, address, { start: -1, end: 0 }), 'AS_ERR_RANGE');
   }
+}
+
+async function serveIntoFiles(t: Test, { plane, damage }: Opened): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'artifactstore-kit-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'target');
+  const put = async (address: ContentAddress, range?: ByteRange, signal?: AbortSignal) => {
+    await writeFile(path, '');
+    let told = 0;
+    const sink = { path, onWrite: (size: number) => (told += size), ...(signal && { signal }) };
+    const isDone = await plane.serveFile?.(address, sink, range);
+    return { isDone, told, bytes: await readFile(path) };
+  };
+  for (const size of [0, 1, 16_384, 70_000, 262_145, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    t.strictSame(await put(address), { isDone: true, told: size, bytes }, `${size} bytes`);
+    const range = { start: Math.floor(size / 3), end: Math.ceil(size / 2) };
+    const part = bytes.subarray(range.start, range.end);
+    t.strictSame(await put(address, range), { isDone: true, told: part.length, bytes: part }, 'a range of them');
+    await t.rejects(put(address, { start: 0, end: size + 1 }), { code: 'AS_ERR_RANGE' });
+  }
+  const bytes = randomBytes(9_000_000);
+  const address = formatBlake3((await ingest(plane, bytes)).blake3);
+  await writeFile(path, 'mine');
+  t.equal(await plane.serveFile?.(address, { path }), false, 'a file with something in it is left alone');
+  t.equal(await readFile(path, 'utf8'), 'mine');
+  t.equal(await plane.serveFile?.(address, { path: join(folder, 'none') }), false, 'one that is not there is not made');
+  await t.rejects(put(address, undefined, AbortSignal.abort()), { code: 'AS_ERR_ABORTED' });
+  const absent = formatBlake3(randomBytes(32));
+  await t.rejects(put(absent), { code: 'AS_ERR_NOT_FOUND' });
+  if (damage === undefined) return;
+  await damage(address, 5_000_000);
+  await t.rejects(put(address), { code: 'AS_ERR_CORRUPT' });
+  const there = await readFile(path);
+  t.ok(
+    there.every((byte, n) => byte === bytes[n] || byte === 0),
+    'no wrong byte is in the file',
+  );
 }
 
 async function serveAbsent(t: Test, { plane }: Opened): Promise<void> {

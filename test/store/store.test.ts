@@ -418,9 +418,9 @@ t.test('ingest and delete of the same content at random', async (t) => {
   const { blake3 } = await store.put(bytes);
   let puts = 0;
   await Promise.all(
-    Array.from({ length: 60 }, async (_, i) => {
+    Array.from({ length: 120 }, async (_, i) => {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
-      if (i % 2 === 0) await store.delete(blake3).catch((error) => t.equal(error.code, 'AS_ERR_GONE'));
+      if (i % 4 !== 0) await store.delete(blake3).catch((error) => t.equal(error.code, 'AS_ERR_GONE'));
       else await store.put(bytes).then(() => puts++);
     }),
   );

@@ -75,7 +75,7 @@ interface Measured {
   peaks: number[];
 }
 
-/** Our own name among the contenders; every ratio is to it. */
+/** How our own names among the contenders begin; every ratio is to the first of them. */
 const OURS = 'artifactstore';
 
 /**
@@ -163,8 +163,8 @@ async function measureArchives(
   });
 }
 
-async function measureMemory(work: string, { rounds, files, onStep }: IngestOptions): Promise<IngestRow[]> {
-  const contenders = memoryContenders();
+async function measureMemory(work: string, { rounds, files, quick, onStep }: IngestOptions): Promise<IngestRow[]> {
+  const contenders = memoryContenders().filter(({ durable }) => !quick || durable === 'yes');
   const rows: IngestRow[] = [];
   for (const size of MEMORY_SIZES) {
     const count = memoryCount(files, size);
@@ -215,7 +215,7 @@ function record(
 
 /** Measured contenders as rows; ours is among them. */
 export function rowsOf(part: IngestPart, measured: readonly Measured[], objects: number, size: number): IngestRow[] {
-  const ours = measured.find(({ contender }) => contender === OURS)?.seconds ?? [];
+  const ours = measured.find(({ contender }) => contender.startsWith(OURS))?.seconds ?? [];
   return measured.map(({ contender, durable, seconds, peaks }) => ({
     part,
     contender,

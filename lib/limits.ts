@@ -252,6 +252,12 @@ export const PULL_FILES_MAX = 64;
 /** Files that are remembered between pushes: 26 MB on disk. Those remembered longest ago are forgotten first. */
 export const PUSH_CACHE_ENTRIES_MAX = 262_144;
 
+/** Bytes of a manifest that comes as the body of a request, and is held in memory: some 200,000 files; larger directories are pushed. */
+export const MANIFEST_BODY_SIZE_MAX = 32 * 1024 * 1024;
+
+/** Objects that are named to who publishes a manifest without them: enough to see what is wrong; for all there is a question of its own. */
+export const MISSING_SHOWN_MAX = 100;
+
 /** Milliseconds without a change before a file's times are trusted: twice the coarsest clock of a file system (FAT, 2 s). */
 export const PUSH_CACHE_SETTLED_MS = 4_000;
 

@@ -13,7 +13,7 @@ import type { Durable } from './peers.js';
 export const IN_FLIGHT = 1024;
 
 /** Bytes of all objects of one run, at most: they are made in memory first. */
-const TOTAL_SIZE_MAX = 64 * 1024 * 1024;
+const TOTAL_SIZE_MAX = 256 * 1024 * 1024;
 
 export const MEMORY_SIZES = [64, 1024, 4096, 64 * 1024] as const;
 

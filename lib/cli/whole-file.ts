@@ -31,11 +31,7 @@ export async function writeWhole(target: string, write: (path: string) => Promis
   await replace(place, existing?.mode, write);
 }
 
-async function replace(
-  place: string,
-  mode: number | undefined,
-  write: (path: string) => Promise<void>,
-): Promise<void> {
+async function replace(place: string, mode: number | undefined, write: (path: string) => Promise<void>): Promise<void> {
   const folder = dirname(place);
   const temporary = join(folder, `.${basename(place)}.${randomBytes(6).toString('hex')}.part`);
   const file = await onTarget(place, () => open(temporary, 'wx'));

@@ -98,12 +98,38 @@ export class Packages {
    */
   async push(folder: string, name: string, options: PushOptions = {}): Promise<PushResult> {
     this.#host.requireWritable();
+    return this.#published(name, options, (intake) => intake.take(folder));
+  }
+
+  /**
+   * Publishes a manifest under a name, as `push` does, when all of its files are here already.
+   *
+   * @param manifest its canonical bytes
+   * @throws AS_ERR_MANIFEST: not a manifest, or one whose files are not all here: `details.missing`
+   * @throws AS_ERR_CONFLICT, AS_ERR_INVALID_ARGUMENT, AS_ERR_DIGEST_MISMATCH, AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED, as `push` does
+   */
+  async publish(
+    manifest: Uint8Array,
+    name: string,
+    options: RefOptions & Pick<PushOptions, 'refs'> = {},
+  ): Promise<PushResult> {
+    this.#host.requireWritable();
+    const decoded = decodeManifest(manifest);
+    return this.#published(name, options, (intake) => intake.takeManifest(decoded, manifest));
+  }
+
+  /** Takes something in and publishes it; once more when objects of it were deleted meanwhile. */
+  async #published(
+    name: string,
+    options: PushOptions,
+    take: (intake: TreeIntake) => Promise<TakenTree | undefined>,
+  ): Promise<PushResult> {
     const target = parsePackage(name);
     const { guard, actor } = this.#host;
     for (let attempt = 1; attempt <= PUT_ATTEMPTS_MAX; attempt++) {
       const ticket = guard.begin();
       try {
-        const tree = await new TreeIntake(this.#host, ticket, { actor, ...options }).take(folder);
+        const tree = await take(new TreeIntake(this.#host, ticket, { actor, ...options }));
         const published = tree && (await this.#publisher.publish(tree, ticket, { ...options, target }));
         if (tree && published) return pushResult(tree, published);
       } finally {

@@ -13,7 +13,7 @@ import type { ContentAddress, IngestResult } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { objectIngested } from '../events/kinds.js';
-import { PUSH_STEPS_MAX } from '../limits.js';
+import { MISSING_SHOWN_MAX, PUSH_STEPS_MAX } from '../limits.js';
 import { encodeManifest, type Manifest, type ManifestEntry, manifestSize } from '../packages/manifest.js';
 import { type Found, type FoundFile, readTree } from '../packages/tree.js';
 import type { ObjectKey } from '../registry/packages.js';
@@ -85,6 +85,29 @@ export class TreeIntake {
     return {
       manifest: formatBlake3(result.blake3),
       entries: this.#entries.length,
+      size: manifestSize(manifest),
+      addresses: [...this.#addresses],
+      stored: this.#stored.size,
+    };
+  }
+
+  /**
+   * Takes in the manifest of a directory whose files are all here.
+   *
+   * @param bytes canonical bytes of `manifest`
+   * @returns undefined when an object of it was deleted meanwhile: begin again, with a new ticket
+   * @throws AS_ERR_MANIFEST: files of it are not here; `details.missing` has the first of them, `details.count` how many
+   * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED
+   */
+  async takeManifest(manifest: Manifest, bytes: Uint8Array): Promise<TakenTree | undefined> {
+    const files = manifest.entries.filter((entry) => entry.kind === 'file');
+    requireThere(files, await this.#host.registry.absent(files));
+    for (const { blake3 } of files) this.#addresses.add(formatBlake3(blake3));
+    const result = await this.#host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
+    if (!(await this.#record([result]))) return undefined;
+    return {
+      manifest: formatBlake3(result.blake3),
+      entries: manifest.entries.length,
       size: manifestSize(manifest),
       addresses: [...this.#addresses],
       stored: this.#stored.size,
@@ -177,6 +200,17 @@ export class TreeIntake {
       return true;
     });
   }
+}
+
+function requireThere(files: readonly ObjectKey[], absent: readonly number[]): void {
+  if (absent.length === 0) return;
+  const missing = [...new Set(absent.map((index) => formatBlake3((files[index] as ObjectKey).blake3)))];
+  const some = missing.slice(0, MISSING_SHOWN_MAX);
+  throw new ArtifactStoreError(
+    'AS_ERR_MANIFEST',
+    `The manifest names ${missing.length} objects that are not here with these digests and sizes: ${some[0]}${missing.length > 1 ? ' and others' : ''}. Store them first.`,
+    { reason: 'objects are missing', missing: some, count: missing.length },
+  );
 }
 
 function aborted(): ArtifactStoreError {

@@ -72,9 +72,18 @@ t.test('every operation, with what fits and what does not', async (t) => {
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await mkdir(join(folder, 'docs'));
   await writeFile(join(folder, 'docs/file'), 'content');
-  await service.store.packages.push(folder, 'acme/tools@1.0.0');
+  await service.store.packages.push(folder, 'acme/tools@1.0.0', { refs: ['latest'] });
+  const { manifest } = await service.store.packages.get('acme/tools@1.0.0');
+  const manifestBytes = Buffer.from(await (await service.store.get(manifest)).bytes());
   const { token } = await service.store.tokens.create({ holder: 'browser', scopes: ['read'] });
-  const fuzzer = new Fuzzer(service, `token=${token}`, new Random(SEED));
+  const sound = {
+    login: Buffer.from(`token=${token}`),
+    publishVersion: manifestBytes,
+    moveRef: Buffer.from('{"version":"1.0.0"}'),
+    createToken: Buffer.from('{"holder":"x","scopes":["read"]}'),
+    listMissing: Buffer.from('[]'),
+  };
+  const fuzzer = new Fuzzer(service, sound, new Random(SEED));
   const problems: string[] = [];
   for (let n = 0; n < REQUESTS && problems.length < 10; n++) problems.push(...(await fuzzer.round()));
   await fuzzer.close();
@@ -111,7 +120,7 @@ const TEXTS = [
   '1',
   '-1',
   '*',
-  '..',
+  '...',
   'a/b',
   '%',
   '%00',
@@ -124,10 +133,14 @@ const TEXTS = [
   'null',
   'x'.repeat(300),
 ];
-/** A token to make. */
-const GRANT = '{"holder":"x","scopes":["read"]}';
 /** What leads to a directory of the one package. */
-const PACKAGED: Readonly<Record<string, string>> = { namespace: 'acme', name: 'tools', version: '1.0.0', path: 'docs' };
+const PACKAGED: Readonly<Record<string, string>> = {
+  namespace: 'acme',
+  name: 'tools',
+  version: '1.0.0',
+  path: 'docs',
+  ref: 'latest',
+};
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   'Upload-Offset': ['0', '5', '999999999999999', '-1', 'x'],
   'Upload-Length': ['0', '5', '100', '999999999999999', '1e3'],
@@ -158,7 +171,8 @@ class Fuzzer {
 
   constructor(
     private readonly service: Service,
-    private readonly loginForm: string,
+    /** Bodies that operations take, by their names. */
+    private readonly sound: Readonly<Record<string, Buffer>>,
     private readonly random: Random,
   ) {}
 
@@ -169,8 +183,11 @@ class Fuzzer {
   /** One request; what about its answer the document does not allow. */
   async round(): Promise<string[]> {
     const one = this.random.pick(operations);
-    const { headers, body } = this.#content(one);
-    const target = this.#target(one, body);
+    // What fits comes more often than by chance.
+    const fits = this.random.oneIn(4);
+    if (fits && one.path === '/v1/uploads/{id}') this.#uploads.push(await this.service.store.uploads.open({}));
+    const { headers, body } = fits ? this.#fitting(one) : this.#content(one);
+    const target = this.#target(one, body, fits);
     const what = `${one.method} ${target} ${JSON.stringify(headers)}`;
     let reply: Dispatcher.ResponseData;
     try {
@@ -201,30 +218,31 @@ class Fuzzer {
     }
   }
 
-  #target({ path, parameters }: Operation, body: Buffer | undefined): string {
+  #target({ path, parameters }: Operation, body: Buffer | undefined, fits: boolean): string {
     const query: string[] = [];
     let target = path;
     for (const parameter of parameters) {
       if (parameter.in === 'path')
-        target = target.replace(`{${parameter.name}}`, this.#segment(parameter.name, path, body));
-      if (parameter.in === 'query' && this.random.oneIn(3)) {
+        target = target.replace(`{${parameter.name}}`, this.#segment(parameter.name, path, body, fits));
+      if (parameter.in === 'query' && !fits && this.random.oneIn(3)) {
         query.push(`${parameter.name}=${encodeURIComponent(this.#value(parameter))}`);
       }
     }
-    if (this.random.oneIn(40)) query.push(this.random.pick(['x=1', '=', '%zz', '&&', 'limit=1&limit=2']));
+    if (!fits && this.random.oneIn(40)) query.push(this.random.pick(['x=1', '=', '%zz', '&&', 'limit=1&limit=2']));
     return query.length > 0 ? `${target}?${query.join('&')}` : target;
   }
 
-  #segment(name: string, path: string, body: Buffer | undefined): string {
+  #segment(name: string, path: string, body: Buffer | undefined, fits: boolean): string {
     const packaged = path.includes('/packages/') ? PACKAGED[name] : undefined;
-    if (packaged !== undefined && !this.random.oneIn(4)) return packaged;
+    if (packaged !== undefined && (fits || !this.random.oneIn(5)))
+      return path.endsWith('files/{path}') ? (name === 'path' ? 'docs/file' : packaged) : packaged;
     if (name === 'digest' && body !== undefined && this.random.oneIn(2))
       return `sha256:${sha256(body).toString('hex')}`;
     const known = path.startsWith('/v1/tokens') ? this.#tokens : name === 'id' ? this.#uploads : this.#known;
-    if (known.length > 0 && !this.random.oneIn(4)) {
+    if (known.length > 0 && (fits || !this.random.oneIn(4))) {
       // The newest upload is the likeliest to be open still.
-      const text = this.random.oneIn(2) ? (known.at(-1) as string) : this.random.pick(known);
-      return this.random.oneIn(6) ? text.slice(0, this.random.below(text.length)) || 'a' : text;
+      const text = fits || this.random.oneIn(2) ? (known.at(-1) as string) : this.random.pick(known);
+      return !fits && this.random.oneIn(6) ? text.slice(0, this.random.below(text.length)) || 'a' : text;
     }
     const text = this.random.oneIn(3) ? this.random.bytes(32).toString('hex') : this.random.pick(TEXTS);
     return encodeURIComponent(this.random.oneIn(3) ? `sha256:${text}` : text || 'empty');
@@ -240,15 +258,22 @@ class Fuzzer {
     return this.#known.length > 0 ? this.random.pick(this.#known) : 'object.ingested';
   }
 
+  /** A request as a client would make it. */
+  #fitting({ operationId, parameters, requestBody }: Operation) {
+    const has = (field: string) => parameters.some(({ name }) => name === field);
+    const sound = this.sound[operationId];
+    const bytes = this.random.oneIn(2) ? Buffer.alloc(0) : this.random.bytes(this.random.below(200));
+    const headers: Record<string, string> = {
+      ...(requestBody && { 'Content-Type': Object.keys(requestBody.content)[0] as string }),
+      ...(has('Upload-Offset') && { 'Upload-Offset': '0' }),
+      ...(has('X-HTTP-Method-Override') && { 'X-HTTP-Method-Override': this.random.pick(['PATCH', 'HEAD']) }),
+    };
+    return { headers, body: requestBody && (sound ?? bytes) };
+  }
+
   #content({ parameters, requestBody, responses }: Operation) {
     const body = requestBody && this.#body();
     const headers: Record<string, string> = {};
-    const has = (field: string) => parameters.some(({ name }) => name === field);
-    if (has('Upload-Offset') && this.random.oneIn(2)) {
-      // What fits comes more often than by chance.
-      const method = has('X-HTTP-Method-Override') && { 'X-HTTP-Method-Override': this.random.pick(['PATCH', 'HEAD']) };
-      return { headers: { 'Upload-Offset': '0', ...method }, body };
-    }
     for (const { name, in: place } of parameters) {
       if (place !== 'header' || !this.random.oneIn(4)) continue;
       headers[name] = DIGEST_FIELDS.includes(name)
@@ -275,15 +300,19 @@ class Fuzzer {
 
   #body(): Buffer {
     const names = this.#known.slice(-3);
-    switch (this.random.below(7)) {
+    switch (this.random.below(10)) {
       case 0:
         return Buffer.from(JSON.stringify(names));
       case 1:
         return Buffer.from(encodeCanonical(names));
       case 2:
-        return Buffer.from(this.random.pick([GRANT, this.loginForm, '{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
+        return Buffer.from(this.random.pick(['{', '[1]', '["x"]', '{"a":1}', 'null', '"']));
       case 3:
         return this.random.bytes(5);
+      case 5:
+      case 6:
+      case 7:
+        return this.random.pick(Object.values(this.sound));
       case 4:
         return Buffer.alloc(0);
       default:
@@ -305,7 +334,7 @@ class Fuzzer {
     if (described === undefined) return ['a status that the document does not have'];
     this.served.add(operationId);
     if (bytes.byteLength === 0) return [];
-    const media = described.content?.[type];
+    const media = described.content?.[type] ?? described.content?.['*/*'];
     if (media === undefined) return [`${type}, which the document does not have`];
     const isJson = /[/+]json$/.test(type);
     return isJson && media.schema ? this.#check(media.schema, JSON.parse(bytes.toString())) : [];

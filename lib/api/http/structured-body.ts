@@ -5,7 +5,6 @@
  */
 
 import { decodeCanonical } from '../../cbor/index.js';
-import type { ByteSource } from '../../dataplane/spi.js';
 import { requireIdentity } from './body-rules.js';
 import type { Exchange } from './exchange.js';
 import { Refusal } from './refusal.js';
@@ -32,15 +31,19 @@ export async function structuredBody(
     const message = `Content-Type is ${type ?? 'absent'}; send ${JSON_TYPE} or ${CBOR_TYPE}.`;
     throw new Refusal('AS_ERR_HTTP_REQUEST', 415, message);
   }
-  const bytes = await collect(body, Number(headers['content-length'] ?? 0), sizeMax);
+  const bytes = await collectBody({ headers, body }, sizeMax);
   const value = type === CBOR_TYPE ? decodeCanonical(bytes) : parseJson(bytes);
   requireFit(value, schema);
   return value;
 }
 
-async function collect(body: ByteSource, announced: number, sizeMax: number): Promise<Buffer> {
+/** All of a body. Throws AS_ERR_LIMIT (413): more bytes than `sizeMax`. */
+export async function collectBody(
+  { headers, body }: Pick<Exchange, 'headers' | 'body'>,
+  sizeMax: number,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  let size = announced;
+  let size = Number(headers['content-length'] ?? 0);
   if (size <= sizeMax) {
     size = 0;
     for await (const chunk of body) {

@@ -43,20 +43,24 @@ module.exports = {
       'control-plane-never-reaches-bytes',
       'A detour through a helper ties the control plane to the data plane as firmly as an import of its own.',
       { path: CONTROL_PLANE },
-      { path: ['^lib/dataplane/(inproc|remote|backend)/', ...NATIVE], reachable: true },
+      { path: ['^lib/dataplane/(inproc|remote|tiered|backend)/', ...NATIVE], reachable: true },
     ),
     forbid(
       'one-composition-root',
       'One place chooses the data plane. A second one would let two parts of a process disagree about where the bytes are.',
       { path: '^(lib|bench)/', pathNot: ['^lib/dataplane/', '^lib/store([.]ts$|/)'] },
-      { path: '^lib/dataplane/(inproc|remote|backend)/' },
+      { path: '^lib/dataplane/(inproc|remote|tiered|backend)/' },
     ),
     forbid(
       'native-only-for-bytes',
       'The addon is called by the data plane, the digest-only API and the description of the machine; anyone else would go round the checks that stand there.',
       {
         path: '^(lib|bench)/',
-        pathNot: ['^lib/native/', '^lib/dataplane/(inproc|backend)/', '^lib/(chunk|digest|kernels)[.]ts$'],
+        pathNot: [
+          '^lib/native/',
+          '^lib/dataplane/(closable[.]ts$|(inproc|remote|backend)/)',
+          '^lib/(chunk|digest|kernels|tree|walk)[.]ts$',
+        ],
       },
       { path: '^lib/native/' },
     ),
@@ -73,6 +77,12 @@ module.exports = {
       { path: '(^|node_modules/)sqlite3(/|$)' },
     ),
     forbid(
+      'one-http-client-door',
+      'Retries, errors and who is trusted are decided once; a second use of undici would decide otherwise, and load it where nobody asks a service.',
+      { path: '^(lib|bench)/', pathNot: ['^lib/client/service[.]ts$', '^lib/dataplane/(remote|backend)/'] },
+      { path: '(^|node_modules/)undici(/|$)' },
+    ),
+    forbid(
       'one-cbor-door',
       'cbor-x alone is not canonical: only lib/cbor knows which of its output may be stored or compared.',
       { path: '^(lib|bench)/', pathNot: '^lib/cbor/' },
@@ -81,7 +91,7 @@ module.exports = {
     forbid(
       'doors-stand-apart',
       'A door can be removed or replaced alone. What two doors share belongs to the store or beside the doors.',
-      { path: '^lib/(api/[^/]+|client|cli)/', pathNot: '^lib/cli/commands/serve[.]ts$' },
+      { path: '^lib/(api/[^/]+|client|cli)/', pathNot: '^lib/cli/(commands/serve|remote)[.]ts$' },
       { path: '^lib/(api/[^/]+|client|cli)/', pathNot: '^lib/$1/' },
     ),
     forbid(
@@ -89,6 +99,12 @@ module.exports = {
       'The one exception: `artifactstore serve` is the command that starts the HTTP door, so it may import that door and no other.',
       { path: '^lib/cli/commands/serve[.]ts$' },
       { path: '^lib/(api/[^/]+|client)/', pathNot: '^lib/api/http/' },
+    ),
+    forbid(
+      'a-url-opens-the-client',
+      'The other exception: where `--store` is a URL, the session opens the client, in one module, so that no command knows which it got.',
+      { path: '^lib/cli/remote[.]ts$' },
+      { path: '^lib/(api/[^/]+|client)/', pathNot: '^lib/client/index[.]ts$' },
     ),
     forbid(
       'nothing-imports-a-door',
@@ -161,7 +177,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^dist/' },
+    exclude: { path: ['^dist/', '^lib/cli/bundle[.]mjs$'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },

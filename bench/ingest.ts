@@ -5,15 +5,15 @@
  * Uses the command line and openStore(), never what lies below them. Called by bench/ingest/command.ts.
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { IN_FLIGHT, MEMORY_SIZES, memoryContenders, memoryCount, putFromMemory } from './ingest/memory.js';
-import { type Archive, archives, type Durable, type Step } from './ingest/peers.js';
+import { type Archive, archives, type Durable, type Step, type Timed } from './ingest/peers.js';
 import { makeFile, makeTree, type Source } from './ingest/sources.js';
 import { describeFileSystem, describeMachine, type Machine } from './machine.js';
-import { runProgram, tellsPeakMemory } from './programs.js';
-import { median } from './rounds.js';
+import { type Run, runProgram, settle, tellsPeakMemory } from './programs.js';
+import { inTurns, median } from './rounds.js';
 
 /** `tree`: many small files; `memory`: objects from memory; `file`: one large file, `get` and `verify`: reading it back and verifying it. */
 export const INGEST_PARTS = ['tree', 'memory', 'file', 'get', 'verify'] as const;
@@ -118,9 +118,18 @@ export async function measureIngest(options: IngestOptions): Promise<IngestRepor
   }
 }
 
+/** The steps of parts that take what was put before, and how their rows are named after the contender. */
+const LATER_STEPS = [
+  { part: 'get', step: 'get', name: '' },
+  { part: 'verify', step: 'verify', name: '' },
+  { part: 'verify', step: 'quick', name: ' --quick' },
+  { part: 'verify', step: 'library', name: ', warm process' },
+  { part: 'verify', step: 'libraryQuick', name: ', warm process, BLAKE3' },
+] as const;
+
 /** Reading back and verifying take what was put before. */
 function stepsOf(parts: readonly IngestPart[]): Step[] {
-  const later = (['get', 'verify'] as const).filter((step) => parts.includes(step));
+  const later = LATER_STEPS.filter(({ part }) => parts.includes(part)).map(({ step }) => step);
   return parts.includes('file') || later.length > 0 ? ['put', ...later] : [];
 }
 
@@ -146,7 +155,8 @@ async function measureArchives(
         if (program === undefined) continue;
         onStep?.(`round ${round + 1} of ${rounds}: ${archive.name}, ${step} ${kind}`);
         await settle(work);
-        record(measured.get(step)?.[index], await runProgram(program));
+        record(measured.get(step)?.[index], await runTimed(program));
+        if (step === 'put' && steps.length > 1) readAll(home);
       }
     } catch (error) {
       if (archive.name === OURS) throw error;
@@ -156,11 +166,29 @@ async function measureArchives(
       rmSync(home, { recursive: true });
     }
   });
-  return steps.flatMap((step) => {
-    const part: IngestPart = step === 'put' ? kind : step;
-    const whole = (measured.get(step) ?? []).filter(({ seconds }) => seconds.length === rounds);
-    return rowsOf(part, whole, source.files, source.size);
-  });
+  const whole = (step: Step, suffix: string) =>
+    (measured.get(step) ?? [])
+      .filter(({ seconds }) => seconds.length === rounds)
+      .map((one) => ({ ...one, contender: one.contender + suffix }));
+  const parts = new Map<IngestPart, Measured[]>([[kind, whole('put', '')]]);
+  for (const { part, step, name } of LATER_STEPS) parts.set(part, [...(parts.get(part) ?? []), ...whole(step, name)]);
+  return [...parts].flatMap(([part, found]) => rowsOf(part, found, source.files, source.size));
+}
+
+async function runTimed(program: Timed): Promise<Run> {
+  const run = await runProgram(program);
+  return program.ownClock ? { ...run, ...(JSON.parse(run.stdout) as { seconds: number }) } : run;
+}
+
+/** What was put is in the page cache from here on, however its program wrote it. */
+function readAll(folder: string): void {
+  const piece = Buffer.alloc(1024 * 1024);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = openSync(join(entry.parentPath, entry.name), 'r');
+    while (readSync(file, piece) > 0);
+    closeSync(file);
+  }
 }
 
 async function measureMemory(work: string, { rounds, files, quick, onStep }: IngestOptions): Promise<IngestRow[]> {
@@ -180,25 +208,6 @@ async function measureMemory(work: string, { rounds, files, quick, onStep }: Ing
     rows.push(...rowsOf('memory', measured, count, count * size));
   }
   return rows;
-}
-
-/** Every contender once a round, with a rotating start. */
-async function inTurns<T>(
-  contenders: readonly T[],
-  rounds: number,
-  run: (contender: T, index: number, round: number) => Promise<void>,
-): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    for (let step = 0; step < contenders.length; step++) {
-      const index = (round + step) % contenders.length;
-      await run(contenders[index] as T, index, round);
-    }
-  }
-}
-
-/** Nobody pays for what another left to be written. */
-async function settle(folder: string): Promise<void> {
-  await runProgram({ command: 'sync', args: ['--file-system', folder] });
 }
 
 function nothingYet({ name, durable }: Archive, source: Source, step: Step): Measured {

@@ -18,8 +18,26 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       '[--rounds <count>] [--only <parts>] [--files <count>] [--size <bytes>] [--folder <path>] [--quick] [--json]',
     run: async (args) => (await import('./ingest/command.js')).benchIngest(args),
   },
+  http: {
+    usage:
+      '[--rounds <count>] [--only <parts>] [--size <bytes>] [--seconds <count>] [--files <count>] [--readers <count>] [--folder <path>] [--json]',
+    run: async (args) => (await import('./http/command.js')).benchHttp(args),
+  },
   events: { usage: '[--rounds <count>] [--objects <count>] [--json]', run: benchEvents },
   push: { usage: '[--rounds <count>] [--files <count>] [--size <bytes>] [--folder <path>] [--json]', run: benchPush },
+  sweep: { usage: '[--objects <count>] [--size <bytes>] [--folder <path>] [--json]', run: benchSweep },
+  plan: {
+    usage: '[--objects <count>] [--versions <count>] [--rounds <count>] [--folder <path>] [--json]',
+    run: benchPlan,
+  },
+  remote: {
+    usage: '[--rounds <count>] [--only <parts>] [--size <bytes>] [--objects <count>] [--folder <path>] [--json]',
+    run: async (args) => (await import('./remote/command.js')).benchRemote(args),
+  },
+  s3: {
+    usage: '[--rounds <count>] [--size <bytes>] [--folder <path>] [--json]',
+    run: async (args) => (await import('./s3/command.js')).benchS3(args),
+  },
   chunk: {
     usage: '[--rounds <count>] [--average <bytes>] [--edits <count>] [--json] [<file or folder> …]',
     run: async (args) => (await import('./chunk.js')).benchChunk(args),
@@ -44,6 +62,46 @@ async function benchHash(args: string[]): Promise<void> {
   if (values.svg !== undefined) writeFileSync(values.svg, (await import('./hash/picture.js')).drawHash(report));
   if (values.json) console.log(JSON.stringify(report));
   else console.log((await import('./hash/report.js')).renderHash(report).trimEnd());
+}
+
+async function benchSweep(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'boolean' },
+      objects: { type: 'string' },
+      size: { type: 'string' },
+      folder: { type: 'string' },
+    },
+  });
+  const { measureSweep, renderSweep } = await import('./sweep.js');
+  const report = await measureSweep({
+    ...(values.objects !== undefined && { objects: positiveInteger('--objects', values.objects) }),
+    ...(values.size !== undefined && { size: positiveInteger('--size', values.size) }),
+    ...(values.folder !== undefined && { folder: values.folder }),
+  });
+  console.log(values.json ? JSON.stringify(report) : renderSweep(report));
+}
+
+async function benchPlan(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'boolean' },
+      objects: { type: 'string' },
+      versions: { type: 'string' },
+      rounds: { type: 'string' },
+      folder: { type: 'string' },
+    },
+  });
+  const { measurePlan, renderPlan } = await import('./plan.js');
+  const report = await measurePlan({
+    ...(values.objects !== undefined && { objects: positiveInteger('--objects', values.objects) }),
+    ...(values.versions !== undefined && { versions: positiveInteger('--versions', values.versions) }),
+    ...(values.rounds !== undefined && { rounds: positiveInteger('--rounds', values.rounds) }),
+    ...(values.folder !== undefined && { folder: values.folder }),
+  });
+  console.log(values.json ? JSON.stringify(report) : renderPlan(report));
 }
 
 async function benchEvents(args: string[]): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Runs programs for benchmarks and measures them whole, process start included: wall time, and peak memory where GNU time is installed.
+ * Runs programs for benchmarks and measures them whole, process start included: wall time, and peak memory and CPU time where GNU time is installed.
  *
  * Imports Node's own modules. Called by the benchmarks.
  */
@@ -25,6 +25,8 @@ export interface Run {
   seconds: number;
   /** Of its largest process, in bytes; absent without GNU time. */
   peakMemory?: number;
+  /** Of all its processes, user and system, in seconds; absent without GNU time. */
+  cpuSeconds?: number;
   /** What it printed, up to a limit. */
   stdout: string;
 }
@@ -56,12 +58,18 @@ export async function runProgram(program: Program): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'artifactstore-bench-'));
   try {
     const report = join(folder, 'peak');
-    const args = ['-q', '-f', '%M', '-o', report, program.command, ...program.args];
+    const args = ['-q', '-f', '%M %U %S', '-o', report, program.command, ...program.args];
     const run = await started({ ...program, command: GNU_TIME, args });
-    return { ...run, peakMemory: Number(readFileSync(report, 'utf8')) * 1024 };
+    const [kilobytes = 0, user = 0, system = 0] = readFileSync(report, 'utf8').split(' ').map(Number);
+    return { ...run, peakMemory: kilobytes * 1024, cpuSeconds: user + system };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Has the file system of a folder written out: nobody pays for what another left to be written. */
+export async function settle(folder: string): Promise<void> {
+  await runProgram({ command: 'sync', args: ['--file-system', folder] });
 }
 
 function started({ command, args, cwd, env, discardOutput }: Program): Promise<Run> {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 export const PACKAGE_ROOT = packageRoot(import.meta.dirname);
 
 /** The command line, to be started with Node. */
-export const COMMAND_LINE = join(PACKAGE_ROOT, 'dist/lib/cli/main.js');
+export const COMMAND_LINE = join(PACKAGE_ROOT, 'dist/lib/cli/main.cjs');
 
 function packageRoot(from: string): string {
   const above = dirname(from);

@@ -60,6 +60,20 @@ function measure({ prepare, run }: Timed, count: number): number {
   return count / (Math.max(user + system, 1) / 1e6);
 }
 
+/** Every contender once a round, with a rotating start. */
+export async function inTurns<T>(
+  contenders: readonly T[],
+  rounds: number,
+  run: (contender: T, index: number, round: number) => Promise<void>,
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (let step = 0; step < contenders.length; step++) {
+      const index = (round + step) % contenders.length;
+      await run(contenders[index] as T, index, round);
+    }
+  }
+}
+
 /** The middle value; the mean of the two in the middle of an even number. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -42,39 +42,64 @@ export {
   type SymlinkEntry,
 } from './packages/manifest.js';
 export type { PackagePath } from './packages/path.js';
-export type { PackagePage, PackageQuery, PackageRecord, RefPage, RefRecord } from './registry/packages.js';
+export type {
+  NamespaceUsage,
+  PackagePage,
+  PackageQuery,
+  PackageRecord,
+  RefPage,
+  RefRecord,
+  WithdrawnRecord,
+} from './registry/packages.js';
 export type { PastRegistry } from './registry/past-registry.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
 export type { TokenPage, TokenQuery, TokenRecord } from './registry/tokens.js';
+export { EVERYWHERE, KNOWN_CLASSES, type Policy, parsePolicy } from './retention/policy.js';
+export type { Protection, Protector } from './retention/protection.js';
+export type { Why } from './retention/why.js';
+export type { CopyEntry, FileSourceEntry, PackageSource } from './store/entry-intake.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
 export type {
-  NamespaceUsage,
   OpenedPackage,
   Packages,
   PullOptions,
   PushOptions,
   PushResult,
 } from './store/packages.js';
-export type { RefOptions } from './store/publish.js';
+export type { RefOptions, Restored, Withdrawn, WithdrawOptions } from './store/publish.js';
 export type { PushProgress } from './store/push.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
+export type { DecisionOptions, LockOptions, PlaceOptions, Retention } from './store/retention.js';
+export type { ApplyOptions, ApplyReport, OpenedPlan, PlanLine, PlanRun, PlanSummary } from './store/retention-plans.js';
+export type { RetentionStatus } from './store/retention-reader.js';
 export type { PutSource } from './store/source.js';
 export type { StoredObject } from './store/stored-object.js';
+export type { ColdReads, Moved, MoveReport, StoreTier } from './store/tiers.js';
 export type { NewToken, TokenGrant, Tokens } from './store/tokens.js';
 export type { AppendOptions, OpenUploadOptions, Upload, UploadInfo, Uploads } from './store/uploads.js';
 export {
+  type ChangeReport,
+  type Collectable,
   type CompactionReport,
   type CompactionWatch,
   type DeferredPutOptions,
   type DeferredPutResult,
+  type DeleteOptions,
   type DeleteReport,
   type GetOptions,
+  type Kept,
+  type KeptBecause,
   openStore,
   type PutManyOptions,
   type PutOptions,
   type PutResult,
   type PutResults,
+  type ReconcileOptions,
+  type ReconcileReport,
+  type RetireOptions,
   type Store,
   type StoreOptions,
+  type SweepOptions,
+  type SweepReport,
   type VerifyReport,
 } from './store.js';

@@ -9,11 +9,20 @@ export const DIGEST_SIZE = 32;
 /** Bytes in a chunk group, the granularity of outboards and damage reports: fixed by the bao-tree format we are compatible with. */
 export const GROUP_SIZE = 16 * 1024;
 
+/** Bytes that are checked together by who reads from a service: a few groups side by side, little to lose when a connection breaks. */
+export const VERIFIED_BLOCK_SIZE = 256 * 1024;
+
 /** Bytes in a slab. One Piscina task costs 54 to 73 µs, hashing 1 MiB about 1 ms: the hand-over stays near 5%. */
 export const SLAB_SIZE = 1024 * 1024;
 
 /** Slabs in the arena: the bound on bytes in flight (32 MiB), so on memory, whatever the number of clients. */
 export const SLAB_COUNT = 32;
+
+/**
+ * Milliseconds in which nothing came for a slab, after which it is emptied if others wait for one. Handing over what it has costs a task of some 70 µs, so a
+ * source that drips costs little, and 32 of them hold nobody up for longer than this.
+ */
+export const SLAB_IDLE_MS = 10;
 
 /** Slabs for reading, apart from those for writing. A read holds one only while a worker fills it: two a worker keep every worker busy. */
 export const READ_SLAB_COUNT = 16;
@@ -67,6 +76,40 @@ export const GATHER_ALONE_SIZE = 64 * 1024;
 export const PUT_PART_MAX = 4096;
 export const PUT_PARTS_IN_FLIGHT = 4;
 
+/**
+ * Bytes of the largest read that shares an operation with others, and such reads in one: a slab holds sixteen of the largest, and as many of the smallest
+ * as have a group each.
+ */
+export const READ_GATHERED_SIZE_MAX = 64 * 1024;
+export const READS_GATHERED_MAX = 64;
+
+/**
+ * Bytes of the largest object that the main thread reads itself, if it is in memory: some 4 µs of reading and hashing, where asking a worker costs it 8 or
+ * more. And objects of which it knows that they were read before: some 2 MB of names.
+ */
+export const READ_NOW_SIZE_MAX = 16 * 1024;
+export const READS_REMEMBERED_MAX = 16_384;
+
+/** Objects whose record is kept in memory since it was last asked for: what a busy service gives out again and again, in some 10 MB. */
+export const KNOWN_OBJECTS_MAX = 16_384;
+
+/** Milliseconds that a worker waits for a socket to take more: one that is read quickly has room within tenths of it. */
+export const SEND_WAIT_MS = 2;
+
+/**
+ * Bytes of a body still to come from which on the core receives them itself, and bodies at once of which it does so: giving a socket away costs its connection, which
+ * a small object is not worth; and each is looked at every now and then while it is slow. Milliseconds that a worker waits for one, as for one that takes bytes;
+ * and milliseconds between two looks at one from which nothing came.
+ */
+export const RECEIVE_DIRECT_FROM = 16 * 1024 * 1024;
+export const RECEIVERS_MAX = 16;
+export const RECEIVE_WAIT_MS = 2;
+export const RECEIVE_PAUSE_FIRST_MS = 1;
+export const RECEIVE_PAUSE_MAX_MS = 100;
+
+/** Single puts that go down together at least, where so many wait: fewer make an operation and a commit dear, more leave a thread idle. */
+export const PUT_GATHERED_MIN = 128;
+
 /** Deletions after which packs are looked through for segments worth compacting: their space is worth more than the look by then. */
 export const COMPACT_AFTER_DELETIONS = 1000;
 
@@ -74,6 +117,37 @@ export const COMPACT_AFTER_DELETIONS = 1000;
 export const COMPACT_BELOW_PERCENT = 50;
 /** Objects whose verification shares one operation: enough to make the hand-over small beside it, few enough for every worker to have some. */
 export const VERIFIED_GATHERED_MAX = 512;
+
+/**
+ * Objects that are tombstoned, undeleted or swept together, under their locks, and such blocks under way: one is looked up, one is removed, one is recorded, one
+ * waits for the next commit. Who stores or publishes shares the log's commits with them, and so waits for as many events at most: some tens of milliseconds.
+ */
+export const LIFECYCLE_BLOCK = 512;
+export const LIFECYCLE_BLOCKS_IN_FLIGHT = 4;
+
+/** Deletions that a crash interrupted which opening a store finishes, a second's worth; `sweep` does the rest. */
+export const OPENING_SWEEP_MAX = 16_384;
+
+/** Milliseconds that a grace may last: a century. What should stay for longer should not be deleted. */
+export const GRACE_MS_MAX = 100 * 366 * 24 * 60 * 60 * 1000;
+
+/** Bytes of a request to sweep, which has one number. */
+export const SWEEP_BODY_SIZE_MAX = 4096;
+
+/**
+ * Milliseconds that bytes without an event are left alone: what is stored is recorded within seconds, the parts of a large archive within hours. Files and logs of
+ * events may be copied back from different moments, and a day is enough to notice.
+ */
+export const ORPHAN_AGE_MS = 24 * 60 * 60 * 1000;
+
+/** Bytes of a request to reconcile, which has a number and a flag. */
+export const RECONCILE_BODY_SIZE_MAX = 4096;
+
+/** Objects named in what `retire` and `sweep` report as kept or failed; beyond that they are counted. */
+export const KEPT_SHOWN_MAX = 1000;
+
+/** Deletions remembered while an ingest older than them is under way, some 60 bytes each; beyond that an old ingest has to assume that its object was among them. */
+export const DELETIONS_NOTED_MAX = 1_048_576;
 
 /** Objects whose deletion shares one operation: as many as one commit of packs holds, and the more there are the more of their space is given back in one piece. */
 export const REMOVED_GATHERED_MAX = 4096;
@@ -141,6 +215,9 @@ export const EVENT_SIZE_MAX = 256 * 1024;
  */
 export const COMMIT_EVENTS_MAX = 16_384;
 
+/** Events that wait for a commit and are written out while the one before it runs: fewer wait for more to come, so that they share a sync. */
+export const COMMIT_AHEAD_EVENTS_MIN = 4096;
+
 /** Events in one row of the log: enough to share the cost of a row, few enough that reading one event means reading some 15 KiB. */
 export const ROW_EVENTS_MAX = 32;
 
@@ -148,7 +225,7 @@ export const ROW_EVENTS_MAX = 32;
 export const ROW_SIZE_MAX = 64 * 1024;
 
 /** Events that a rebuild reads and applies at a time: three such batches are in memory at once. */
-export const REBUILD_EVENTS_MAX = 8192;
+export const REBUILD_EVENTS_MAX = 16_384;
 
 /** Bytes of events in one commit, so in one append too: the database copies them three times on their way down. */
 export const COMMIT_SIZE_MAX = 8 * 1024 * 1024;
@@ -171,6 +248,9 @@ export const SQLITE_WRITE_CACHE_SIZE = 96 * 1024 * 1024;
 
 /** Bytes of write-ahead log after which it is copied into the database: pages written often in between are copied once. */
 export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
+
+/** Objects on their way between tiers at once: enough to share commits and to keep a store at the other end of a network busy, and each holds a slab or two. */
+export const TIER_MOVES_IN_FLIGHT = 32;
 
 /** Times that bytes or a file are stored when deletions of the same content cross them. While it is stored the last time, nobody can delete it. */
 export const PUT_ATTEMPTS_MAX = 3;
@@ -196,6 +276,9 @@ export const HTTP_TARGET_LENGTH_MAX = 4 * 1024;
 /** Connections at once: a connection costs some tens of KiB, so all of them stay below the memory the arena takes a few times over. */
 export const HTTP_CONNECTIONS_MAX = 4096;
 
+/** Connections to a Unix socket that wait to be taken: one more is refused at once, unlike on TCP, and clients connect many at a time. As many as Linux allows. */
+export const LISTEN_BACKLOG = 4096;
+
 /** Milliseconds for a request's headers to arrive: they fit a few packets; slower is an attack or a dead link. */
 export const HTTP_HEADERS_TIMEOUT_MS = 20_000;
 
@@ -205,21 +288,91 @@ export const HTTP_CONNECTIONS_CHECK_MS = 5_000;
 /** Milliseconds without a byte from an uploading or to a downloading client. There is no limit on the whole: objects have no size limit. */
 export const HTTP_IDLE_TIMEOUT_MS = 60_000;
 
+/**
+ * Bytes a second below which an uploading client is cut off, on the average of HTTP_IDLE_TIMEOUT_MS: a tenth of what a modem sent. Each upload holds a
+ * connection and up to 300 KiB, and whoever holds many must at least send something.
+ */
+export const HTTP_RATE_MIN = 512;
+
 /** Milliseconds an idle connection is kept: longer than the 60 s of common reverse proxies, so that they close first and lose no request. */
 export const HTTP_KEEP_ALIVE_MS = 75_000;
 
 /** Bytes of a body buffered before the socket is paused: four socket reads, so that reading and storing overlap. */
 export const HTTP_BODY_BUFFER_SIZE = 256 * 1024;
 
+/** The same of all bodies together: beyond that each has one socket read, so that hundreds that wait for a slab hold no more than a connection does. */
+export const HTTP_BODIES_BUFFER_SIZE = 16 * 1024 * 1024;
+
 /** Milliseconds, and bytes, that a refused upload may go on after its answer. Closing at once would reset the connection and lose the answer. */
 export const HTTP_LINGER_MS = 2_000;
 export const HTTP_LINGER_SIZE = 64 * 1024 * 1024;
+
+/** Bytes of a body that is written in one piece with its head, and of such a head: most answers are far smaller, and the pieces stay few pages. */
+export const SEND_JOINED_SIZE_MAX = 8 * 1024;
+export const SEND_HEAD_SIZE_MAX = 2 * 1024;
+
+/** Pieces for such answers that are kept for the next ones: some 640 KiB. One is in use from a read until the kernel has the answer. */
+export const SEND_PIECES_KEPT = 64;
+
+/**
+ * Bytes of a body from which on the store sends it to the socket itself, and how many of them are read before, so that an object that is damaged from the beginning has an answer that
+ * says so: a slab, which takes a worker half a millisecond.
+ */
+export const SEND_DIRECT_FROM = 4 * 1024 * 1024;
+export const SEND_FIRST_SIZE = SLAB_SIZE;
 
 /** Milliseconds that requests under way get to finish when the service closes: what process managers commonly wait before they kill. */
 export const HTTP_CLOSE_GRACE_MS = 25_000;
 
 /** Milliseconds that a delay of the service may be set to: an hour is longer than any process manager or client waits, and fits every timer. */
 export const HTTP_DELAY_MS_MAX = 60 * 60 * 1_000;
+
+/** Bytes of a value in a message between a data plane and its clients: the paths of a batch of files, of the longest kind. */
+export const REMOTE_HEAD_SIZE_MAX = 4 * 1024 * 1024;
+
+/** Bytes of one piece of a stream between them. Nobody holds a piece: the bound is there so that its size tells nonsense from sense. */
+export const REMOTE_PIECE_SIZE_MAX = 16 * 1024 * 1024;
+
+/** Bytes of a chunk that is copied before it is written to a socket: beyond what Node buffers, the writer waits until all has been written. */
+export const REMOTE_COPIED_MAX = 64 * 1024;
+
+/** Objects or files in one request to a data plane elsewhere, and their bytes, or those of their paths: some milliseconds of work, and the next is on its way meanwhile. */
+export const REMOTE_BATCH_MAX = 1024;
+export const REMOTE_BATCH_SIZE_MAX = 2 * 1024 * 1024;
+export const REMOTE_BATCH_PATHS_SIZE_MAX = 1024 * 1024;
+
+/** Such requests of one client under way: one on its way, one being stored, one being answered. */
+export const REMOTE_BATCHES_IN_FLIGHT = 4;
+
+/** Such requests that a daemon holds in memory, with all of their bytes, whoever sent them; others wait in their sockets. */
+export const REMOTE_BATCHES_HELD = 8;
+
+/** Milliseconds in which the bytes of such a request have to come: its sender has all of them, and others wait for its room. */
+export const REMOTE_BATCH_TIMEOUT_MS = 20_000;
+
+/** Files that clients name which a daemon has open at once, and those that share an operation: within the descriptors of a process that nobody has given more. */
+export const REMOTE_FILES_OPEN = 512;
+export const REMOTE_FILES_TOGETHER = 256;
+
+/** Connections of a client for what is short, and for streams, which last as long as their clients like: as many as the service may have connections. */
+export const REMOTE_CALLS_MAX = 64;
+export const REMOTE_STREAMS_MAX = HTTP_CONNECTIONS_MAX;
+
+/** Connections of a daemon: those of two services that stream as much as they can. */
+export const REMOTE_CONNECTIONS_MAX = 2 * (REMOTE_CALLS_MAX + REMOTE_STREAMS_MAX);
+
+/** Attempts at a request that may be sent again, and milliseconds before the second, doubled each time: 1.6 s in all, in which a service manager starts a daemon again. */
+export const REMOTE_ATTEMPTS_MAX = 6;
+export const REMOTE_BACKOFF_FIRST_MS = 50;
+
+/** Milliseconds that a daemon may take to say how it is: several times what a sync takes on a slow disk. */
+export const REMOTE_HEALTH_TIMEOUT_MS = 5_000;
+
+/** Milliseconds between two looks of a daemon that ends at connections that have become idle. */
+export const REMOTE_CLOSE_CHECK_MS = 50;
+
+/** Bytes of an answer about many small objects: as many as one operation reads, each of the largest. */
+export const REMOTE_READS_SIZE_MAX = READS_GATHERED_MAX * READ_GATHERED_SIZE_MAX;
 
 /** Bytes of a configuration file: some thousand times what it needs, and little enough to be read whole without a thought. */
 export const CONFIG_SIZE_MAX = 1024 * 1024;
@@ -229,6 +382,15 @@ export const HTTP_READINESS_AGE_MS = 1_000;
 
 /** Entries of a package's manifest: a million files take some 150 MB of CBOR, and seconds to read; more is better kept as archives. */
 export const MANIFEST_ENTRIES_MAX = 1_000_000;
+
+/**
+ * Runs of objects in one event about a manifest: two numbers of up to 9 bytes each, so that it stays below EVENT_SIZE_MAX whatever they are. A million
+ * objects, no two of them next to each other, are 82 events.
+ */
+export const INDEXED_RUNS_MAX = 12_288;
+
+/** Packages named in the error that an object is needed: enough to go and look, few enough for a terminal. */
+export const NEEDING_SHOWN_MAX = 10;
 
 /** Bytes of a path inside a package, and of one part of it: what Linux takes (PATH_MAX, NAME_MAX), so that every path can be made again. */
 export const PACKAGE_PATH_SIZE_MAX = 4095;
@@ -245,6 +407,36 @@ export const VERSION_LENGTH_MAX = 128;
  */
 export const PUSH_STEP_ENTRIES = 2048;
 export const PUSH_STEPS_MAX = 3;
+
+/**
+ * Bytes of a file in an archive up to which it is held in memory, to be stored together with others: that of GATHER_ALONE_SIZE, from which on an
+ * object has an operation of its own. Larger ones go down as they come.
+ */
+export const ARCHIVE_FILE_HELD_MAX = GATHER_ALONE_SIZE - 1;
+
+/** Files and bytes of an archive that are stored together, and such parts under way: enough that the workers never wait for the archive's reader. */
+export const ARCHIVE_PART_FILES = 1024;
+export const ARCHIVE_PART_SIZE = 4 * 1024 * 1024;
+export const ARCHIVE_PARTS_IN_FLIGHT = 3;
+
+/** Bytes of files that all archives on their way in hold together: four at full speed, and any number of slow ones, each with what there is for it. */
+export const ARCHIVE_HELD_TOTAL_MAX = 64 * 1024 * 1024;
+
+/** Files of an archive on its way out that are opened ahead of the one being sent; those up to ARCHIVE_FILE_HELD_MAX are read, 2 MiB at most. */
+export const ARCHIVE_READ_AHEAD = 32;
+
+/**
+ * Bytes that a compressed body may become for each of its own, once it has become INFLATED_FREE_SIZE. Archives of text reach some 20, logs
+ * 100; what goes beyond is made to fill disks. The first bytes are free, so that a small archive may be anything.
+ */
+export const INFLATED_RATIO_MAX = 200;
+export const INFLATED_FREE_SIZE = 64 * 1024 * 1024;
+
+/** Bytes of the window of a zstd frame: what RFC 9659 allows in a content coding. Whoever decodes it holds that much memory. */
+export const ZSTD_WINDOW_SIZE_MAX = 8 * 1024 * 1024;
+
+/** Bytes of one block of a zstd frame: fixed by RFC 8878. */
+export const ZSTD_BLOCK_SIZE_MAX = 128 * 1024;
 
 /** Files of a package that are written at once when it is pulled: reading, checking and writing overlap, and each holds a file open. */
 export const PULL_FILES_MAX = 64;
@@ -291,6 +483,62 @@ export const EVENTS_RETRY_MS = 2_000;
 
 /** Events of the log, wanted or not, after which a stream says how far it has looked: what a reader of few events looks through again at most. */
 export const EVENTS_CHECKPOINT_EVERY = 10_000;
+
+/** Attempts of the client that come to nothing, one after the other, before it gives up: some 12 s in all, in which a service has restarted. */
+export const CLIENT_ATTEMPTS_MAX = 8;
+
+/** The same before a service has taken a request for the first time: a second for one that is just starting, and no longer wait for who mistyped its address. */
+export const CLIENT_FIRST_ATTEMPTS_MAX = 4;
+
+/** Milliseconds before the client's second attempt, and the most between two: soon after a hiccup, and little load while a service is away. */
+export const CLIENT_BACKOFF_FIRST_MS = 100;
+export const CLIENT_BACKOFF_MAX_MS = 5_000;
+
+/** Milliseconds that the client waits when a service asks it to; who is to wait for longer is told. */
+export const CLIENT_WAIT_MAX_MS = 60_000;
+
+/** Connections of a client: enough that a service's commits are shared by many requests, few enough for one of thousands of clients. */
+export const CLIENT_CONNECTIONS_MAX = 32;
+
+/** Milliseconds to connect: a packet and its repetitions. */
+export const CLIENT_CONNECT_TIMEOUT_MS = 10_000;
+
+/** Milliseconds for an answer to begin: a service under load syncs within seconds, and proxies give up after a minute or two. */
+export const CLIENT_ANSWER_TIMEOUT_MS = 120_000;
+
+/** Milliseconds without a byte of an answer: four signs of life of a stream of events. */
+export const CLIENT_IDLE_TIMEOUT_MS = 60_000;
+
+/** Bytes of an answer that is taken as one value: a page of the most records, with room. */
+export const CLIENT_ANSWER_SIZE_MAX = 64 * 1024 * 1024;
+
+/** Bytes up to which the client sends, and takes, an object whole: it is held in memory, digested before it is sent or given, and costs one request. */
+export const CLIENT_WHOLE_SIZE_MAX = 1024 * 1024;
+
+/** Bytes of a stream that the client holds until the service has them for good: what it can send again when the connection breaks. */
+export const CLIENT_PART_SIZE = 16 * 1024 * 1024;
+
+/** Objects that a client sends or takes at once: the commits of the service are shared, and each holds up to CLIENT_WHOLE_SIZE_MAX bytes. */
+export const CLIENT_IN_FLIGHT_MAX = 24;
+
+/** Bytes of small files of a directory that are held together while it is asked which of them the service lacks. */
+export const CLIENT_PUSH_HELD_SIZE = 32 * 1024 * 1024;
+
+/** Bytes of a local file that the client reads in one step. */
+export const CLIENT_READ_SIZE = 256 * 1024;
+
+/** Milliseconds that the registry of a moment of the past is held for the next question about it: as long as a client takes from page to page. */
+export const HTTP_PAST_HELD_MS = 10_000;
+
+/** Milliseconds that a command that was stopped has for telling a service so: a round trip, with room. */
+export const CLIENT_FAREWELL_MS = 1_000;
+
+/** Bytes of lines that go out together, and milliseconds that one waits for others: a write each costs more than many a line, and nobody notices the wait. */
+export const LINES_CHUNK_SIZE = 16 * 1024;
+export const LINES_WAIT_MS = 50;
+
+/** Bytes of a request to verify many objects: its few members, with a seed of some length. */
+export const SCRUB_BODY_SIZE_MAX = 4096;
 
 /** Ranges of one request that are answered as such: a player or an index reader needs a few; many small ones cost more than the whole. */
 export const HTTP_RANGES_MAX = 64;
@@ -347,3 +595,133 @@ export const ISSUER_KEYS_COOLDOWN_MS = 30_000;
 
 /** Seconds by which the clocks of an issuer and of this machine may differ: what NTP leaves, with room. */
 export const ISSUER_CLOCK_TOLERANCE_S = 30;
+
+/**
+ * Bytes of the largest object that goes to S3 from memory, in one request, and is read from there as a whole before any of it is given: hashing it takes
+ * a tenth of what a request does. Larger ones wait in the spool.
+ */
+export const S3_SMALL_SIZE_MAX = 256 * 1024;
+
+/**
+ * Bytes of a part that an object goes up in, and parts of one object at once: large enough that a request costs little beside its bytes, and few enough
+ * that all of them fit into 64 MiB of memory, which is what a part is held in while it may have to be sent again. Objects of up to one part go in one request.
+ */
+export const S3_PART_SIZE = 16 * 1024 * 1024;
+export const S3_PARTS_IN_FLIGHT = 4;
+
+/** Parts of all objects at once: the bound on memory, whatever the number of objects. */
+export const S3_PARTS_HELD_MAX = 6;
+
+/** Parts of one object at most: fixed by S3. Larger objects have larger parts, up to this many bytes, which S3 fixes too. */
+export const S3_PARTS_MAX = 10_000;
+export const S3_PART_SIZE_MAX = 5 * 1024 * 1024 * 1024;
+
+/** Bytes of a larger part that are read at a time: such a part is read twice from the spool, for its digest and to be sent. */
+export const S3_PIECE_SIZE = 1024 * 1024;
+
+/** Bytes of a large object that are verified together when it is read: some 60 µs of the main thread, and memory that stays in its cache. */
+export const S3_BLOCK_SIZE = 256 * 1024;
+
+/** Bytes of an outboard that are fetched together, enough for 64 MiB of the object, and such pieces that a reader keeps: a range needs those on the way to it. */
+export const S3_OUTBOARD_BLOCK_SIZE = 256 * 1024;
+export const S3_OUTBOARD_BLOCKS_KEPT = 4;
+
+/** Requests of small objects at once, and connections in all: a store elsewhere answers in tens of milliseconds, so many must be on their way. */
+export const S3_SMALL_IN_FLIGHT = 64;
+export const S3_CONNECTIONS_MAX = 128;
+
+/** Attempts of one request, and the milliseconds between them: at random between nothing and twice as much each time, some 20 seconds in all. */
+export const S3_ATTEMPTS_MAX = 8;
+export const S3_BACKOFF_FIRST_MS = 100;
+export const S3_BACKOFF_MAX_MS = 10_000;
+
+/** Milliseconds for a connection to be made, and in which nothing comes of an answer. */
+export const S3_CONNECT_TIMEOUT_MS = 10_000;
+export const S3_ANSWER_TIMEOUT_MS = 120_000;
+export const S3_IDLE_TIMEOUT_MS = 60_000;
+
+/** Bytes of an answer that is not an object's: a page of a listing has a thousand entries, some 500 KB. */
+export const S3_ANSWER_SIZE_MAX = 4 * 1024 * 1024;
+
+/** Milliseconds after which an upload in parts that nobody has ended is given up: longer than the slowest upload takes. */
+export const S3_ABANDONED_MS = 24 * 60 * 60 * 1_000;
+
+/** Milliseconds that a health check may take, and for which what it found is given again. */
+export const S3_HEALTH_TIMEOUT_MS = 5_000;
+
+/** Notices of trouble that are kept for whoever asks how the backend is. */
+export const S3_NOTICES_KEPT = 8;
+
+/** Credentials: milliseconds before their end at which new ones are asked for, as AWS's own clients do; what asking may take, try and answer. */
+export const S3_CREDENTIALS_EARLY_MS = 5 * 60 * 1_000;
+export const S3_CREDENTIALS_TIMEOUT_MS = 5_000;
+export const S3_CREDENTIALS_ATTEMPTS_MAX = 3;
+export const S3_CREDENTIALS_ANSWER_SIZE_MAX = 64 * 1024;
+/** The instance metadata service is on the machine itself or not there at all; its tokens count for as long as may be. */
+export const S3_METADATA_TIMEOUT_MS = 1_000;
+export const S3_METADATA_TOKEN_S = 21_600;
+
+/** Classes of one policy: beyond some dozens nobody knows any more which to choose. */
+export const POLICY_CLASSES_MAX = 100;
+
+/** Patterns of one rule, and characters of one: what a version or ref can be compared with in microseconds. */
+export const POLICY_PATTERNS_MAX = 100;
+export const POLICY_PATTERN_LENGTH_MAX = 256;
+
+/** Versions of a package that a policy can keep by number: more than that many is all of them. */
+export const POLICY_KEEP_LAST_MAX = 1_000_000;
+
+/** Bytes of a policy in a request or a file: a hundred classes with some patterns each; less than an event may have. */
+export const POLICY_SIZE_MAX = 128 * 1024;
+
+/** Milliseconds in which what went can be brought back, where the policy does not say: a week, so that whoever is away for the weekend can still act. */
+export const GRACE_DEFAULT_MS = 7 * 24 * 60 * 60 * 1000;
+
+/**
+ * Milliseconds in which a version is noted as pulled at most once: a policy counts in days, and an event for each read would make the log grow with its readers.
+ */
+export const PULL_NOTED_EVERY_MS = 24 * 60 * 60 * 1000;
+
+/** Versions of which it is remembered that their pull was noted lately: some 2 MB. One that was forgotten is looked up. */
+export const PULLS_REMEMBERED_MAX = 10_000;
+
+/** Holds and locks that are named in a refusal: enough to know whom to ask. */
+export const BLOCKERS_SHOWN_MAX = 10;
+
+/** Versions that one plan lets go, those whose time ended first before the others: a plan is held in memory, some 200 bytes a version. The next plan has the rest. */
+export const PLAN_VERSIONS_MAX = 200_000;
+
+/** Things that stay although a policy would let them go and that one plan names, with who holds them; it counts the others. */
+export const PLAN_HELD_SHOWN_MAX = 10_000;
+
+/** Bytes of a request to place a hold, set a lock or a class. */
+export const RETENTION_BODY_SIZE_MAX = 16 * 1024;
+
+/** Characters of a reason: a sentence or two. */
+export const REASON_LENGTH_MAX = 2000;
+
+/** Versions, and objects, that a plan reads from the database in one question: some 30 ms, so that readers beside it do not wait for the plan. */
+export const PLAN_SLICE_VERSIONS = 10_000;
+export const PLAN_SLICE_OBJECTS = 32_768;
+export const PLAN_SLICE_MANIFESTS = 1000;
+
+/** Changes that are named to who would carry out a plan that does not fit any more. */
+export const PLAN_CHANGES_SHOWN_MAX = 10;
+
+/**
+ * Times that a plan is compared with what is there, without anybody waiting, before it is carried out. When something has happened each time meanwhile, it is
+ * compared once more while everybody waits.
+ */
+export const APPLY_LOOKS_MAX = 4;
+
+/** Events of a plan in one commit: a few hundred bytes each, so that a commit has less than COMMIT_SIZE_MAX. */
+export const APPLY_COMMIT_EVENTS = 8192;
+
+/** Entries of a plan whose objects are tombstoned at the same time: they share commits. */
+export const APPLY_ENTRIES_AT_ONCE = 8;
+
+/** Minutes between two runs of retention in a service, at most: a month. */
+export const RETENTION_EVERY_MINUTES_MAX = 31 * 24 * 60;
+
+/** Objects a second that a service deletes and sweeps by itself: a tenth of what it could, so that those who use it hardly notice. */
+export const RETENTION_THROTTLE_DEFAULT = 2000;

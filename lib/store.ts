@@ -7,42 +7,52 @@
 
 import { userInfo } from 'node:os';
 import type { Story } from './audit/explain.js';
-import {
-  type ClosableDataPlane,
-  type CompactionReport,
-  type CompactionWatch,
-  openInproc,
-  type WorkerLoad,
-} from './dataplane/inproc/index.js';
+import type { ClosableDataPlane, CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
   ByteRange,
-  ByteSource,
   ContentAddress,
   Digest,
+  FileList,
   FileSink,
   IngestHints,
   IngestResult,
   VerifyOptions,
   VerifyResult,
 } from './dataplane/spi.js';
+import { isFileList, pathAt } from './dataplane/spi.js';
+import { TieredPlane } from './dataplane/tiered/index.js';
 import { formatBlake3, formatSha256, parseDigest } from './digest-name.js';
 import { ArtifactStoreError, isStoreError } from './errors.js';
-import { objectCorrupted, objectDeleted, objectIngested, objectTombstoned, objectVerified } from './events/kinds.js';
+import { objectCorrupted, objectIngested, objectVerified } from './events/kinds.js';
 import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 import type { Moment } from './events/read-all.js';
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import type { Delivery } from './events/subscribe.js';
-import { PUT_ATTEMPTS_MAX } from './limits.js';
+import { OPENING_SWEEP_MAX, PUT_ATTEMPTS_MAX, PUT_PART_MAX } from './limits.js';
+import type { Family } from './metrics/exposition.js';
+import type { Collectable, LifecycleRegistry } from './registry/lifecycle.js';
 import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
+import { createLifecycleRegistry } from './registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from './registry/sqlite-packages.js';
 import { createRegistry } from './registry/sqlite-registry.js';
+import { createRetentionRegistry } from './registry/sqlite-retention.js';
 import { createTokenRegistry } from './registry/sqlite-tokens.js';
 import { registryViews } from './registry/views.js';
+import { RetentionProtection } from './retention/guard.js';
+import { isProtected } from './retention/protection.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
-import { type Expectation, hintsOf, requirePresent, requireRange, requireReadable } from './store/checks.js';
+import {
+  type Expectation,
+  hintsOf,
+  requirePresent,
+  requireRange,
+  requireReadable,
+  requireTombstoned,
+} from './store/checks.js';
 import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
+import { openDataPlanes, type S3Settings } from './store/data-plane.js';
 import { DeferredPuts, settled } from './store/deferred-puts.js';
 import { prepareFolder } from './store/folder.js';
 import {
@@ -52,12 +62,39 @@ import {
   type PastOptions,
   type SubscriptionOptions,
 } from './store/history.js';
+import { forgetting, KnownObjects } from './store/known-objects.js';
+import {
+  type ChangeReport,
+  Lifecycle,
+  noChange,
+  nothingSwept,
+  type RetireOptions,
+  requireGrace,
+  type SweepOptions,
+  type SweepReport,
+} from './store/lifecycle.js';
 import { Packages } from './store/packages.js';
-import { deletedMeanwhile, putMany } from './store/put-many.js';
+import { type Gathered, PutGather } from './store/put-gather.js';
+import { type Actors, deletedMeanwhile, type PutTools, putMany } from './store/put-many.js';
 import type { PutResult, PutResults } from './store/put-results.js';
+import { type Hold, metered, Quotas } from './store/quotas.js';
+import { type ReconcileOptions, type ReconcileReport, reconcile } from './store/reconcile.js';
+import { Retention } from './store/retention.js';
+
 import { Scrub, type ScrubOptions } from './store/scrub.js';
-import { aborted, isRepeatable, type PutSource, toByteSource, toByteSources, type Watch } from './store/source.js';
+import {
+  aborted,
+  bytesInMemory,
+  isPlain,
+  isRepeatable,
+  isStream,
+  type PutSource,
+  toByteSource,
+  toByteSources,
+  type Watch,
+} from './store/source.js';
 import { StoredObject } from './store/stored-object.js';
+import { type ColdReads, type MoveReport, requireTier, type StoreTier, Tiers } from './store/tiers.js';
 import { Tokens } from './store/tokens.js';
 import { Uploads } from './store/uploads.js';
 
@@ -70,8 +107,24 @@ export interface StoreOptions {
   readOnly?: boolean;
   /** Who acts, in events, unless a call says otherwise. Default `local:<user name>`. */
   actor?: string;
-  /** Worker threads, 1 to 8. Default: as many as cores, at least 2. */
+  /** Worker threads, 1 to 8. Default: as many as cores, at least 2. Of no meaning beside a daemon. */
   threads?: number;
+  /**
+   * `unix:/path`: the bytes are in a data plane of another process, a daemon that listens there (`artifactstore dataplane`); the folder has the log
+   * alone. `s3://bucket/prefix`: they are on an S3-compatible store. Default: they are in the folder.
+   */
+  dataplane?: string;
+  /**
+   * A second place for bytes, the cold tier, to which `tier` moves objects: a folder of its own, `unix:/path` of a daemon, or `s3://bucket/prefix`. A store that has objects there can only
+   * be opened with it. Default: there is none.
+   */
+  cold?: string;
+  /** What reading an object of the cold tier does: `stream`, the default, or `restore`, which copies it to the hot tier first. */
+  coldReads?: ColdReads;
+  /** Where that S3-compatible store is, and how it is spoken to. */
+  s3?: S3Settings;
+  /** Told in a sentence what went wrong on the way to bytes elsewhere and was dealt with: for a log. */
+  onNotice?: (sentence: string) => void;
 }
 
 /** Who acts, when it is not the store's own actor. */
@@ -94,6 +147,7 @@ export interface DeferredPutOptions extends Expectation, Watch, ActorOption {
 export interface PutManyOptions extends Watch, ActorOption {}
 
 export type { CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
+export type { S3Settings } from './store/data-plane.js';
 export type { PutResult, PutResults } from './store/put-results.js';
 
 /** What a deferred `put` did. There is no event yet. */
@@ -104,10 +158,13 @@ export interface GetOptions extends ActorOption {
   range?: ByteRange;
   /** Ends the reading with AS_ERR_ABORTED. */
   signal?: AbortSignal;
+  /** False: an object of the cold tier is read where it is, whatever the store is configured to do. */
+  restore?: boolean;
 }
 
 export type { Sample } from './store/sample.js';
 export type { Scrub, ScrubOptions, ScrubReport } from './store/scrub.js';
+export type { ColdReads, Moved, MoveReport, StoreTier } from './store/tiers.js';
 
 export interface VerifyObjectOptions extends VerifyOptions, ActorOption {}
 
@@ -116,36 +173,66 @@ export interface VerifyReport extends VerifyResult {
   record: ObjectRecord;
 }
 
+export interface DeleteOptions {
+  /** Stands in the tombstone. */
+  reason?: string;
+  /** Delete it although packages need it; they cannot be pulled then. Default false. */
+  force?: boolean;
+  /**
+   * Milliseconds in which its bytes stay and it can be undeleted; a sweep removes them afterwards. Default 0: they are removed at once, and only storing them
+   * again brings it back.
+   */
+  grace?: number;
+}
+
 /** What `delete` did. */
 export interface DeleteReport {
   record: ObjectRecord;
-  /** Bytes of storage given back. */
+  /** Bytes of storage given back; 0 while the grace lasts. */
   freedSize: number;
 }
+
+export type { Collectable } from './registry/lifecycle.js';
+export type { Protection, Protector } from './retention/protection.js';
+export type { ChangeReport, Kept, KeptBecause, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
+export type { ReconcileOptions, ReconcileReport } from './store/reconcile.js';
+
+/** What of an object's record reading it takes. */
+type ObjectSize = Pick<ObjectRecord, 'blake3' | 'size'>;
 
 /**
  * Opens a store, or makes one.
  *
  * @throws AS_ERR_STORE_LOCKED: another process has it open
+ * @throws AS_ERR_UNAVAILABLE, AS_ERR_PROTOCOL, AS_ERR_FORBIDDEN, AS_ERR_UNAUTHENTICATED: the daemon or the bucket that `dataplane` names
  * @throws AS_ERR_STORE_MISSING: nothing there and `create` is false or `readOnly` true
  * @throws AS_ERR_STORE_FORMAT: not a store, or one of a version this package does not know
  * @throws AS_ERR_LOG_DAMAGED, AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_NATIVE, AS_ERR_INVALID_ARGUMENT
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const readOnly = options.readOnly ?? false;
-  const folder = await prepareFolder(options.path, !readOnly && (options.create ?? true));
-  const dataPlane = await openInproc({
-    path: folder.data,
+  const { readOnly = false, create = true, dataplane, threads, cold, coldReads = 'stream', s3, onNotice } = options;
+  const folder = await prepareFolder(options.path, !readOnly && create, dataplane === undefined ? 'own' : 'elsewhere');
+  const planes = await openDataPlanes(folder, {
     readOnly,
-    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(threads !== undefined && { threads }),
+    ...(dataplane !== undefined && { dataplane }),
+    ...(cold !== undefined && { cold }),
+    ...(s3 && { s3 }),
+    ...(onNotice && { onNotice }),
   });
+  let log: SqliteEventLog | undefined;
   try {
-    const log = await openEventLog({ path: folder.log, readOnly, views: registryViews });
-    const store = new Store(folder.path, readOnly, options.actor ?? localActor(), dataPlane, log);
+    log = await openEventLog({ path: folder.log, readOnly, views: registryViews });
+    const tier = planes.cold && { plane: planes.cold, reads: coldReads };
+    const store = new Store(folder.path, readOnly, options.actor ?? localActor(), planes.hot, log, tier);
+    await store.requireColdTier(cold);
     if (!readOnly) await store.finishDeletions();
+    if (!readOnly) await store.packages.indexOlder();
     return store;
   } catch (error) {
-    await dataPlane.close();
+    await log?.close();
+    await planes.hot.close();
+    await planes.cold?.close();
     throw error;
   }
 }
@@ -163,15 +250,27 @@ export class Store {
   readonly #dataPlane: ClosableDataPlane;
   readonly #log: EventLog;
   readonly #registry: Registry;
+  readonly #known = new KnownObjects();
   readonly #guard = new AddressGuard();
   readonly #deferred: DeferredPuts;
   readonly #history: History;
+  readonly #lifecycleRegistry: LifecycleRegistry;
+  readonly #lifecycle: Lifecycle;
+  readonly #protection: RetentionProtection;
+  readonly #gather = new PutGather((objects) => this.#putGathered(objects));
+  readonly #putTools: PutTools;
+  readonly #quotas: Quotas;
+  /** Where there is a cold tier. */
+  readonly #tiers: Tiers | undefined;
   /** Objects that come over several calls. */
   readonly uploads: Uploads<PutResult>;
   /** Packages: directories under names. */
   readonly packages: Packages;
   /** Tokens, by which a service knows who asks. */
   readonly tokens: Tokens;
+  /** How long things stay: policies, holds, locks and plans. */
+  readonly retention: Retention;
+  readonly #resolve = (name: string): Promise<ObjectRecord> => this.#registry.resolve(name);
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -180,16 +279,55 @@ export class Store {
     readonly readOnly: boolean,
     /** Who acts unless a call says otherwise. */
     readonly actor: string,
-    dataPlane: ClosableDataPlane,
-    log: SqliteEventLog,
+    hot: ClosableDataPlane,
+    sqliteLog: SqliteEventLog,
+    cold?: { plane: ClosableDataPlane; reads: ColdReads },
   ) {
+    const log = forgetting(sqliteLog, this.#known);
+    const registry = createRegistry(sqliteLog.reader);
+    // The registry knows at once what the cold tier may be long in saying.
+    const areCold = (addresses: readonly ContentAddress[]) => registry.areCold(addresses);
+    const tiered = cold && new TieredPlane({ hot, cold: cold.plane, readOnly, areCold });
+    const dataPlane: ClosableDataPlane = tiered ?? hot;
     this.#dataPlane = dataPlane;
     this.#log = log;
-    this.#registry = createRegistry(log.reader);
+    this.#registry = registry;
+    this.#tiers =
+      tiered &&
+      new Tiers({
+        ...{ plane: tiered, log, registry, guard: this.#guard, readOnly, coldReads: cold.reads },
+        flush: () => this.#deferred.flush(),
+      });
+    this.#putTools = {
+      ingestMany: (many) => dataPlane.ingestMany(many),
+      log,
+      guard: this.#guard,
+      isPresent: (address) => this.#isStored(address),
+    };
     this.#history = new History(log, this.#registry);
+    const retentionRegistry = createRetentionRegistry(sqliteLog.reader);
+    this.#protection = new RetentionProtection(retentionRegistry);
+    this.#lifecycleRegistry = createLifecycleRegistry(sqliteLog.reader);
+    this.#lifecycle = new Lifecycle({
+      actor,
+      log,
+      registry: this.#lifecycleRegistry,
+      guard: this.#guard,
+      protection: this.#protection,
+      dataPlane,
+      compact: (signal) => dataPlane.compact(signal && { signal }),
+      flush: () => this.#deferred.flush(),
+      isPresent: (address) => this.#isPresent(address),
+    });
+    this.#quotas = new Quotas({
+      limitOf: (token) => this.tokens.quotaOf(token),
+      usedBy: async (token) => (await this.tokens.find(token)).used,
+      standingUploads: () => this.uploads.standing(),
+    });
     this.uploads = new Uploads({
       dataPlane,
       log,
+      quotas: this.#quotas,
       actor,
       requireWritable: () => {
         this.#requireOpen();
@@ -197,13 +335,46 @@ export class Store {
       },
       acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
     });
+    const packageRegistry = createPackageRegistry(sqliteLog.reader);
+    this.retention = new Retention({
+      log,
+      registry: retentionRegistry,
+      packages: packageRegistry,
+      objects: this.#registry,
+      lifecycle: this.#lifecycleRegistry,
+      protection: this.#protection,
+      guard: this.#guard,
+      actor,
+      readOnly,
+      put: (bytes, by) => this.put(bytes, { actor: by }),
+      read: async (name) => {
+        const object = await this.get(name);
+        return { address: object.record.blake3, bytes: await object.bytes() };
+      },
+      retire: (addresses, options) => this.#lifecycle.retire(addresses, options),
+      requireOpen: () => this.#requireOpen(),
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
+    });
     this.packages = new Packages({
       path,
       actor,
       dataPlane,
       log,
-      registry: createPackageRegistry(log.reader),
+      registry: packageRegistry,
       guard: this.#guard,
+      quotas: this.#quotas,
+      serve: (object, by) =>
+        this.#tiers?.mayRestore
+          ? this.#serveRestored(object, by)
+          : this.#serve(object, { start: 0, end: object.size }, { actor: by }),
+      protection: this.#protection,
+      retention: this.retention,
+      areLive: (addresses) => this.#registry.areLive(addresses),
+      isPresent: (address) => this.#isPresent(address),
+      discard: (addresses) => this.#discard(addresses),
       get: (name, options) => this.get(name, options),
       requireOpen: () => this.#requireOpen(),
       requireWritable: () => {
@@ -213,7 +384,7 @@ export class Store {
     });
     this.tokens = new Tokens({
       log,
-      registry: createTokenRegistry(log.reader),
+      registry: createTokenRegistry(sqliteLog.reader),
       actor,
       requireOpen: () => this.#requireOpen(),
       requireWritable: () => {
@@ -236,6 +407,7 @@ export class Store {
    *
    * @param source bytes, a stream, or `{ path }`
    * @throws AS_ERR_DIGEST_MISMATCH, AS_ERR_SIZE_MISMATCH: not what was expected
+   * @throws AS_ERR_QUOTA: the actor is a token whose quota has no room for it; before a byte is asked for where the size is known
    * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the file
    * @throws AS_ERR_CONFLICT: deleted by someone else meanwhile (a stream; bytes and files are repeated)
    * @throws AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT, and what the stream throws
@@ -247,8 +419,36 @@ export class Store {
     this.#requireWritable();
     const { durability } = options;
     const hints = { ...hintsOf(options), ...(durability && { durability }) };
-    if (durability === 'deferred') return this.#deferred.during(() => this.#put(source, options, hints));
-    return this.#put(source, options, hints);
+    const actor = options.actor ?? this.actor;
+    const put = (within: PutSource) =>
+      isPlain(within, hints, options) ? this.#gather.put(within, actor) : this.#put(within, options, hints);
+    if (durability === 'deferred') return this.#deferred.during(() => put(source));
+    // Whoever calls this and then closes the store has the put waited for: so nothing is awaited before it has begun.
+    const hold = this.#quotas.mayBound(actor) ? await this.#quotas.hold(actor) : undefined;
+    if (hold !== undefined) return this.#putWithin(hold, source, hints, put);
+    return put(source);
+  }
+
+  /** Stores what there is room for. What is here already under a digest that it must have takes none. */
+  async #putWithin(
+    hold: Hold,
+    source: PutSource,
+    { size, blake3, sha256 }: IngestHints,
+    put: (source: PutSource) => Promise<PutResult | DeferredPutResult>,
+  ): Promise<PutResult | DeferredPutResult> {
+    let stored = 0;
+    try {
+      const known = blake3 ?? sha256;
+      const isHere = known !== undefined && (await this.#registry.areLive([known]))[0] === true;
+      const announced = source instanceof Uint8Array ? source.byteLength : size;
+      if (!isHere && announced !== undefined) await hold.growTo(announced);
+      const isMetered = !isHere && announced === undefined && isStream(source);
+      const result = await put(isMetered ? metered(source, (part) => hold.grow(part)) : source);
+      stored = result.existed ? 0 : result.size;
+      return result;
+    } finally {
+      hold.release(stored);
+    }
   }
 
   async #put(
@@ -293,28 +493,53 @@ export class Store {
   /**
    * Stores many objects as `put` does each, several times as fast where they are small. Resolves when all are on disk, bytes and events.
    *
-   * @param sources what `put` takes; to expect something of one, `put` it
+   * @param sources what `put` takes, or the absolute paths of files in one piece of memory; to expect something of one, `put` it
    * @returns for each source, in their order, the result, or the error that `put` would have thrown: one that fails does not keep the others out.
    * @throws AS_ERR_INVALID_ARGUMENT: one of them is not a source; AS_ERR_ABORTED, AS_ERR_READ_ONLY, AS_ERR_CLOSED; and where the log cannot be
    *   written AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE. Some of the objects may be stored then
    */
-  async putMany(sources: readonly PutSource[], options: PutManyOptions = {}): Promise<PutResults> {
+  async putMany(sources: readonly PutSource[] | FileList, options: PutManyOptions = {}): Promise<PutResults> {
     this.#requireOpen();
     this.#requireWritable();
-    const tools = {
-      ingestMany: (many: readonly ByteSource[]) => this.#dataPlane.ingestMany(many),
-      log: this.#log,
-      guard: this.#guard,
-      isPresent: (address: ContentAddress) => this.#isPresent(address),
-    };
-    const actor = options.actor ?? this.actor;
-    const results = await putMany(tools, toByteSources(sources, options), actor, options.signal);
-    for (const [index, error] of results.errors()) {
-      const source = sources[index] as PutSource;
-      if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) continue;
-      results.replace(index, await this.put(source, { actor }).catch((failure: Error) => failure));
+    return this.#putMany(sources, options.actor ?? this.actor, options);
+  }
+
+  async #putMany(sources: readonly PutSource[] | FileList, actor: string, watch: Watch): Promise<PutResults> {
+    const hold = this.#quotas.mayBound(actor) ? await this.#quotas.hold(actor) : undefined;
+    let stored = 0;
+    try {
+      if (hold && !isFileList(sources)) await hold.grow(bytesInMemory(sources));
+      const within =
+        hold && !isFileList(sources)
+          ? sources.map((one) => (isStream(one) ? metered(one, (part) => hold.grow(part)) : one))
+          : sources;
+      const results = await putMany(this.#putTools, toByteSources(within, watch), actor, watch.signal);
+      if (hold) for (const result of results) stored += result instanceof Error || result.existed ? 0 : result.size;
+      await this.#putAgain(results, sources, actor);
+      return results;
+    } finally {
+      hold?.release(stored);
     }
+  }
+
+  /** Stores objects for which there is room. */
+  async #putGathered(objects: readonly Gathered[]): Promise<PutResults> {
+    const sources = objects.map(({ bytes }) => bytes);
+    const actors = objects.map(({ actor }) => actor);
+    const results = await putMany(this.#putTools, toByteSources(sources, {}), actors);
+    await this.#putAgain(results, sources, actors);
     return results;
+  }
+
+  /** Those of many that somebody deleted meanwhile, where they can be read again. */
+  async #putAgain(results: PutResults, sources: readonly PutSource[] | FileList, actors: Actors): Promise<void> {
+    for (const [index, error] of results.errors()) {
+      const source = isFileList(sources) ? { path: pathAt(sources, index) } : (sources[index] as PutSource);
+      if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) continue;
+      const actor = typeof actors === 'string' ? actors : (actors[index] as string);
+      const again = await this.#put(source, { actor }, {}).catch((failure: Error) => failure);
+      results.replace(index, again as PutResult | Error);
+    }
   }
 
   /**
@@ -338,12 +563,88 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_CORRUPT, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_RANGE, AS_ERR_CLOSED
    */
   async get(name: string, options: GetOptions = {}): Promise<StoredObject> {
+    this.#requireOpen();
+    const known = this.#known.get(name, this.#resolve);
+    const record = known instanceof Promise ? await known : known;
+    const tiers = this.#tiers;
+    if (options.restore === false || record.state !== 'live' || !tiers?.restores(record))
+      return this.#open(record, options);
+    requireRange(options.range ?? { start: 0, end: 0 }, record);
+    await tiers.restore(record.blake3, options.actor ?? this.actor);
+    const now = await this.#record(record.blake3);
+    return this.#open(now, options, !tiers.restores(now));
+  }
+
+  /**
+   * As `get`, but at once and only for an object that is remembered, because it was asked for before by the same digest and nothing has happened to it since.
+   * Undefined: use `get`.
+   *
+   * @throws AS_ERR_RANGE, AS_ERR_CLOSED
+   */
+  getKnown(name: string, options: GetOptions = {}): StoredObject | undefined {
+    this.#requireOpen();
+    const record = this.#known.peek(name);
+    if (record === undefined || (options.restore !== false && this.#tiers?.restores(record))) return undefined;
+    return this.#open(record, options);
+  }
+
+  #open(record: ObjectRecord, options: GetOptions, isRestored = false): StoredObject {
+    requireReadable(record);
+    const range = options.range ?? { start: 0, end: record.size };
+    requireRange(range, record);
+    const ways = {
+      iterate: () => this.#serve(record, range, options),
+      intoFile: (sink: FileSink) => this.#serveFile(record, range, sink, options),
+      intoSocket: (socket: number) => this.#serveSocket(record, range, socket, options),
+      inOnePiece: (into?: Uint8Array) => this.#serveSmall(record, range, options, into),
+    };
+    return new StoredObject(record, range, ways, { isRestored, isToRestore: this.#tiers?.restores(record) ?? false });
+  }
+
+  /**
+   * Moves an object, or every file of a package, to a tier: afterwards it is there and nowhere else. The manifest of a package stays in the hot tier, so that what is in
+   * it can always be told. What was interrupted is finished by asking for it again.
+   *
+   * @param name either digest, an unambiguous prefix of one, or a package: `namespace/name@version` or `namespace/name:ref`
+   * @param options `signal`: ends it after the objects that are on their way
+   * @returns what became of each object, as it is done. Of a package, one that cannot be moved keeps the others from nothing; of an object its error is thrown
+   * @throws AS_ERR_INVALID_ARGUMENT: the store has no cold tier, or there is no such tier
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_CORRUPT, AS_ERR_CONFLICT: the object; AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_MANIFEST
+   * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_UNAVAILABLE: a tier; AS_ERR_READ_ONLY, AS_ERR_ABORTED, AS_ERR_CLOSED
+   */
+  async *tier(
+    name: string,
+    tier: StoreTier,
+    options: ActorOption & { signal?: AbortSignal } = {},
+  ): AsyncGenerator<MoveReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    const { actor = this.actor, signal } = options;
+    const tiers = requireTier(tier, this.#tiers);
+    if (!name.includes('/')) {
+      const { blake3 } = await this.#registry.resolve(name);
+      yield await tiers.move(blake3, tier, actor);
+      return;
+    }
+    const { address, entries } = await this.packages.open(name);
+    const files = new Set(entries.flatMap((entry) => (entry.kind === 'file' ? [formatBlake3(entry.blake3)] : [])));
+    if (tier === 'hot') files.add(address);
+    yield* tiers.moveMany(files, tier, { actor, ...(signal && { signal }) });
+  }
+
+  /**
+   * What proves the bytes of an object, or of one range of it, to who has nothing but its content address: its size as 8 bytes, little-endian, then the
+   * nodes of its tree, as `docs/format.md` has outboards; for a range only those that it takes. A client checks with it what it is sent.
+   *
+   * @param name either digest, or an unambiguous prefix of one
+   * @throws as `get`
+   */
+  async outboard(name: string, options: GetOptions = {}): Promise<AsyncIterable<Uint8Array>> {
     const record = await this.stat(name);
     requireReadable(record);
     const range = options.range ?? { start: 0, end: record.size };
     requireRange(range, record);
-    const serveFile = (sink: FileSink) => this.#serveFile(record, range, sink, options);
-    return new StoredObject(record, range, this.#serve(record, range, options), serveFile);
+    return this.#outboard(record, range, options);
   }
 
   /**
@@ -354,7 +655,7 @@ export class Store {
    */
   async stat(name: string): Promise<ObjectRecord> {
     this.#requireOpen();
-    return this.#registry.resolve(name);
+    return this.#known.get(name, this.#resolve);
   }
 
   /** Those of the digests that name no object that can be read, in their order. Throws AS_ERR_INVALID_DIGEST, AS_ERR_CLOSED. */
@@ -418,23 +719,127 @@ export class Store {
   }
 
   /**
-   * Deletes an object and frees its space. Its tombstone remains: who, when, why.
+   * Deletes an object and frees its space, at once or when its grace is over. Its tombstone remains: who, when, why. One that packages need is not deleted, unless
+   * by force; one that is protected is not, whatever is asked.
    *
+   * @throws AS_ERR_IN_USE: packages need it; `details.packages` names up to NEEDING_SHOWN_MAX of them
+   * @throws AS_ERR_PROTECTED: a hold, a lock or a policy forbids it; `details` says which
+   * @throws AS_ERR_INVALID_ARGUMENT: the grace
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED
    */
-  async delete(name: string, options: ActorOption & { reason?: string } = {}): Promise<DeleteReport> {
+  async delete(name: string, options: ActorOption & DeleteOptions = {}): Promise<DeleteReport> {
     this.#requireOpen();
     this.#requireWritable();
+    requireGrace(options.grace);
     const actor = options.actor ?? this.actor;
     const { blake3 } = await this.#registry.resolve(name);
     return this.#guard.locked(blake3, async () => {
-      await this.#deferred.flush(); // or an event could say later that what is deleted now is there
-      const record = await this.#record(blake3);
-      requirePresent(record);
-      await this.#log.append([objectTombstoned(actor, blake3, options.reason)]);
-      const freedSize = await this.#sweep(blake3, actor);
-      return { record: await this.#record(blake3), freedSize };
+      await this.#deferred.flush(); // a deferred put of it may wait to be recorded
+      requirePresent(await this.#record(blake3));
+      if (!options.force) await this.packages.requireUnneeded(blake3);
+      const retired = noChange();
+      // What packages need has been asked; one that is on its way with it begins anew.
+      await this.#lifecycle.retireLocked([blake3], { ...options, actor, force: true }, retired);
+      for (const { protector } of retired.kept) if (protector) throw isProtected(blake3, 'retire', protector);
+      const swept = nothingSwept();
+      if (!options.grace) await this.#lifecycle.sweepLocked([blake3], 0, actor, swept);
+      for (const { error } of swept.failed) throw error;
+      return { record: await this.#record(blake3), freedSize: swept.freedSize };
     });
+  }
+
+  /**
+   * Writes the tombstones of many objects: from then on each answers AS_ERR_GONE, with who, when, why and the event's id. Their bytes stay until their grace is
+   * over and a sweep comes by; until then `undelete` takes it back. What is not there, what packages need, and what is protected, is left as it is and reported.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT: the grace; AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async retire(addresses: readonly ContentAddress[], options: RetireOptions = {}): Promise<ChangeReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    return this.#lifecycle.retire(addresses, options);
+  }
+
+  /**
+   * Takes the tombstone of an object back, as long as its bytes have not been removed.
+   *
+   * @param name either digest, or an unambiguous prefix of one
+   * @throws AS_ERR_CONFLICT: it is not deleted; AS_ERR_GONE: its bytes have been removed
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_CLOSED
+   */
+  async undelete(name: string, options: ActorOption & { reason?: string } = {}): Promise<ObjectRecord> {
+    this.#requireOpen();
+    this.#requireWritable();
+    const { blake3 } = await this.#registry.resolve(name);
+    const { objects } = await this.#lifecycle.undelete([blake3], options);
+    const record = await this.#record(blake3);
+    if (objects === 0) requireTombstoned(record);
+    return record;
+  }
+
+  /** As `undelete`, for many: those that have no tombstone, or whose bytes are removed, are left as they are and reported. Throws AS_ERR_READ_ONLY, AS_ERR_CLOSED. */
+  async undeleteMany(
+    addresses: readonly ContentAddress[],
+    options: Pick<RetireOptions, 'actor' | 'reason' | 'signal'> = {},
+  ): Promise<ChangeReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    return this.#lifecycle.undelete(addresses, options);
+  }
+
+  /**
+   * Removes the bytes of objects whose grace is over, and writes the receipts. By the log's time: a clock that is set back removes nothing early. Beside everything
+   * else, in small blocks; interrupted at any moment, the next one goes on.
+   *
+   * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    return this.#lifecycle.sweep(options);
+  }
+
+  /**
+   * One page of objects that belonged to packages and that no version needs now, in the order in which they were first stored: what can be retired without
+   * anybody missing it. Objects that never belonged to a package are not among them. Pass the last one's `seq` as `after` for the next page.
+   *
+   * @throws AS_ERR_IN_USE: of some version the log does not say what it needs, so nobody can know; `details.manifests` has up to 10 of their manifests
+   * @throws AS_ERR_CLOSED
+   */
+  async collectable({ after = 0, limit = 1000 }: { after?: number; limit?: number } = {}): Promise<Collectable[]> {
+    this.#requireOpen();
+    const unknown = await this.#lifecycleRegistry.unknownNeeds(10);
+    if (unknown.length > 0) {
+      throw new ArtifactStoreError(
+        'AS_ERR_IN_USE',
+        `What the packages with the manifests ${unknown.join(', ')} need is not known, because the manifests cannot be read. Store those again, or withdraw the packages.`,
+        { manifests: unknown },
+      );
+    }
+    return this.#lifecycleRegistry.collectable(limit, after);
+  }
+
+  /**
+   * Compares what is stored with what the log says. Bytes that no event names, left by a crash between the two, are removed once they are old enough, and never
+   * while somebody stores them; objects whose bytes are not there are recorded as lost, and answer with an error that says so. Both are reported.
+   *
+   * @throws AS_ERR_UNAVAILABLE: the data plane is in another process and cannot list what it has
+   * @throws AS_ERR_INVALID_ARGUMENT: the age; AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CORRUPT, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async reconcile(options: ReconcileOptions = {}): Promise<ReconcileReport> {
+    this.#requireOpen();
+    this.#requireWritable();
+    const { actor } = this;
+    const look = (address: ContentAddress) => this.#look(address);
+    const flush = () => this.#deferred.flush();
+    const host = { actor, log: this.#log, guard: this.#guard, dataPlane: this.#dataPlane, flush, look };
+    return reconcile({ ...host, registry: this.#lifecycleRegistry }, options);
+  }
+
+  /** How many versions of packages need each of these objects, at the same places. Throws AS_ERR_CLOSED. */
+  async references(addresses: readonly ContentAddress[]): Promise<number[]> {
+    this.#requireOpen();
+    return this.#lifecycleRegistry.references(addresses);
   }
 
   /** One page of events in order; see `ReadQuery` for cursor and filters. */
@@ -516,6 +921,11 @@ export class Store {
     return this.#dataPlane.load();
   }
 
+  /** What the data plane counts, for metrics: nothing where it is in this process. */
+  dataPlaneFamilies(): Family[] {
+    return [...(this.#dataPlane.families?.() ?? []), ...(this.#tiers?.families() ?? [])];
+  }
+
   /** How the storage behind the store is. */
   async health(): Promise<BackendStatus> {
     this.#requireOpen();
@@ -532,19 +942,30 @@ export class Store {
     await this.close();
   }
 
-  /** Finishes deletions that a crash interrupted between tombstone and removal. Called once, on opening. */
+  /**
+   * Makes sure that there is a cold tier where the log says that objects are in one, and that it is that one. Called once, on opening.
+   *
+   * @param address where it is
+   * @throws AS_ERR_STORE_MISSING: none was named; AS_ERR_STORE_FORMAT: it is another
+   */
+  async requireColdTier(address: string | undefined): Promise<void> {
+    if (this.#tiers !== undefined && address !== undefined) return this.#tiers.requireOwn(address);
+    if ((await this.#registry.someCold()) === undefined) return;
+    const message = `Objects of the store in ${this.path} are in its cold tier. Name it: --cold <folder or address>.`;
+    throw new ArtifactStoreError('AS_ERR_STORE_MISSING', message, { path: this.path });
+  }
+
+  /** Finishes deletions without a grace that a crash interrupted between tombstone and removal, as many as take no time. Called once, on opening. */
   async finishDeletions(): Promise<void> {
-    let page: ObjectPage;
-    do {
-      page = await this.#registry.list({ state: 'tombstoned' });
-      for (const { blake3 } of page.objects) await this.#guard.locked(blake3, () => this.#sweep(blake3, this.actor));
-    } while (page.cursor !== undefined);
+    await this.#lifecycle.finish(OPENING_SWEEP_MAX);
   }
 
   async #close(): Promise<void> {
     this.#history.close();
     try {
+      await this.#gather.drain();
       await this.#deferred.close();
+      await this.retention.settled();
     } finally {
       await this.#dataPlane.close();
       await this.#log.close();
@@ -570,7 +991,7 @@ export class Store {
   ): Promise<PutResult | DeferredPutResult> {
     const blake3 = formatBlake3(result.blake3);
     return this.#guard.locked(blake3, async () => {
-      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isPresent(blake3))) throw deletedMeanwhile(blake3);
+      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isStored(blake3))) throw deletedMeanwhile(blake3);
       return this.#recordIngest(result, actor, deferred);
     });
   }
@@ -595,27 +1016,92 @@ export class Store {
 
   /** Whether an object is there, durably: what somebody else has deferred is synced. */
   async #isPresent(address: ContentAddress): Promise<boolean> {
+    return (await this.#look(address)) === 'present';
+  }
+
+  async #look(address: ContentAddress): Promise<'present' | 'damaged' | 'absent'> {
     await this.#deferred.flush();
     try {
       for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
-      return true;
+      return 'present';
     } catch (error) {
-      if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_CORRUPT')) return false;
+      if (isStoreError(error, 'AS_ERR_NOT_FOUND')) return 'absent';
+      if (isStoreError(error, 'AS_ERR_CORRUPT')) return 'damaged';
       throw error;
     }
   }
 
-  async *#serve(record: ObjectRecord, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
+  /** For an ingest that a removal has crossed: whether its bytes are where its receipts say; they are brought back from another tier. */
+  async #isStored(address: ContentAddress): Promise<boolean> {
+    if (this.#tiers === undefined) return this.#isPresent(address);
+    await this.#deferred.flush();
+    return this.#tiers.isPresent(address);
+  }
+
+  /** All of an object, restored first where that is configured. */
+  async *#serveRestored(object: ObjectSize, actor: string): AsyncGenerator<Uint8Array> {
+    await this.#tiers?.restoreIfCold(object.blake3, actor);
+    yield* this.#serve(object, { start: 0, end: object.size }, { actor });
+  }
+
+  #serve(record: ObjectSize, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
+    return this.#watched(record, this.#dataPlane.serveObject(record.blake3, range), options);
+  }
+
+  /** Has the data plane send bytes to a socket; undefined when it does not. */
+  #serveSocket(
+    record: ObjectRecord,
+    range: ByteRange,
+    socket: number,
+    options: GetOptions,
+  ): AsyncGenerator<Uint8Array | number> | undefined {
+    const sending = this.#dataPlane.serveSocket?.(record.blake3, socket, range);
+    return sending && this.#watched(record, sending, options);
+  }
+
+  /** What comes of an object, until somebody gives up; damage is recorded first. */
+  async *#watched<T>(record: ObjectSize, coming: AsyncIterable<T>, options: GetOptions): AsyncGenerator<T> {
     const { signal } = options;
     try {
-      for await (const chunk of this.#dataPlane.serveObject(record.blake3, range)) {
+      for await (const step of coming) {
         if (signal?.aborted) throw aborted();
-        yield chunk;
+        yield step;
       }
     } catch (error) {
       await this.#recordDamage(record, error, options.actor ?? this.actor);
       throw error;
     }
+  }
+
+  async *#outboard(record: ObjectRecord, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
+    const header = new Uint8Array(8);
+    new DataView(header.buffer).setBigUint64(0, BigInt(record.size), true);
+    try {
+      yield header;
+      for await (const nodes of this.#dataPlane.serveOutboard(record.blake3, range)) {
+        if (options.signal?.aborted) throw aborted();
+        yield nodes;
+      }
+    } catch (error) {
+      await this.#recordDamage(record, error, options.actor ?? this.actor);
+      throw error;
+    }
+  }
+
+  /** Has the data plane give bytes in one piece; undefined when it does not. */
+  #serveSmall(
+    record: ObjectRecord,
+    range: ByteRange,
+    { signal, actor = this.actor }: GetOptions,
+    into?: Uint8Array,
+  ): Uint8Array | Promise<Uint8Array> | undefined {
+    if (signal?.aborted) throw aborted();
+    const bytes = this.#dataPlane.serveSmall?.(record.blake3, range, into);
+    if (!(bytes instanceof Promise)) return bytes;
+    return bytes.catch(async (error) => {
+      await this.#recordDamage(record, error, actor);
+      throw error;
+    });
   }
 
   /** Has the data plane put bytes into a local file; false when it cannot. */
@@ -631,11 +1117,12 @@ export class Store {
   }
 
   /** Bytes that do not verify, or are not there although the log says so, become an event before the reader sees the error. */
-  async #recordDamage(record: ObjectRecord, error: unknown, actor: string): Promise<void> {
+  async #recordDamage(record: ObjectSize, error: unknown, actor: string): Promise<void> {
     if (this.readOnly || this.#closed || !isStoreError(error, 'AS_ERR_CORRUPT', 'AS_ERR_NOT_FOUND')) return;
     await this.#guard.locked(record.blake3, async () => {
       const now = await this.#record(record.blake3);
       if (now.state !== 'live') return; // known already, or deleted under the reader
+      if (this.#tiers && (await this.#isPresent(record.blake3))) return; // moved between tiers under the reader, or one copy of two
       await this.#log.append([objectCorrupted(actor, record.blake3, damagedRanges(error, record), 'read')]);
     });
   }
@@ -651,10 +1138,15 @@ export class Store {
     const found = await this.#dataPlane.verifyObject(object.blake3, how);
     const result = withRegisteredDigest(found, object, digests);
     return this.#guard.locked(object.blake3, async () => {
-      if (this.#guard.deletedSince(ticket, object.blake3)) return undefined;
+      if (this.#guard.deletedSince(ticket, object.blake3) && !(await this.#wasMoved(object, result))) return undefined;
       if (!this.readOnly) await this.#recordVerification(object, result, digests, actor);
       return result;
     });
+  }
+
+  /** Whether a copy of an object was removed while it was verified, and it is whole all the same. */
+  async #wasMoved({ blake3 }: ScannedObject, { status }: VerifyResult): Promise<boolean> {
+    return this.#tiers !== undefined && status === 'intact' && (await this.#record(blake3)).state === 'live';
   }
 
   /** Writes the events of a verification, under the lock of the address and while the object is not deleted. */
@@ -672,12 +1164,18 @@ export class Store {
     await this.#log.append(events);
   }
 
-  /** Removes the bytes of a tombstoned object and says so; under the lock of its address. */
-  async #sweep(address: ContentAddress, actor: string): Promise<number> {
-    this.#guard.noteDeletion(address);
-    const result = await this.#dataPlane.deleteObject(address);
-    await this.#log.append([objectDeleted(actor, address, result)]);
-    return result.freedSize;
+  /** Removes bytes that were stored and are named by no event; what somebody else has recorded meanwhile stays. */
+  async #discard(addresses: readonly ContentAddress[]): Promise<void> {
+    const remove = async (address: ContentAddress) => {
+      await this.#deferred.flush(); // a deferred put of the same bytes is about to be recorded
+      const record = await this.#registry.stat(address);
+      if (record?.state === 'live' || record?.state === 'tombstoned') return; // the latter may be undeleted
+      await this.#guard.removing([address], () => this.#dataPlane.deleteObject(address));
+    };
+    for (let from = 0; from < addresses.length; from += PUT_PART_MAX) {
+      const part = addresses.slice(from, from + PUT_PART_MAX);
+      await Promise.all(part.map((address) => this.#guard.locked(address, () => remove(address))));
+    }
   }
 
   #requireOpen(): void {

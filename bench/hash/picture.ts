@@ -5,6 +5,7 @@ import type { HashReport, HashRow } from '../hash.js';
 import { machineLine } from '../machine.js';
 import { sizeName } from '../sizes.js';
 import { MANY } from './contender.js';
+import { LOW_LEVEL } from './kernels.js';
 
 /** Cases of the C benchmark that hash both digests, and their names here. */
 const CASES: readonly [name: string, shown: string][] = [
@@ -35,7 +36,9 @@ export function drawHash(report: HashReport): string {
 /** The kernel set in use, from C. */
 function kernelPanel({ kernels, machine }: HashReport): BarPanel {
   const groups = CASES.map(([name, shown]): BarGroup => {
-    const rows = kernels.filter((row) => row.case === name && row.kernel === machine.kernel);
+    const rows = kernels.filter(
+      (row) => row.case === name && row.kernel === machine.kernel && row.reference === LOW_LEVEL,
+    );
     return {
       name: [shown],
       tone: 'own',

@@ -22,7 +22,7 @@ export function renderHash(report: HashReport): string {
   }
   if (kernels.length > 0) {
     parts.push(
-      `The kernels from C, in MB/s: median/best, and the median ratio to OpenSSL's SHA-256 alone\n\n${kernelTable(kernels)}`,
+      `The kernels from C, in MB/s: median/best, and the median ratio to what stands beside them\n\n${kernelTable(kernels)}`,
     );
   }
   if (files.length > 0) {
@@ -44,7 +44,7 @@ function smallTable(rows: readonly HashRow[]): string {
 }
 
 function kernelTable(rows: readonly KernelRow[]): string {
-  return matrix(rows, ['kernel set', 'case'], (row) => [row.kernel, row.case], speedCell);
+  return matrix(rows, ['kernel set', 'case', 'against'], (row) => [row.kernel, row.case, row.reference], speedCell);
 }
 
 function fileTable(rows: readonly FileRow[]): string {

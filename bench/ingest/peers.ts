@@ -16,8 +16,13 @@ import type { Source } from './sources.js';
  */
 export type Durable = 'yes' | 'bytes' | 'no';
 
-/** The steps of one round, each a program of its own. */
-export type Step = 'put' | 'get' | 'verify';
+/** The steps of one round, each a program of its own; those behind `verify` are other ways to do the same. */
+export type Step = 'put' | 'get' | 'verify' | 'quick' | 'library' | 'libraryQuick';
+
+/** A program that may time a part of itself: it prints the `seconds`, as JSON. */
+export interface Timed extends Program {
+  ownClock?: boolean;
+}
 
 /** A store of files, in a folder that is new in every round. */
 export interface Archive {
@@ -31,6 +36,11 @@ export interface Archive {
   get?: (home: string, source: Source) => Program;
   /** Reads everything again and compares digests. */
   verify?: (home: string, source: Source) => Program;
+  /** The same by BLAKE3 alone. */
+  quick?: (home: string) => Program;
+  /** Both in a process that has done it before: what verifying takes where no process has to start, as in a service. */
+  library?: (home: string, source: Source) => Timed;
+  libraryQuick?: (home: string, source: Source) => Timed;
   /** Takes no trees. */
   fileOnly?: boolean;
   /** Takes most of a minute for a GiB, so a quick run leaves it out. */
@@ -69,13 +79,24 @@ function artifactstore(): Archive {
     command: process.execPath,
     args: [COMMAND_LINE, '--store', join(home, 'store'), ...args],
   });
+  const verifyWarm =
+    (digests: 'both' | 'blake3') =>
+    (home: string, { sha256 = '' }: Source): Timed => ({
+      command: process.execPath,
+      args: [join(import.meta.dirname, 'verify-child.js'), join(home, 'store'), sha256, digests],
+      ownClock: true,
+    });
   return {
     name: 'artifactstore',
     durable: () => 'yes',
-    prepare: () => [],
+    // As for the others, an empty repository is there: storing nothing makes one.
+    prepare: (home) => [{ command: 'mkdir', args: [join(home, 'empty')] }, run(home, 'put', join(home, 'empty'))],
     put: (home, { path }) => run(home, 'put', path),
     get: (home, { sha256 }) => run(home, 'get', `sha256:${sha256}`, '-o', '/dev/null'),
     verify: (home) => run(home, 'verify'),
+    quick: (home) => run(home, 'verify', '--quick'),
+    library: verifyWarm('both'),
+    libraryQuick: verifyWarm('blake3'),
   };
 }
 

@@ -28,7 +28,8 @@ function sectionsOf({ rows, inFlight }: IngestReport): Section[] {
       `${objects} objects of ${sizeName(size / objects)} from memory, ${inFlight} waiting at once; the puts alone`,
     file: ({ size }) => `One file of ${sizeName(size)} taken in, process start included`,
     get: ({ size }) => `Reading ${sizeName(size)} back from the page cache, process start included`,
-    verify: ({ size }) => `Verifying ${sizeName(size)} in the page cache, process start included`,
+    verify: ({ size }) =>
+      `Verifying ${sizeName(size)} in the page cache, process start included where nothing else is said`,
   };
   const sections = new Map<string, Section>();
   for (const row of rows) {

@@ -2,7 +2,7 @@
  * Measures ways of moving bytes between memory and files, to decide which of them the store uses: single POSIX calls, requests on an
  * io_uring, with and without the page cache. Each round times all ways one after the other, so that a busy machine disturbs them alike;
  * ratios are taken within rounds, against the first way of the table.
- * May include: the public header, native/io/io.h, Linux headers. Run by hand.
+ * May include: the public header, native/io/io.h and ring.h, Linux headers. Run by hand.
  *
  * Usage: io_bench [--folder <path>] [--mib <n>] [--files <n>] [--rounds <n>] [--only small|cold|write|put|read|verify]
  */
@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "artifactstore.h"
 #include "io/io.h"
+#include "io/ring.h"
 
 enum {
   KIB = 1024,
@@ -31,7 +33,7 @@ enum {
   ALLOCATE_STEP = 64 * MIB,
   ROUNDS = 5,
   ROUNDS_MAX = 101,
-  WAYS_MAX = 10
+  WAYS_MAX = 12
 };
 
 static const as_io *posix, *uring;
@@ -239,6 +241,54 @@ static void write_in_flight(int fd, int allocate, int write_back) {
   as_io_queue_end(&queue);
   make_durable(fd);
 }
+
+#ifdef AS_IO_URING
+
+/* One write on a bare ring; `fixed`: from the buffer registered under its number. */
+static void submit(as_ring *ring, int fd, unsigned slot, uint64_t at, int fixed) {
+  struct io_uring_sqe *entry = as_ring_entry(ring);
+  *entry = (struct io_uring_sqe){.opcode = fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE, .fd = fd, .off = at,
+                                 .addr = (uint64_t)(uintptr_t)buffers[slot], .len = MIB, .buf_index = (uint16_t)slot,
+                                 .user_data = slot};
+  as_ring_push(ring);
+  require(as_ring_enter(ring, 0) == 0, "io_uring_enter");
+}
+
+static unsigned wait_for_one(as_ring *ring) {
+  uint64_t slot;
+  int32_t result;
+  while (!as_ring_reap(ring, &slot, &result)) {
+    require(as_ring_enter(ring, 1) == 0, "io_uring_enter");
+  }
+  require(result == (int32_t)MIB, "write on the ring");
+  return (unsigned)slot;
+}
+
+/* Whether it pays to have the kernel pin the buffers once and not for each write. */
+static void write_bare(int fixed) {
+  as_ring ring;
+  struct iovec vectors[DEPTH];
+  int fd = new_file(O_DIRECT);
+  require(as_ring_open(&ring, DEPTH) == 0, "io_uring_setup");
+  for (unsigned i = 0; i < DEPTH; i++) {
+    vectors[i] = (struct iovec){buffers[i], MIB};
+  }
+  require(!fixed || syscall(__NR_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, vectors, DEPTH) == 0, "registering buffers");
+  for (uint64_t at = 0; at < total + DEPTH * MIB; at += MIB) {
+    unsigned slot = at < DEPTH * MIB ? (unsigned)(at / MIB) : wait_for_one(&ring);
+    if (at < total) {
+      produce(buffers[slot], MIB, at);
+      submit(&ring, fd, slot, at, fixed);
+    }
+  }
+  as_ring_close(&ring);
+  make_durable(fd);
+}
+
+static void write_bare_direct(void) { write_bare(0); }
+static void write_bare_registered(void) { write_bare(1); }
+
+#endif
 
 /* The part of an ingest that no way of writing can save. */
 static void produce_only(void) {
@@ -449,6 +499,10 @@ static void bench_write(int rounds) {
                              {"ring 1 MiB x 8", write_ring, 1},
                              {"ring 1 MiB x 8, write-back started", write_ring_back, 1},
                              {"ring 1 MiB x 8, O_DIRECT, allocated", write_ring_direct, 1},
+#ifdef AS_IO_URING
+                             {"bare ring 1 MiB x 8, O_DIRECT", write_bare_direct, 1},
+                             {"the same, registered buffers", write_bare_registered, 1},
+#endif
                              {NULL, NULL, 0}};
   produce = produce_nothing;
   measure("writing a new file, durable", ways, prepare_write, (double)total / 1e6, "MB/s", rounds);

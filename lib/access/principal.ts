@@ -32,7 +32,9 @@ export function tokenPrincipal({ id, scopes, namespaces, rate, quota }: TokenRec
   };
 }
 
+const ALL_SCOPES = Object.keys(SCOPES) as Scope[];
+
 /** Anyone, where no authentication is asked for: everything is allowed. */
 export function anonymousPrincipal(actor: string): Principal {
-  return { actor, scopes: Object.keys(SCOPES) as Scope[], isAnonymous: true };
+  return { actor, scopes: ALL_SCOPES, isAnonymous: true };
 }

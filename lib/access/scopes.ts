@@ -1,5 +1,5 @@
 /**
- * What a holder of a token may be allowed to do: four scopes, none of which includes another.
+ * What a holder of a token may be allowed to do: six scopes, none of which includes another.
  *
  * Imports errors. The events of tokens, the facade and the doors use it.
  */
@@ -11,6 +11,8 @@ export const SCOPES = {
   read: 'read objects, packages and events',
   write: 'store objects, publish packages, move refs',
   delete: 'delete objects, remove refs',
+  retain: 'set retention policies, place holds, set and extend locks, make plans and carry them out',
+  release: 'release holds, shorten governance locks',
   admin: 'make, list and revoke tokens, and whatever else concerns the whole service',
 } as const;
 

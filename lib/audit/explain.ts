@@ -15,15 +15,19 @@ import { readAll } from '../events/read-all.js';
 import { ACCESS_SENTENCES } from './access-sentences.js';
 import { OBJECT_SENTENCES } from './object-sentences.js';
 import { PACKAGE_SENTENCES } from './package-sentences.js';
+import { RETENTION_SENTENCES } from './retention-sentences.js';
 import type { Sentences } from './sentences.js';
+import { TIER_SENTENCES } from './tier-sentences.js';
 import { UPLOAD_SENTENCES } from './upload-sentences.js';
 
 /** By type exhaustive: a kind that is added without a sentence does not compile. */
 const SENTENCES: Sentences<EventData> = {
   ...OBJECT_SENTENCES,
+  ...TIER_SENTENCES,
   ...PACKAGE_SENTENCES,
   ...UPLOAD_SENTENCES,
   ...ACCESS_SENTENCES,
+  ...RETENTION_SENTENCES,
 };
 
 /** One thing that happened. */

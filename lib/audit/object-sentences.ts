@@ -3,8 +3,8 @@
 import type { IngestResult, Receipt } from '../dataplane/spi.js';
 import { formatSha256 } from '../digest-name.js';
 import type { ObjectEventData } from '../events/object-kinds.js';
-import { formatRanges, formatSize } from '../format.js';
-import { because, exactSize, type Sentences } from './sentences.js';
+import { formatRanges, formatSize, formatTime } from '../format.js';
+import { because, exactSize, planned, type Sentences } from './sentences.js';
 
 export const OBJECT_SENTENCES: Sentences<ObjectEventData> = {
   'object.ingested': (facts, { actor }) => `${actor} ${ingested(facts)}`,
@@ -15,14 +15,22 @@ export const OBJECT_SENTENCES: Sentences<ObjectEventData> = {
       corrupt: `it is damaged, ${how}`,
       missing: 'its bytes are not there',
     }[status];
-    return `${actor} verified it: ${found}.${repaired ? ' Damaged helper data was written anew.' : ''}`;
+    return `${actor} verified it: ${found}.${repaired ? ' Damaged helper data, or a damaged copy, was written anew.' : ''}`;
   },
   'object.corrupted': ({ ranges, foundBy }, { actor }) => {
     const size = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
     const where = ranges.length === 0 ? 'no range is known' : `${formatSize(size)}, bytes ${formatRanges(ranges)}`;
     return `Damage was found when ${actor} ${foundBy === 'read' ? 'read' : 'verified'} it: ${where}.`;
   },
-  'object.tombstoned': ({ reason }, { actor }) => `${actor} deleted it${because(reason)}.`,
+  'object.tombstoned': ({ reason, grace, plan }, { actor, time }) => {
+    const until = grace === undefined ? '' : ` Its bytes stay until ${formatTime(time + grace)} at least.`;
+    return `${actor} deleted it${planned(plan)}${because(reason)}.${until}`;
+  },
+  'object.undeleted': ({ reason }, { actor }) => `${actor} undeleted it${because(reason)}: it is there again.`,
+  'object.lost': (_, { actor }) =>
+    `${actor} found nothing of it when comparing the log with what is stored: its bytes are lost.`,
+  'object.discarded': ({ freedSize, changed }, { actor }) =>
+    `${actor} removed bytes of it that no event named: ${exactSize(freedSize)} freed. They were stored by ${formatTime(changed)} at the latest.`,
   'object.deleted': ({ deleted, freedSize }, { actor }) =>
     deleted
       ? `Its bytes were removed by ${actor}: ${exactSize(freedSize)} freed.`

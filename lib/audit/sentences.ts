@@ -22,6 +22,11 @@ export function because(reason: string | undefined): string {
   return reason === undefined ? '' : `: ${reason}`;
 }
 
+/** ` by the plan id`, or nothing. */
+export function planned(plan: string | undefined): string {
+  return plan === undefined ? '' : ` by the plan ${plan}`;
+}
+
 /** `a`, `a and b`, `a, b and c`. */
 export function list(items: readonly string[]): string {
   const [last, ...before] = items.toReversed();

@@ -7,4 +7,5 @@ export { decodeCanonical, memberSlice } from './decode.js';
 export { encodeCanonical } from './encode.js';
 export { Encoded } from './encoded.js';
 export { type JsonValue, toJson } from './json.js';
+export { elementSlices, sequenceItems } from './sequence.js';
 export type { CborInput, CborValue } from './value.js';

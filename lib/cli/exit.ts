@@ -28,13 +28,11 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** What is about a single HTTP exchange never reaches a command. */
-type CommandErrorCode = Exclude<ErrorCode, `AS_ERR_HTTP_${string}`>;
-
 /** By type exhaustive: an error code that is added without an exit code does not compile. */
-const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
+const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   AS_ERR_ABORTED: EXIT.interrupted,
   AS_ERR_AMBIGUOUS_DIGEST: EXIT.badDigest,
+  AS_ERR_ARCHIVE: EXIT.mismatch,
   AS_ERR_CBOR_DECODE: EXIT.unexpected,
   AS_ERR_CBOR_ENCODE: EXIT.unexpected,
   AS_ERR_CLOSED: EXIT.unexpected,
@@ -44,18 +42,31 @@ const EXIT_CODES: Readonly<Record<CommandErrorCode, number>> = {
   AS_ERR_DIGEST_MISMATCH: EXIT.mismatch,
   AS_ERR_FORBIDDEN: EXIT.denied,
   AS_ERR_GONE: EXIT.notFound,
+  AS_ERR_HTTP_ANSWER: EXIT.store,
+  AS_ERR_HTTP_METHOD: EXIT.store,
+  AS_ERR_HTTP_ORIGIN: EXIT.denied,
+  AS_ERR_HTTP_PRECONDITION: EXIT.conflict,
+  AS_ERR_HTTP_REQUEST: EXIT.unexpected,
+  AS_ERR_HTTP_ROUTE: EXIT.store,
+  AS_ERR_HTTP_TIMEOUT: EXIT.store,
   AS_ERR_INTERNAL: EXIT.unexpected,
+  AS_ERR_IN_USE: EXIT.conflict,
   AS_ERR_INVALID_ARGUMENT: EXIT.usage,
   AS_ERR_INVALID_DIGEST: EXIT.badDigest,
   AS_ERR_IO: EXIT.storage,
   AS_ERR_ISSUER: EXIT.denied,
   AS_ERR_LIMIT: EXIT.usage,
+  AS_ERR_LOCKED: EXIT.conflict,
   AS_ERR_LOG_DAMAGED: EXIT.damage,
   AS_ERR_MANIFEST: EXIT.mismatch,
   AS_ERR_NATIVE: EXIT.unexpected,
   AS_ERR_NO_SPACE: EXIT.storage,
   AS_ERR_NOT_FOUND: EXIT.notFound,
   AS_ERR_OFFSET: EXIT.conflict,
+  AS_ERR_PLAN: EXIT.conflict,
+  AS_ERR_POLICY: EXIT.usage,
+  AS_ERR_PROTECTED: EXIT.conflict,
+  AS_ERR_PROTOCOL: EXIT.store,
   AS_ERR_QUOTA: EXIT.storage,
   AS_ERR_RANGE: EXIT.usage,
   AS_ERR_RATE: EXIT.denied,
@@ -94,6 +105,6 @@ export class Interruption extends Error {
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interruption) return error.exitCode;
-  if (error instanceof ArtifactStoreError) return EXIT_CODES[error.code as CommandErrorCode] ?? EXIT.unexpected;
+  if (error instanceof ArtifactStoreError) return EXIT_CODES[error.code];
   return EXIT.unexpected;
 }

@@ -62,10 +62,18 @@ export function digestLine(digest: Digest, path: Uint8Array): Uint8Array {
  * @param before what stands in front of the path
  */
 export function pathLine(before: string, path: Uint8Array): Uint8Array {
-  const raw = Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1'); // byte for byte, whatever they stand for
-  const escaped = raw.replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found);
-  const mark = escaped === raw ? '' : '\\';
-  return Buffer.from(`${mark}${before}  ${escaped}\n`, 'latin1');
+  return Buffer.from(rawLine(before, rawText(path)), 'latin1');
+}
+
+/** Bytes as text of as many characters, whatever they stand for: as Latin-1. */
+export function rawText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** The line of `pathLine`, as raw text. */
+export function rawLine(before: string, path: string): string {
+  if (!/[\\\n\r]/.test(path)) return `${before}  ${path}\n`;
+  return `\\${before}  ${path.replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found)}\n`;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r' };

@@ -15,11 +15,21 @@ import type { Section, Setting, ValueSchema } from '../config/setting.js';
 export interface GlobalOptions {
   store: string;
   config?: string;
+  dataplane?: string;
+  cold?: string;
+  coldReads?: 'stream' | 'restore';
+  s3Endpoint?: string;
+  s3Region?: string;
+  s3Addressing?: 'path' | 'host';
+  spool?: string;
   readOnly?: boolean;
   json?: boolean;
   quiet?: boolean;
   actor?: string;
   threads?: number;
+  token?: string;
+  tokenFile?: string;
+  tlsCa?: string;
 }
 
 const ON = ['1', 'true', 'yes', 'on'];
@@ -60,7 +70,17 @@ export function globalOptions(): Option[] {
     option('--json', 'one JSON object a line, errors too'),
     option('-q, --quiet', 'only results and errors: no progress, no notes'),
     option('--actor <name>', 'who acts, for the event log (default: local:<user name>)'),
+    option('--token <token>', 'who asks, where the store is a service'),
+    option('--token-file <file>', 'the same, from a file'),
+    option('--tls-ca <file>', 'who issued the certificate of the service, as PEM'),
   ];
+}
+
+const settingsOfOptions = new WeakMap<Option, Setting>();
+
+/** Whether an option is a setting's: two commands may have options of one name that mean different things. */
+export function isOptionOf(setting: Setting, option: Option): boolean {
+  return settingsOfOptions.get(option) === setting;
 }
 
 /** The options of a section's settings. */
@@ -71,13 +91,26 @@ export function settingOptions(section: Section): Option[] {
 }
 
 /** The option of a setting that has one: its name, help, default, and the values it takes. */
-function settingOption({ option: flags, schema }: Setting): Option {
+function settingOption(setting: Setting): Option {
+  const { option: flags, schema } = setting;
   const made = option(flags as string, schema.description);
+  settingsOfOptions.set(made, setting);
   if (schema.default !== undefined) made.default(schema.default);
   if (schema.type === 'integer') return made.argParser(integer(schema.minimum, schema.maximum));
   if (schema.type === 'array') return made.argParser(listOf(schema.items));
   if (schema.type === 'string' && schema.enum) return made.choices(schema.enum);
+  if (schema.type === 'string' && schema.pattern !== undefined)
+    return made.argParser(matching(schema.pattern, schema.description));
   return made;
+}
+
+/** A parser for an option whose text has a form. */
+function matching(pattern: string, description: string): (text: string) => string {
+  const form = new RegExp(pattern, 'u');
+  return (text) => {
+    if (form.test(text)) return text;
+    throw new InvalidArgumentError(`"${text}" is none: give ${description}.`);
+  };
 }
 
 /** A parser for an option that may be repeated, or given several values with commas between them, as a variable must. */

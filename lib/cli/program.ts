@@ -12,14 +12,16 @@ import { packageVersion } from './version.js';
 const EPILOGUE = `
 An object is named by either digest, blake3:<hex> or sha256:<hex>, or by an
 unambiguous prefix of at least 4 hex digits; a package by namespace/name@version
-or namespace/name:ref, where :latest may be left out. Every option can also be given as
-an environment variable: ARTIFACTSTORE_ and its name, as ARTIFACTSTORE_STORE; many
-also in a configuration file, which both outrank.
+or namespace/name:ref, where :latest may be left out. The store is a folder, or
+the URL of a service: http://…, https://… or unix:/path. Every option can also be
+given as an environment variable: ARTIFACTSTORE_ and its name, as
+ARTIFACTSTORE_STORE; many also in a configuration file, which both outrank.
 
 Exit codes: 0 ok; 1 unexpected; 2 usage; 3 not found or deleted; 4 bad or
 ambiguous digest; 5 damage found; 6 source unreadable or changed; 7 store
-missing, locked or of another format; 8 no space, read-only or I/O error;
-9 not the expected bytes; 10 conflict; 11 not allowed; 130 interrupted.`;
+missing, locked or of another format, or service not reached; 8 no space,
+read-only or I/O error; 9 not the expected bytes; 10 conflict; 11 not allowed;
+130 interrupted.`;
 
 /** The commands, in the order in which a newcomer needs them. Each is loaded when it is needed: a file that is read is time before the work. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
@@ -35,12 +37,22 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   ls: async () => (await import('./commands/ls.js')).lsCommand,
   stat: async () => (await import('./commands/stat.js')).statCommand,
   verify: async () => (await import('./commands/verify.js')).verifyCommand,
+  tier: async () => (await import('./commands/tier.js')).tierCommand,
   rm: async () => (await import('./commands/rm.js')).rmCommand,
+  undelete: async () => (await import('./commands/undelete.js')).undeleteCommand,
+  withdraw: async () => (await import('./commands/withdraw.js')).withdrawCommand,
+  sweep: async () => (await import('./commands/sweep.js')).sweepCommand,
+  policy: async () => (await import('./commands/policy.js')).policyCommand,
+  hold: async () => (await import('./commands/hold.js')).holdCommand,
+  lock: async () => (await import('./commands/lock.js')).lockCommand,
+  retention: async () => (await import('./commands/retention.js')).retentionCommand,
+  reconcile: async () => (await import('./commands/reconcile.js')).reconcileCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
   token: async () => (await import('./commands/token.js')).tokenCommand,
   config: async () => (await import('./commands/config.js')).configCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
+  dataplane: async () => (await import('./commands/dataplane.js')).dataplaneCommand,
   compact: async () => (await import('./commands/compact.js')).compactCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand,

@@ -1,15 +1,15 @@
 /**
  * One run of one command: its options, its output, the store it opened, and its end by success, failure or signal.
  *
- * Opens stores through the library, loaded only when needed, so that `--help` loads neither SQLite nor the addon. Every command runs in
- * one.
+ * Opens stores through the library, or where they are services through the client; either is loaded only when needed, so that `--help` loads neither
+ * SQLite nor the addon. Every command runs in one, and knows of its store what `lib/store/verbs.ts` says.
  */
 
 import type { Command } from 'commander';
-import { isStoreError } from '../errors.js';
+import { ArtifactStoreError, isStoreError } from '../errors.js';
 import type { Moment } from '../events/read-all.js';
-import type { PastRegistry } from '../registry/past-registry.js';
-import type { RegistryReader } from '../store/registry-reader.js';
+import { isServiceUrl } from '../service-url.js';
+import type { PastVerbs, RegistryVerbs, StoreVerbs } from '../store/verbs.js';
 import type { Store } from '../store.js';
 import { EXIT, exitCodeOf, Interruption, SIGNAL_EXITS } from './exit.js';
 import type { GlobalOptions } from './options.js';
@@ -45,23 +45,48 @@ export class Session {
     this.#hangUp = reload;
   }
 
-  /** Opens the store as the options say; it is closed when the command ends. */
-  async openStore(options: { create?: boolean } = {}): Promise<Store> {
+  /** Opens the store as the options say, wherever it is; it is closed when the command ends. */
+  async openStore(options: { create?: boolean } = {}): Promise<StoreVerbs> {
+    return isServiceUrl(this.options.store) ? this.#openService() : this.openFolder(options);
+  }
+
+  /**
+   * Opens a store that must be a folder here.
+   *
+   * @param instead what to do where it is a service, as a sentence
+   * @throws AS_ERR_INVALID_ARGUMENT: it is a service
+   */
+  async openFolder(options: { create?: boolean } = {}, instead = ''): Promise<Store> {
+    const { store: path, dataplane, cold, coldReads, readOnly, actor, threads } = this.options;
+    this.requireFolder(instead);
     const { openStore } = await import('../store.js');
-    const { store: path, readOnly, actor, threads } = this.options;
     const store = await openStore({
       path,
       create: options.create ?? false,
       readOnly: readOnly === true,
       ...(actor !== undefined && { actor }),
       ...(threads !== undefined && { threads }),
+      ...(dataplane !== undefined && { dataplane }),
+      ...(cold !== undefined && { cold }),
+      ...(coldReads !== undefined && { coldReads }),
+      s3: s3Settings(this.options),
+      onNotice: (sentence) => this.output.note(sentence, { notice: sentence }),
     });
     this.#closing.push(() => store.close());
     return store;
   }
 
+  /** Refuses a service where only a folder will do. Throws AS_ERR_INVALID_ARGUMENT. */
+  requireFolder(instead: string): void {
+    const { store } = this.options;
+    if (!isServiceUrl(store)) return;
+    const message = `This command works on a store in a folder, and ${store} is a service. ${instead}`.trimEnd();
+    throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message, { store });
+  }
+
   /** Opens what the store knows without its bytes: for reading, also while another process has the store open. */
-  async openRegistry(): Promise<RegistryReader> {
+  async openRegistry(): Promise<RegistryVerbs> {
+    if (isServiceUrl(this.options.store)) return this.#openService();
     const { openRegistry } = await import('../store/registry-reader.js');
     const registry = await openRegistry({ path: this.options.store });
     this.#closing.push(() => registry.close());
@@ -69,12 +94,19 @@ export class Session {
   }
 
   /** Opens the registry as it was at a moment, or as it is when none is given. */
-  async openRegistryAt(moment: Moment | undefined): Promise<RegistryReader | PastRegistry> {
+  async openRegistryAt(moment: Moment | undefined): Promise<PastVerbs> {
     const registry = await this.openRegistry();
     if (moment === undefined) return registry;
     const past = await registry.at(moment, { signal: this.signal });
     this.#closing.push(() => past.close());
     return past;
+  }
+
+  async #openService(): Promise<StoreVerbs & RegistryVerbs> {
+    const { connect } = await import('./remote.js');
+    const client = await connect(this.options, this.signal);
+    this.#closing.push(() => client.close());
+    return client;
   }
 
   /** Reports a failure after which the command may go on; the first one decides the exit code. */
@@ -119,7 +151,8 @@ export class Session {
   /** An interruption outranks what else failed: everything after it is its consequence. */
   #end(error: unknown): void {
     this.output.stopProgress();
-    const reason = this.signal.aborted && isStoreError(error, 'AS_ERR_ABORTED') ? this.signal.reason : error;
+    const isConsequence = this.signal.aborted && isStoreError(error, 'AS_ERR_ABORTED', 'AS_ERR_CLOSED');
+    const reason = isConsequence ? this.signal.reason : error;
     this.stop(reason as Error);
     this.output.error(reason);
     if (reason instanceof Interruption) this.#exitCode = reason.exitCode;
@@ -146,9 +179,26 @@ export class Session {
   }
 }
 
+function s3Settings({ s3Endpoint: endpoint, s3Region: region, s3Addressing: addressing, spool }: GlobalOptions) {
+  return {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(addressing !== undefined && { addressing }),
+    ...(spool !== undefined && { spool }),
+  };
+}
+
 /** Runs a command's verb in a session of its own and leaves the exit code to the process. */
 export async function runCommand(command: Command, verb: (session: Session) => Promise<void>): Promise<void> {
   const session = new Session(command.optsWithGlobals<GlobalOptions>());
   await session.run(verb);
   process.exitCode = session.exitCode;
+}
+
+/** A signal is how a service is ended, so it is no failure. */
+export function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

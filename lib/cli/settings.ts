@@ -8,7 +8,7 @@
 import type { Command, Option, OptionValueSource } from 'commander';
 import { type Configuration, SECTIONS, type SectionName } from '../config/sections.js';
 import type { InForce, Section, Setting } from '../config/setting.js';
-import { type GlobalOptions, settingOptions } from './options.js';
+import { type GlobalOptions, isOptionOf } from './options.js';
 
 /** Where a value comes from. */
 export type Source = 'option' | 'environment' | 'file' | 'default';
@@ -91,10 +91,9 @@ function originOf(source: Source, { long, envVar }: Option): string {
 
 /** A setting's option, the command that has it, this one or one above it, and the name of its value there. */
 function placeOf(command: Command, setting: Setting): { owner: Command; option: Option; key: string } | undefined {
-  const key = settingOptions({ setting })[0]?.attributeName() ?? '';
   for (let owner: Command | null = command; owner !== null; owner = owner.parent) {
-    const option = owner.options.find((one) => one.attributeName() === key);
-    if (option !== undefined) return { owner, option, key };
+    const option = owner.options.find((one) => isOptionOf(setting, one));
+    if (option !== undefined) return { owner, option, key: option.attributeName() };
   }
   return undefined;
 }

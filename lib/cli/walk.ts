@@ -2,104 +2,113 @@
  * From the paths a person names to the regular files below them, in an order that depends on nothing but names.
  *
  * Names are raw bytes from here to the store: a file name need not be UTF-8. A named symbolic link is followed; below a folder links and
- * special files are skipped, and said to be. Imports the file system. Called by `put`.
+ * special files are skipped, and said to be. Imports the library's walk. Called by `put`.
  */
 
-import type { BigIntStats, Dirent, Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { readFileSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import type { FileList } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
+import { type Walked, WalkedKind, walkTree } from '../walk.js';
 import { showPath } from './format.js';
 
-/** Something met on the way. `path` is as a person would write it: below the path that was named. */
-export type Found =
-  | { kind: 'file'; path: Buffer }
+/** Something other than a regular file, met on the way. `path` is as a person would write it: below the path that was named. */
+export type Other =
   | { kind: 'skipped'; path: Buffer; reason: string }
   | { kind: 'failed'; path: Buffer; error: ArtifactStoreError };
 
-const SLASH = Buffer.from('/');
+/** Things met one after the other. */
+export interface Found {
+  /** The regular files, for the store; their absolute paths. */
+  files: FileList;
+  /** Bytes that the absolute path of each has in front of what a person would write. */
+  hidden: number;
+  /** The others: of those with the index of a file, each comes before it. */
+  others: { before: number; other: Other }[];
+}
 
-/** A folder that must not be taken in, by what identifies it under any name. */
-export type FolderIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
+const SLASH = Buffer.from('/');
 
 /**
  * The regular files that a named path stands for: itself, or all below it, depth first, each folder in the order of the names' bytes.
  *
- * @param most files in one list at most
- * @param avoid the store itself: files that change because they are being stored have no digest
+ * @param most things in one list at most
+ * @param avoid path of the store itself: files that change because they are being stored have no digest
  */
-export async function* walk(named: Buffer, most: number, avoid?: FolderIdentity): AsyncGenerator<Found[]> {
+export async function* walk(named: Buffer, most: number, avoid: string): AsyncGenerator<Found> {
   const kind = await kindOfNamed(named);
-  if (kind instanceof ArtifactStoreError) yield [{ kind: 'failed', path: named, error: kind }];
-  else if (kind === 'file') yield [{ kind: 'file', path: named }];
-  else yield* walkFolder(named, most, avoid);
+  const path = absolutePath(named);
+  const hidden = path.byteLength - named.byteLength;
+  if (kind instanceof ArtifactStoreError) yield onlyOther({ kind: 'failed', path: named, error: kind });
+  else if (kind === 'file') yield { files: oneFile(path), hidden, others: [] };
+  else for await (const walked of walkTree(path, avoid, most)) yield found(walked, hidden);
 }
 
-async function* walkFolder(root: Buffer, most: number, avoid: FolderIdentity | undefined): AsyncGenerator<Found[]> {
-  const pending: (Found | { kind: 'folder'; path: Buffer })[] = [{ kind: 'folder', path: root }];
-  let list: Found[] = [];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (next.kind !== 'folder') {
-      list.push(next);
-      if (list.length < most) continue;
-      yield list;
-      list = [];
-      continue;
-    }
-    const { path } = next;
-    const entries = await entriesOf(path, avoid);
-    if (!Array.isArray(entries)) {
-      list.push(entries);
-      continue;
-    }
-    const prefix = path.at(-1) === SLASH[0] ? path : Buffer.concat([path, SLASH]);
-    for (const entry of entries.reverse()) pending.push(met(Buffer.concat([prefix, entry.name]), entry));
+/** A list of one file. */
+export function oneFile(path: Uint8Array): FileList {
+  return { paths: path, ends: Uint32Array.of(path.byteLength) };
+}
+
+function onlyOther(other: Other): Found {
+  return { files: { paths: new Uint8Array(0), ends: new Uint32Array(0) }, hidden: 0, others: [{ before: 0, other }] };
+}
+
+/** Files and others apart; mostly there are files alone. */
+function found(walked: Walked, hidden: number): Found {
+  const { paths, ends, kinds } = walked;
+  if (kinds.every((kind) => kind === WalkedKind.file)) return { files: { paths, ends }, hidden, others: [] };
+  const own: number[] = [];
+  const parts: Uint8Array[] = [];
+  const others: Found['others'] = [];
+  let [start, size] = [0, 0];
+  for (const [index, end] of ends.entries()) {
+    const path = paths.subarray(start, end);
+    start = end;
+    if (kinds[index] === WalkedKind.file) {
+      size += path.byteLength;
+      parts.push(path);
+      own.push(size);
+    } else others.push({ before: own.length, other: otherOf(walked, index, Buffer.from(path.subarray(hidden))) });
   }
-  if (list.length > 0) yield list;
+  return { files: { paths: Buffer.concat(parts), ends: Uint32Array.from(own) }, hidden, others };
 }
 
-function met(path: Buffer, entry: Dirent<Buffer>): Found | { kind: 'folder'; path: Buffer } {
-  if (entry.isDirectory()) return { kind: 'folder', path };
-  if (entry.isFile()) return { kind: 'file', path };
-  return { kind: 'skipped', path, reason: nameKind(entry) };
+function otherOf({ kinds, reasons }: Walked, index: number, path: Buffer): Other {
+  const kind = kinds[index] as number;
+  if (kind === WalkedKind.unreadable)
+    return { kind: 'failed', path, error: unreadable(path, reasons[index] ?? 'unknown') };
+  return { kind: 'skipped', path, reason: SKIPPED[kind] ?? 'file of unknown kind' };
 }
 
-/** What is in a folder, in the order of the names' bytes; or what to say instead. */
-async function entriesOf(folder: Buffer, avoid: FolderIdentity | undefined): Promise<Dirent<Buffer>[] | Found> {
-  try {
-    if (avoid !== undefined && isSame(await stat(folder, { bigint: true }), avoid)) {
-      return { kind: 'skipped', path: folder, reason: 'the store itself' };
-    }
-    const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
-    return entries.sort((a, b) => Buffer.compare(a.name, b.name));
-  } catch (error) {
-    return { kind: 'failed', path: folder, error: unreadable(folder, error) };
-  }
-}
-
-function isSame(a: FolderIdentity, b: FolderIdentity): boolean {
-  return a.dev === b.dev && a.ino === b.ino;
-}
+const SKIPPED: Readonly<Record<number, string>> = {
+  [WalkedKind.link]: 'symbolic link',
+  [WalkedKind.socket]: 'socket',
+  [WalkedKind.fifo]: 'named pipe',
+  [WalkedKind.blockDevice]: 'block device',
+  [WalkedKind.characterDevice]: 'character device',
+  [WalkedKind.avoided]: 'the store itself',
+};
 
 async function kindOfNamed(path: Buffer): Promise<'file' | 'folder' | ArtifactStoreError> {
   try {
-    const found = await stat(path);
-    if (found.isDirectory()) return 'folder';
-    if (found.isFile()) return 'file';
+    const status = await stat(path);
+    if (status.isDirectory()) return 'folder';
+    if (status.isFile()) return 'file';
     return new ArtifactStoreError(
       'AS_ERR_SOURCE_UNREADABLE',
-      `${showPath(path)} is a ${nameKind(found)}, not a file or folder. Pipe it in and name it "-".`,
+      `${showPath(path)} is a ${nameKind(status)}, not a file or folder. Pipe it in and name it "-".`,
       { path: showPath(path) },
     );
   } catch (error) {
-    return unreadable(path, error);
+    return unreadable(path, reasonOf(error), error);
   }
 }
 
-function unreadable(path: Buffer, cause: unknown): ArtifactStoreError {
+function unreadable(path: Buffer, reason: string, cause?: unknown): ArtifactStoreError {
   return new ArtifactStoreError(
     'AS_ERR_SOURCE_UNREADABLE',
-    `${showPath(path)} cannot be read (${reasonOf(cause)}). Check that it exists and that you may read it.`,
+    `${showPath(path)} cannot be read (${reason}). Check that it exists and that you may read it.`,
     { path: showPath(path) },
     { cause },
   );
@@ -111,14 +120,11 @@ function reasonOf(cause: unknown): string {
   return /^[A-Z0-9]+: ([^,]+),/.exec(message)?.[1] ?? message;
 }
 
-function nameKind(
-  entry: Pick<Stats, 'isSymbolicLink' | 'isSocket' | 'isFIFO' | 'isBlockDevice' | 'isCharacterDevice'>,
-) {
-  if (entry.isSymbolicLink()) return 'symbolic link';
-  if (entry.isSocket()) return 'socket';
-  if (entry.isFIFO()) return 'named pipe';
-  if (entry.isBlockDevice()) return 'block device';
-  if (entry.isCharacterDevice()) return 'character device';
+function nameKind(status: Stats): string {
+  if (status.isSocket()) return 'socket';
+  if (status.isFIFO()) return 'named pipe';
+  if (status.isBlockDevice()) return 'block device';
+  if (status.isCharacterDevice()) return 'character device';
   return 'file of unknown kind';
 }
 

@@ -9,6 +9,7 @@ import { dirname, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { ArtifactStoreError } from '../errors.js';
 import { CONFIG_SIZE_MAX } from '../limits.js';
+import { isServiceUrl } from '../service-url.js';
 import { problemOf } from './problems.js';
 import { configurationSchema } from './schema.js';
 import { type Configuration, SECTIONS } from './sections.js';
@@ -61,10 +62,15 @@ function withPaths(written: Configuration, folder: string): Configuration {
     if (values === undefined) continue;
     const entries = Object.entries<unknown>(values);
     resolved[name] = Object.fromEntries(
-      entries.map(([key, value]) => [key, section[key]?.isPath ? resolve(folder, String(value)) : value]),
+      entries.map(([key, value]) => [key, section[key]?.isPath ? resolvePath(folder, String(value)) : value]),
     );
   }
   return resolved as Configuration;
+}
+
+/** A store may be a service, and a tier in a daemon or further away: these are nowhere in this folder. */
+function resolvePath(folder: string, value: string): string {
+  return isServiceUrl(value) || /^[a-z0-9]+:/.test(value) ? value : resolve(folder, value);
 }
 
 function refused(file: string, problems: readonly string[], cause?: unknown): ArtifactStoreError {

@@ -5,6 +5,8 @@
  */
 
 import { authSection } from './sections/auth.js';
+import { dataplaneSection } from './sections/dataplane.js';
+import { retentionSection } from './sections/retention.js';
 import { serviceSection } from './sections/service.js';
 import { storeSection } from './sections/store.js';
 import { tlsSection } from './sections/tls.js';
@@ -15,6 +17,8 @@ export const SECTIONS = {
   service: serviceSection,
   auth: authSection,
   tls: tlsSection,
+  retention: retentionSection,
+  dataplane: dataplaneSection,
 } as const satisfies Readonly<Record<string, Section>>;
 
 export type SectionName = keyof typeof SECTIONS;

@@ -15,6 +15,7 @@ const encodedResults = new WeakMap<IngestResult, Encoded>();
 const decodedResults = new WeakMap<Uint8Array, IngestResult>();
 
 const TIERS: readonly string[] = ['hot', 'warm', 'cold'] satisfies Tier[];
+const OPTIONAL_MEMBERS = ['etag', 'bucket', 'version'] as const;
 const DURABILITIES: readonly string[] = ['synced', 'replicated', 'deferred'] satisfies Receipt['durability'][];
 
 /**
@@ -32,13 +33,7 @@ export function encodedIngestResult(result: IngestResult): Encoded {
   const known = encodedResults.get(result);
   if (known !== undefined) return known;
   const { size, blake3, healed, sha256, existed } = result;
-  const receipts = result.receipts.map(({ key, tier, backend, durability, storedSize }) => ({
-    key,
-    tier,
-    backend,
-    durability,
-    storedSize,
-  }));
+  const receipts = result.receipts.map(plainReceipt);
   const encoded = new Encoded(encodeCanonical({ size, blake3, healed, sha256, existed, receipts }));
   encodedResults.set(result, encoded);
   decodedResults.set(encoded.bytes, result);
@@ -76,9 +71,25 @@ function isIngestResult(value: unknown): value is IngestResult {
   );
 }
 
+/** The members of a receipt that there are, in the order of canonical CBOR. */
+function plainReceipt({ key, etag, tier, bucket, backend, version, durability, storedSize }: Receipt) {
+  return {
+    key,
+    ...(etag !== undefined && { etag }),
+    tier,
+    ...(bucket !== undefined && { bucket }),
+    backend,
+    ...(version !== undefined && { version }),
+    durability,
+    storedSize,
+  };
+}
+
 function isReceipt(value: CborValue): boolean {
+  const more = OPTIONAL_MEMBERS.filter((name) => isMap(value) && value[name] !== undefined);
   return (
-    isMap(value, 5) &&
+    isMap(value, 5 + more.length) &&
+    more.every((name) => typeof value[name] === 'string') &&
     typeof value.backend === 'string' &&
     typeof value.key === 'string' &&
     isSize(value.storedSize) &&
@@ -87,13 +98,13 @@ function isReceipt(value: CborValue): boolean {
   );
 }
 
-function isMap(value: unknown, members: number): value is Record<string, CborValue> {
+function isMap(value: unknown, members?: number): value is Record<string, CborValue> {
   return (
     typeof value === 'object' &&
     value !== null &&
     !Array.isArray(value) &&
     !(value instanceof Uint8Array) &&
-    Object.keys(value).length === members
+    (members === undefined || Object.keys(value).length === members)
   );
 }
 

@@ -50,6 +50,60 @@ export interface FileSource extends ByteSource {
   readonly signal?: AbortSignal;
 }
 
+/** Many local files in one piece of memory, as a walk finds them: what a list of `FileSource` says, at a fraction of its price. */
+export interface FileList {
+  /** Absolute paths as raw bytes, one behind the other. */
+  readonly paths: Uint8Array;
+  /** Where each ends. */
+  readonly ends: Uint32Array;
+  /** Told how many further bytes were read, of all files together. */
+  readonly onRead?: (size: number) => void;
+  /** Aborted: the data plane stops reading soon; what it has not stored fails with AS_ERR_ABORTED. */
+  readonly signal?: AbortSignal;
+}
+
+/** The path at `index`: its bytes, not a copy. */
+export function pathAt({ paths, ends }: Pick<FileList, 'paths' | 'ends'>, index: number): Uint8Array {
+  return paths.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
+}
+
+/** Whether sources are a list of files. */
+export function isFileList(sources: readonly unknown[] | FileList): sources is FileList {
+  return 'paths' in sources;
+}
+
+/**
+ * A source whose bytes come over a socket of this machine, which an implementation on the same host may receive itself: the mirror of `serveSocket`. One that
+ * cannot iterates it as any other.
+ */
+export interface SocketSource extends ByteSource {
+  /**
+   * Gives the socket away, once iteration has begun and between two of its steps. Undefined: it cannot be had, or is not worth it; go on iterating. Who gets it takes
+   * all `before`, then exactly `size` bytes from the socket, and iterates no more.
+   */
+  giveSocket(): Promise<GivenSocket | undefined>;
+}
+
+/** A socket that was given away. */
+export interface GivenSocket {
+  /** Of the socket at this moment; -1 once it is closed. Its owner may close it at any time: keep one of your own before waiting for anything. */
+  readonly descriptor: number;
+  /** What had come already. */
+  readonly before: readonly Uint8Array[];
+  /** Bytes still to come. */
+  readonly size: number;
+  /**
+   * Told how many bytes have been received, 0 included, where nothing came. Throws what iterating would have: the sender was silent for too long, or its connection
+   * is gone.
+   */
+  took(size: number): void;
+}
+
+/** Whether a source may give its socket away. */
+export function isSocketSource(source: ByteSource): source is SocketSource {
+  return typeof (source as Partial<SocketSource>).giveSocket === 'function';
+}
+
 /** Whether a source is a file that the data plane may open itself. */
 export function isFileSource(source: ByteSource): source is FileSource {
   const { path } = source as Partial<FileSource>;
@@ -186,6 +240,10 @@ export interface Receipt {
    * only an ingest that asked for it is told so.
    */
   durability: 'synced' | 'replicated' | 'deferred';
+  /** On S3: the bucket, and what the server says of what it stored. An ETag is no digest of ours, and a version is there where the bucket keeps versions. */
+  bucket?: string;
+  etag?: string;
+  version?: string;
 }
 
 /**
@@ -232,7 +290,10 @@ export interface VerifyResult {
   sha256?: Uint8Array;
   /** Damaged ranges, ascending, merged, at 16 KiB granularity; empty unless corrupt. */
   damaged: ByteRange[];
-  /** Helper data (an outboard, an index) was damaged while the bytes were whole, and has been rewritten. */
+  /**
+   * Helper data (an outboard, an index) was damaged while the bytes were whole, and has been rewritten; or one of several copies was damaged, and has been
+   * replaced from another.
+   */
   repaired: boolean;
 }
 
@@ -262,9 +323,11 @@ export interface BackendStatus {
   facts: Record<string, string>;
   /** When not ready: why, as a sentence. */
   problem?: string;
+  /** Where there are tiers: how the cold one is. Everything else is said of the hot one. */
+  cold?: BackendStatus;
 }
 
-/** What the receipts of a table have in common. The key of each is the BLAKE3 digest in hex. */
+/** What the receipts of a table have in common. The key of each is the BLAKE3 digest in hex, unless they are said to be their own. */
 export type CommonReceipt = Pick<Receipt, 'backend' | 'tier' | 'durability'>;
 
 /**
@@ -274,6 +337,8 @@ export type CommonReceipt = Pick<Receipt, 'backend' | 'tier' | 'durability'>;
 export interface IngestTable {
   readonly length: number;
   readonly receipt: CommonReceipt;
+  /** Receipts say more than the columns do: only `result` has them. */
+  readonly hasOwnReceipts?: true;
   /** 64 bytes each: BLAKE3 then SHA-256. */
   readonly digests: Uint8Array;
   /** Bytes in the object. */
@@ -323,7 +388,7 @@ export interface DataPlane {
    * @returns for each source, in their order, its result, or the error that `ingestStream` would have thrown; one that fails does not
    *   fail the others
    */
-  ingestMany?(sources: readonly ByteSource[]): Promise<IngestTable>;
+  ingestMany?(sources: readonly ByteSource[] | FileList): Promise<IngestTable>;
 
   /**
    * Gives an object's bytes, or one range of them, each verified against the address before it is yielded. A yielded chunk is the
@@ -334,6 +399,33 @@ export interface DataPlane {
    * @throws AS_ERR_RANGE: the range lies outside the object
    */
   serveObject(address: ContentAddress, range?: ByteRange): AsyncIterable<Uint8Array>;
+
+  /**
+   * The second operation for few bytes, which a data plane may offer where an iteration costs more than they do: all of them in one piece, and at
+   * once if it has them. It means the same as collecting what `serveObject` yields.
+   *
+   * @param into memory for bytes that are there at once, if it is enough for all from the object's beginning: spares making some. The caller's own again
+   *   when the call has returned
+   * @returns undefined when so many are not given in one piece: who asked iterates instead
+   * @throws as `serveObject`, at once or by the promise
+   */
+  serveSmall?(
+    address: ContentAddress,
+    range: ByteRange,
+    into?: Uint8Array,
+  ): Uint8Array | Promise<Uint8Array> | undefined;
+
+  /**
+   * The second operation into a socket of this process, which a data plane on the same host may offer. It means the same as writing what `serveObject`
+   * yields; who finds it missing does that instead. Ended early, it leaves the socket somewhere between two bytes.
+   *
+   * @param socket descriptor of a connected, non-blocking stream socket. Nobody else writes to it, and nothing waits to be written, while the next value is
+   *   asked for; it may be closed at any time
+   * @returns numbers, each of so many bytes that have been sent, verified before; and chunks that the socket did not take at once, verified too, which the caller
+   *   writes, and waits for their end, before it asks on
+   * @throws as `serveObject`; AS_ERR_ABORTED: the connection has ended
+   */
+  serveSocket?(address: ContentAddress, socket: number, range: ByteRange): AsyncIterable<Uint8Array | number>;
 
   /**
    * The second operation into a local file, which a data plane on the same host may offer: it puts the bytes into the file itself, from the
@@ -361,6 +453,14 @@ export interface DataPlane {
 
   /** Deletes an object and frees its space now. Idempotent: deleting what is not there succeeds with `deleted: false`. */
   deleteObject(address: ContentAddress): Promise<DeletionResult>;
+
+  /**
+   * The fourth operation for many objects in one call, which a data plane may offer where a call each costs more than deleting does. It means the same as
+   * `deleteObject` with each; who finds it missing makes those calls instead.
+   *
+   * @returns for each object, in their order, what was done, or the error that `deleteObject` would have thrown
+   */
+  deleteMany?(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]>;
 
   /** How the backend is. Never throws for a backend that is down: that is an answer (`ready: false`, `problem`). */
   backendHealth(): Promise<BackendStatus>;

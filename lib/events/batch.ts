@@ -8,26 +8,11 @@
 
 import { decodeEvent } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
-import { readIngestedEvent } from './ingested-event.js';
+import { orderByHead } from './head-order.js';
+import { emptyColumns, type IngestColumns } from './ingest-columns.js';
+import { readIngestedEvent, TEXT_HEAD } from './ingested-event.js';
 import type { StoredEvent } from './log.js';
-import { HEAD_SIZE, writeHead } from './subject-head.js';
-
-/** Ingests in the usual form, by the index of their event. Places count from the start of the batch's bytes. */
-export interface IngestColumns {
-  /** 1 where the event is one; the other columns mean something only there. */
-  readonly usual: Uint8Array;
-  /** Milliseconds since 1970 UTC. */
-  readonly times: Float64Array;
-  /** Bytes in the object. */
-  readonly sizes: Float64Array;
-  /** Bytes it occupies, over all receipts. */
-  readonly storedSizes: Float64Array;
-  readonly blake3At: Uint32Array;
-  readonly sha256At: Uint32Array;
-  readonly receiptsAt: Uint32Array;
-  readonly receiptsEnd: Uint32Array;
-  readonly actorAt: Uint32Array;
-}
+import { digestHead, subjectHead } from './subject-head.js';
 
 /** One batch. */
 export class EventBatch {
@@ -40,7 +25,7 @@ export class EventBatch {
   readonly kindOf: Uint16Array;
   /** For each event whether it has a subject, and that subject's head. */
   readonly hasSubject: Uint8Array;
-  readonly heads: Buffer;
+  readonly heads: Float64Array;
   #order: Uint32Array | undefined;
   readonly #events: (StoredEvent | undefined)[];
 
@@ -49,20 +34,22 @@ export class EventBatch {
    * @param bytes the events, end to end
    * @param ends where each ends in `bytes`
    * @param events the same events, where they are at hand
+   * @param ingests what is known of the columns; the rest is found in the bytes
    */
   constructor(
     readonly first: number,
     readonly bytes: Uint8Array,
     readonly ends: Uint32Array,
     events: readonly StoredEvent[] = [],
+    ingests = emptyColumns(ends.length),
   ) {
     this.count = ends.length;
     this.last = first + ends.length - 1;
     this.#events = [...events];
-    this.ingests = emptyColumns(ends.length);
+    this.ingests = ingests;
     this.kindOf = new Uint16Array(ends.length);
     this.hasSubject = new Uint8Array(ends.length).fill(1);
-    this.heads = Buffer.allocUnsafe(HEAD_SIZE * ends.length);
+    this.heads = new Float64Array(ends.length);
     this.kinds = this.#scan();
   }
 
@@ -88,6 +75,24 @@ export class EventBatch {
     return event;
   }
 
+  /** Who did the event at `index`. */
+  actor(index: number): string {
+    const { bytes, ingests } = this;
+    if (ingests.usual[index] !== 1) return this.event(index).actor;
+    const at = ingests.actorAt[index] as number;
+    return ACTOR.decode(bytes.subarray(at, at + shortTextSize(bytes, at)));
+  }
+
+  /** Whether the actor of the event at `index` is known to be that of the event before it, without reading either. */
+  hasActorOfThatBefore(index: number): boolean {
+    const { bytes, ingests } = this;
+    if (ingests.usual[index] !== 1 || ingests.usual[index - 1] !== 1) return false;
+    const [at, before] = [ingests.actorAt[index] as number, ingests.actorAt[index - 1] as number];
+    const size = shortTextSize(bytes, at);
+    for (let i = -1; i < size; i++) if (bytes[at + i] !== bytes[before + i]) return false;
+    return true;
+  }
+
   /** The events of the wanted kinds, in order. */
   ofKinds(isWanted: (kind: string) => boolean): StoredEvent[] {
     const wanted = this.kinds.map(isWanted);
@@ -97,26 +102,23 @@ export class EventBatch {
     return found;
   }
 
-  /** The events behind `seq`; the batch itself when that is all of them. */
-  after(seq: number): EventBatch {
-    if (seq < this.first) return this;
-    const skipped = Math.min(seq - this.first + 1, this.count);
-    const start = this.ends[skipped - 1] as number;
-    const ends = this.ends.subarray(skipped).map((end) => end - start);
-    return new EventBatch(
-      this.first + skipped,
-      this.bytes.subarray(start),
-      ends,
-      this.#events.slice(skipped) as StoredEvent[],
-    );
+  /** Those of its events that are behind `after` and not behind `end`; the batch itself when that is all of them. */
+  between(after: number, end: number): EventBatch {
+    if (after < this.first && end >= this.last) return this;
+    const from = Math.max(after - this.first + 1, 0);
+    const to = Math.min(end - this.first + 1, this.count);
+    const start = from === 0 ? 0 : (this.ends[from - 1] as number);
+    const ends = this.ends.subarray(from, to).map((place) => place - start);
+    const bytes = this.bytes.subarray(start, this.ends[to - 1]);
+    return new EventBatch(this.first + from, bytes, ends, this.#events.slice(from, to) as StoredEvent[]);
   }
 
-  /**
-   * Indexes of the events that have a subject, in the order of the first half of its head. Entries of an index that follow each other then
-   * meet the same pages, for which almost sorted is as good; and events about one subject are neighbours.
-   */
+  /** Indexes of the events that have a subject, in the order of heads as far as it goes: events about one subject in that of the log. */
   get order(): Uint32Array {
-    this.#order ??= inOrder(this.heads, this.hasSubject);
+    this.#order ??= orderByHead(
+      this.heads,
+      indexesWhere(this.count, (i) => this.hasSubject[i] === 1),
+    );
     return this.#order;
   }
 
@@ -132,7 +134,7 @@ export class EventBatch {
         const event = this.event(i);
         kind = event.kind;
         if (event.subject === null) this.hasSubject[i] = 0;
-        else writeHead(this.heads, HEAD_SIZE * i, event.subject);
+        else this.heads[i] = subjectHead(event.subject);
       }
       let place = places.get(kind);
       if (place === undefined) {
@@ -146,10 +148,14 @@ export class EventBatch {
   }
 
   #scanIngest(i: number, start: number, end: number): boolean {
-    const found = readIngestedEvent(this.bytes, start, end);
+    const { bytes, heads, ingests } = this;
+    if (ingests.usual[i] === 1) {
+      heads[i] = digestHead(bytes, ingests.blake3At[i] as number);
+      return true;
+    }
+    const found = readIngestedEvent(bytes, start, end);
     if (found === undefined) return false;
     const { layout, time, actorAt } = found;
-    const { bytes, heads, ingests } = this;
     ingests.usual[i] = 1;
     ingests.times[i] = time;
     ingests.sizes[i] = layout.size;
@@ -159,37 +165,21 @@ export class EventBatch {
     ingests.receiptsAt[i] = layout.receiptsAt;
     ingests.receiptsEnd[i] = layout.end;
     ingests.actorAt[i] = actorAt;
-    for (let n = 0; n < HEAD_SIZE; n++) heads[HEAD_SIZE * i + n] = bytes[layout.blake3At + n] as number;
+    heads[i] = digestHead(bytes, layout.blake3At);
     return true;
   }
 }
 
-function emptyColumns(count: number): IngestColumns {
-  return {
-    usual: new Uint8Array(count),
-    times: new Float64Array(count),
-    sizes: new Float64Array(count),
-    storedSizes: new Float64Array(count),
-    blake3At: new Uint32Array(count),
-    sha256At: new Uint32Array(count),
-    receiptsAt: new Uint32Array(count),
-    receiptsEnd: new Uint32Array(count),
-    actorAt: new Uint32Array(count),
-  };
+const ACTOR = new TextDecoder();
+
+/** Bytes of a text that begins at `at` and has a head of one byte, as the actor of a usual ingest has. */
+function shortTextSize(bytes: Uint8Array, at: number): number {
+  return (bytes[at - 1] as number) - TEXT_HEAD;
 }
 
-/** More than a batch has events; 2^32 of them are exact in a double. */
-const PLACES_MAX = 2 ** 20;
-
-function inOrder(heads: Buffer, hasSubject: Uint8Array): Uint32Array {
-  // The first half of the head and the index in one number: numbers sort many times faster than objects.
-  const keys = new Float64Array(hasSubject.length);
-  let count = 0;
-  for (let i = 0; i < hasSubject.length; i++) {
-    if (hasSubject[i] === 1) keys[count++] = heads.readUInt32BE(HEAD_SIZE * i) * PLACES_MAX + i;
-  }
-  const sorted = keys.subarray(0, count).sort();
-  const order = new Uint32Array(count);
-  for (let n = 0; n < count; n++) order[n] = (sorted[n] as number) % PLACES_MAX;
-  return order;
+function indexesWhere(count: number, isWanted: (index: number) => boolean): Uint32Array {
+  const found = new Uint32Array(count);
+  let length = 0;
+  for (let i = 0; i < count; i++) if (isWanted(i)) found[length++] = i;
+  return found.subarray(0, length);
 }

@@ -1,12 +1,13 @@
 /**
- * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Knows no database, so that every
- * implementation of the log can stand on it.
+ * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Where many wait, the next commit is prepared while
+ * the one before runs, so that the database never waits for this thread. Knows no database, so that every implementation of the log can
+ * stand on it.
  *
  * Imports errors and limits. `sqlite-log.ts` calls it.
  */
 
 import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX } from '../limits.js';
+import { COMMIT_AHEAD_EVENTS_MIN, COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX } from '../limits.js';
 
 /** What one call wants committed, together. */
 interface Call<Item, Result> {
@@ -23,16 +24,30 @@ interface Exclusive {
   readonly run: () => Promise<void>;
 }
 
+/** What carries commits out. */
+export interface Committer<Item, Prepared, Result> {
+  /** Works out what a commit of these items stores, behind all that was prepared before. */
+  prepare(items: readonly Item[]): Prepared;
+  /** Stores what was prepared, all or none of it, durably; gives one result for each item, in order. One at a time, in the order of `prepare`. */
+  commit(prepared: Prepared): Promise<Result[]>;
+}
+
+/** A group on its way: what gives the callers their results, once all of it is stored or has failed. */
+type Running = Promise<() => void>;
+
 /** Joins calls into commits, one commit at a time. */
-export class CommitQueue<Item, Result> {
-  readonly #commit: (items: readonly Item[]) => Promise<Result[]>;
+export class CommitQueue<Item, Prepared, Result> {
+  readonly #committer: Committer<Item, Prepared, Result>;
   readonly #waiting: (Call<Item, Result> | Exclusive)[] = [];
+  /** Events in the calls that wait. */
+  #waitingEvents = 0;
+  /** Told when so many wait that the next commit is worth preparing. */
+  #onEnough: () => void = () => undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  /** @param commit stores all items or none, durably, and gives one result for each in order */
-  constructor(commit: (items: readonly Item[]) => Promise<Result[]>) {
-    this.#commit = commit;
+  constructor(committer: Committer<Item, Prepared, Result>) {
+    this.#committer = committer;
   }
 
   /**
@@ -64,18 +79,51 @@ export class CommitQueue<Item, Result> {
   #enqueue(entry: Call<Item, Result> | Exclusive): void {
     if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The event log has been closed.');
     this.#waiting.push(entry);
+    if ('item' in entry) this.#waitingEvents += entry.count;
+    if (this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN) this.#onEnough();
     // Starting a microtask later lets calls made together share the first commit too.
     this.#running ??= Promise.resolve().then(() => this.#drain());
   }
 
   async #drain(): Promise<void> {
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      if ('run' in first) {
+    let next: (() => Running) | undefined;
+    let deliver: (() => void) | undefined;
+    for (let first = this.#waiting[0]; first !== undefined || next !== undefined; first = this.#waiting[0]) {
+      if (next === undefined && first !== undefined && 'run' in first) {
         this.#waiting.shift();
         await first.run();
-      } else await this.#commitGroup(this.#takeGroup());
+        continue;
+      }
+      const running = (next ?? this.#prepareGroup())();
+      deliver?.(); // those of the commit before, now that the database has work
+      next = (await this.#enoughBefore(running)) ? this.#prepareGroup() : undefined;
+      deliver = await running;
+      if (next !== undefined) continue;
+      deliver();
+      deliver = undefined;
+      await Promise.resolve(); // whoever appends again at once shares the next commit
     }
     this.#running = undefined;
+  }
+
+  /** Whether so many calls wait, before a commit ends, that the next need not wait for more. */
+  #enoughBefore(running: Running): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#onEnough = () => resolve(this.#waiting[0] !== undefined && 'item' in this.#waiting[0]);
+      if (this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN) this.#onEnough();
+      running.then(() => resolve(false));
+    });
+  }
+
+  /** Prepares a commit of the calls at the front; gives what starts it. */
+  #prepareGroup(): () => Running {
+    const group = this.#takeGroup();
+    try {
+      const prepared = this.#committer.prepare(group.map(({ item }) => item));
+      return () => this.#commitGroup(group, () => this.#committer.commit(prepared));
+    } catch (error) {
+      return () => this.#commitGroup(group, () => Promise.reject(error));
+    }
   }
 
   /** As many of the calls at the front as one commit may have. */
@@ -84,27 +132,39 @@ export class CommitQueue<Item, Result> {
     let count = 0;
     let size = 0;
     for (const entry of this.#waiting) {
-      if ('run' in entry) break;
+      if ('run' in entry || count + entry.count > COMMIT_EVENTS_MAX || size + entry.size > COMMIT_SIZE_MAX) break;
       count += entry.count;
       size += entry.size;
-      if (count > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) break;
       group.push(entry);
     }
     this.#waiting.splice(0, group.length);
+    this.#waitingEvents -= count;
     return group;
   }
 
-  /** Commits a group; if that fails because of one call, each call alone, so that the others succeed. */
-  async #commitGroup(group: readonly Call<Item, Result>[]): Promise<void> {
-    let results: Result[];
+  /** Commits a group; if that fails because of one call, each call alone, so that the others succeed. Never rejects. */
+  async #commitGroup(group: readonly Call<Item, Result>[], commit: () => Promise<Result[]>): Running {
     try {
-      results = await this.#commit(group.map(({ item }) => item));
+      const results = await commit();
+      return () => {
+        for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
+      };
     } catch (error) {
-      if (group.length > 1 && mayBeOneCall(error)) for (const call of group) await this.#commitGroup([call]);
-      else for (const call of group) call.reject(error);
-      return;
+      if (group.length === 1 || !mayBeOneCall(error)) {
+        return () => {
+          for (const call of group) call.reject(error);
+        };
+      }
     }
-    for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
+    const deliveries: (() => void)[] = [];
+    for (const call of group) {
+      deliveries.push(
+        await this.#commitGroup([call], async () => this.#committer.commit(this.#committer.prepare([call.item]))),
+      );
+    }
+    return () => {
+      for (const deliver of deliveries) deliver();
+    };
   }
 }
 

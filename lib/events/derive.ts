@@ -6,12 +6,12 @@
  */
 
 import { ArtifactStoreError } from '../errors.js';
-import { REBUILD_EVENTS_MAX } from '../limits.js';
+import { PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
 import type { EventLog } from './log.js';
 import { logIndex } from './log-index.js';
-import { applyView, prepareViews } from './sqlite-views.js';
+import { SqliteViews } from './sqlite-views.js';
 import type { View } from './view.js';
 
 /**
@@ -28,15 +28,16 @@ export async function deriveViews(
   signal?: AbortSignal,
 ): Promise<void> {
   const all = [logIndex, ...views];
+  const applied = new SqliteViews(all);
+  await applied.prepare(connection);
   await connection.transaction(async () => {
-    await prepareViews(connection);
     for (const { schema } of all) await connection.exec(schema);
     for (let after = 0; after < last; ) {
       if (signal?.aborted) throw aborted(last);
-      const events = await log.read({ after, last, limit: REBUILD_EVENTS_MAX });
+      const events = await log.read({ after, last, limit: PAGE_SIZE_MAX });
       if (events.length === 0) return;
       const batch = EventBatch.of(events);
-      for (const view of all) await applyView(connection, view, batch);
+      await applied.apply(connection, batch, applied.project(batch));
       after = batch.last;
     }
   });

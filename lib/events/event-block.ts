@@ -5,6 +5,7 @@
  */
 
 import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
+import type { IngestColumns } from './ingest-columns.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import { uuidv7 } from './uuid.js';
 
@@ -16,6 +17,8 @@ export interface CommitBuffer {
   readonly ends: Uint32Array;
   /** The same events, where they are at hand. */
   readonly events: StoredEvent[];
+  /** Where the members of usual ingests are, as far as their writer says so. */
+  readonly ingests: IngestColumns;
   /** Seq of the first event. */
   readonly first: number;
   /** Of all of them: milliseconds since 1970 UTC, and in canonical CBOR. */

@@ -17,27 +17,40 @@ export const COUNTERS = `
   INSERT OR IGNORE INTO counters
     WITH RECURSIVE more (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM more WHERE n < ${RADIX - 1}) SELECT n FROM more;`;
 
-/** Digits of the largest number. */
-const NUMBER_WIDTH = 16;
+/** Digits of numbers: of an integer from 0 to 2^53-1, of a head, of a place in a batch and its bytes. */
+const DIGITS = { number: 16, head: 15, place: 8 } as const;
 
-/** What a row holds, in order: the bytes of a string, or `number` for an integer from 0 to 2^53-1. */
-type Members = { readonly [name: string]: number | 'number' };
+/** What a row holds, in order: the bytes of a string, or a number of one of these sizes. */
+type Members = { readonly [name: string]: number | keyof typeof DIGITS };
+
+/** Where a member is in a row. */
+export interface Place {
+  /** From the start of the row. */
+  readonly offset: number;
+  readonly width: number;
+  readonly isNumber: boolean;
+}
 
 /** How rows of one kind are laid out; `parameter` is the blob's name in SQL. */
 export class FixedRows<M extends Members> {
-  readonly #width: number;
-  readonly #offsets = {} as { [name in keyof M]: number };
+  readonly width: number;
+  /** The members, for those who write them. */
+  readonly places: { readonly [name in keyof M]: Place };
 
   constructor(
     readonly parameter: string,
-    private readonly members: M,
+    members: M,
   ) {
-    let width = 0;
+    let offset = 0;
+    const places: { [name: string]: Place } = {};
     for (const [name, size] of Object.entries(members)) {
-      this.#offsets[name as keyof M] = width;
-      width += size === 'number' ? NUMBER_WIDTH : size;
+      const isNumber = typeof size === 'string';
+      const width = isNumber ? DIGITS[size] : size;
+      places[name] = { offset, width, isNumber };
+      offset += width;
     }
-    this.#width = width;
+    this.places = places as { [name in keyof M]: Place };
+    this.width = offset;
   }
 
   /** SQL: one row `n`, from 0, for each row of the blob, in order; none when the blob is null. Write it behind FROM. */
@@ -48,47 +61,51 @@ export class FixedRows<M extends Members> {
 
   /** SQL: how many rows the blob has; null when it is null. */
   get count(): string {
-    return `(length(${this.parameter}) / ${this.#width})`;
+    return `(length(${this.parameter}) / ${this.width})`;
   }
 
   /** SQL: a member of the row `n`, as it was written. */
-  get(name: keyof M & string, n = 'n'): string {
-    const size = this.members[name] as number | 'number';
-    const place = `${this.#width} * ${n} + ${1 + this.#offsets[name]}`;
-    if (size !== 'number') return `substr(${this.parameter}, ${place}, ${size})`;
-    return `CAST(substr(${this.parameter}, ${place}, ${NUMBER_WIDTH}) AS INTEGER)`;
+  get(name: keyof M, n = 'n'): string {
+    const { offset, width, isNumber } = this.places[name];
+    const part = `substr(${this.parameter}, ${this.width} * ${n} + ${1 + offset}, ${width})`;
+    return isNumber ? `CAST(${part} AS INTEGER)` : part;
   }
 
   /** The blob of `count` rows, to be filled. */
   blob(count: number): Buffer {
-    return Buffer.alloc(count * this.#width, ' ');
+    return Buffer.alloc(count * this.width, ' ');
   }
+}
 
-  /** Writes a number from 0 to 2^53-1. */
-  setNumber(blob: Buffer, row: number, name: keyof M, value: number): void {
-    let at = row * this.#width + this.#offsets[name] + NUMBER_WIDTH - 1;
-    // In two parts that are small integers: dividing larger numbers costs many times as much.
-    const high = Math.floor(value / HALF);
-    let rest = value - high * HALF;
-    for (let digits = 0; rest > 0 || digits === 0 || (high > 0 && digits < HALF_DIGITS); digits++) {
-      const quotient = Math.floor(rest / 10);
-      blob[at--] = ZERO + rest - 10 * quotient;
-      rest = quotient;
-    }
-    for (rest = high; rest > 0; ) {
-      const quotient = Math.floor(rest / 10);
-      blob[at--] = ZERO + rest - 10 * quotient;
-      rest = quotient;
-    }
+/** Writes a number, no larger than its member takes, into the row that begins at `start`. */
+export function putNumber(blob: Uint8Array, start: number, { offset, width }: Place, value: number): void {
+  let at = start + offset + width - 1;
+  // In two parts that are small integers: dividing larger numbers costs many times as much.
+  const high = Math.floor(value / HALF);
+  let rest = value - high * HALF;
+  for (let digits = 0; rest > 0 || digits === 0 || (high > 0 && digits < HALF_DIGITS); digits++) {
+    const quotient = (rest / 10) | 0;
+    blob[at--] = ZERO + rest - 10 * quotient;
+    rest = quotient;
   }
+  for (rest = high; rest > 0; ) {
+    const quotient = (rest / 10) | 0;
+    blob[at--] = ZERO + rest - 10 * quotient;
+    rest = quotient;
+  }
+}
 
-  /** Copies the bytes of a string, as many as the member has, from `source`. */
-  setBytes(blob: Buffer, row: number, name: keyof M, source: Uint8Array, start: number): void {
-    const at = row * this.#width + this.#offsets[name];
-    const size = this.members[name] as number;
-    // Strings of some tens of bytes: a loop is faster than a view of the part and a call.
-    for (let i = 0; i < size; i++) blob[at + i] = source[start + i] as number;
-  }
+/** Copies the bytes of a string, as many as the member has, from `source` into the row that begins at `start`. */
+export function putBytes(
+  blob: Uint8Array,
+  start: number,
+  { offset, width }: Place,
+  source: Uint8Array,
+  from: number,
+): void {
+  const at = start + offset;
+  // Strings of some tens of bytes: a loop is faster than a view of the part and a call.
+  for (let i = 0; i < width; i++) blob[at + i] = source[from + i] as number;
 }
 
 const ZERO = 0x30;

@@ -1,11 +1,13 @@
 /**
  * The events of many ingests, written from the columns of their table: the bytes of `objectIngested` for each, without making an object of any.
+ * Nearly all bytes of an event are those of the one before: they are copied at once, and what differs is written over them.
  *
- * Imports the contract's table, the layout of results, the parts of an envelope, identities, errors and limits. `sqlite-log.ts` commits it.
+ * Imports the contract's table, the layout of results, the parts of an envelope, identities, columns, errors and limits. `sqlite-log.ts` commits it.
  */
 
 import { randomFillSync } from 'node:crypto';
-import { encodeCanonical } from '../cbor/index.js';
+import { type CborValue, encodeCanonical } from '../cbor/index.js';
+import type { IngestTable } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import { DIGEST_SIZE } from '../limits.js';
 import { encodeActor, prepareEvent, storedEvent } from './envelope.js';
@@ -24,10 +26,12 @@ import {
   INGESTED,
 } from './envelope-parts.js';
 import type { CommitBuffer, EventBlock } from './event-block.js';
-import { INGEST_PARTS, ingestSizeMax, Writer } from './ingest-layout.js';
-import { objectIngested } from './kinds.js';
+import type { IngestColumns } from './ingest-columns.js';
+import { HEAD_SIZE_MAX, headSize, INGEST_PARTS, ingestSizeMax, Writer } from './ingest-layout.js';
+import { type IngestedEvent, readIngestedEvent } from './ingested-event.js';
+import { EVENT_VERSION, objectIngested } from './kinds.js';
 import type { Ingests, StoredEvent, StoredEvents } from './log.js';
-import { formatUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
+import { formatUuidv7, refillUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
 
 const ENCODED_KIND = encodeCanonical(INGESTED);
 const { beforeSize, beforeBlake3, beforeHealed, beforeSha256, beforeExisted, beforeKey, afterKey } = INGEST_PARTS;
@@ -59,37 +63,57 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     this.sizeMax = indexes.length * (size + ingestSizeMax(this.#afterKey));
   }
 
-  write({ bytes, ends, first, time, encodedTime }: CommitBuffer, index: number): StoredEvents {
+  write(buffer: CommitBuffer, index: number): StoredEvents {
+    const { bytes, ends, first, time, ingests } = buffer;
     const { table, indexes } = this.#ingests;
-    const { digests, sizes, storedSizes, healed, existed } = table;
     const random = randomFillSync(new Uint8Array(UUID_RANDOM_SIZE * this.count));
-    const afterData = this.#afterData(encodedTime);
-    const writer = new Writer(bytes, index === 0 ? 0 : (ends[index - 1] as number));
+    const forms: (Form | undefined)[] = [];
+    let at = index === 0 ? 0 : (ends[index - 1] as number);
     for (let n = 0; n < indexes.length; n++) {
       const row = indexes[n] as number;
-      const digest = 2 * DIGEST_SIZE * row;
-      writer.bytes(BEFORE_ID);
-      writeUuidv7(bytes, writer.at, time, random, UUID_RANDOM_SIZE * n);
-      writer.at += ID_LENGTH;
-      writer.bytes(BEFORE_RESULT);
-      writer.head(0, sizes[row] as number);
-      writer.bytes(beforeBlake3);
-      writer.part(digests, digest, DIGEST_SIZE);
-      writer.bytes(beforeHealed);
-      writer.boolean(healed[row] === 1);
-      writer.bytes(beforeSha256);
-      writer.part(digests, digest + DIGEST_SIZE, DIGEST_SIZE);
-      writer.bytes(beforeExisted);
-      writer.boolean(existed[row] === 1);
-      writer.bytes(beforeKey);
-      writer.hex(digests, digest, DIGEST_SIZE);
-      writer.bytes(this.#afterKey);
-      writer.head(0, storedSizes[row] as number);
-      writer.bytes(afterData);
-      writer.hex(digests, digest, DIGEST_SIZE);
-      ends[index + n] = writer.at;
+      const size = table.sizes[row] as number;
+      const storedSize = table.storedSizes[row] as number;
+      const which = HEAD_SIZE_MAX * headSize(size) + headSize(storedSize);
+      forms[which] ??= this.#form(buffer, size, storedSize);
+      const form = forms[which];
+      bytes.set(form.bytes, at);
+      fillIn(bytes, at, form, table, row);
+      refillUuidv7(bytes, at + form.idAt, random, UUID_RANDOM_SIZE * n);
+      form.members ??= readIngestedEvent(bytes, at, at + form.bytes.length) ?? 'unusual';
+      form.firstAt ??= at;
+      if (form.members !== 'unusual') {
+        setColumns(ingests, index + n, at - form.firstAt, form.members, time, size, storedSize);
+      }
+      at += form.bytes.length;
+      ends[index + n] = at;
     }
     return new IngestEvents(this.#ingests, first + index, time, random);
+  }
+
+  /** An event whose sizes take as many bytes as these, with zeros where events differ. */
+  #form({ time, encodedTime }: CommitBuffer, size: number, storedSize: number): Form {
+    const writer = new Writer(Buffer.alloc(this.sizeMax / this.count), 0);
+    writer.bytes(BEFORE_ID);
+    const idAt = writer.skip(ID_LENGTH);
+    writeUuidv7(writer.target, idAt, time, new Uint8Array(UUID_RANDOM_SIZE), 0);
+    writer.bytes(BEFORE_RESULT);
+    const sizeAt = writer.skip(headSize(size));
+    writer.bytes(beforeBlake3);
+    const blake3At = writer.skip(DIGEST_SIZE);
+    writer.bytes(beforeHealed);
+    const healedAt = writer.skip(1);
+    writer.bytes(beforeSha256);
+    const sha256At = writer.skip(DIGEST_SIZE);
+    writer.bytes(beforeExisted);
+    const existedAt = writer.skip(1);
+    writer.bytes(beforeKey);
+    const keyAt = writer.skip(2 * DIGEST_SIZE);
+    writer.bytes(this.#afterKey);
+    const storedSizeAt = writer.skip(headSize(storedSize));
+    writer.bytes(this.#afterData(encodedTime));
+    const digitsAt = writer.skip(2 * DIGEST_SIZE);
+    const bytes = new Uint8Array(writer.target.subarray(0, writer.at));
+    return { bytes, idAt, sizeAt, blake3At, healedAt, sha256At, existedAt, keyAt, storedSizeAt, digitsAt };
   }
 
   /** What stands between the result and the digits of the address. */
@@ -97,6 +121,65 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     const before = [BEFORE_KIND, ENCODED_KIND, BEFORE_TIME, encodedTime, BEFORE_ACTOR, this.#encodedActor];
     return Buffer.concat([...before, BEFORE_SUBJECT, ADDRESS_HEAD, Buffer.from(ADDRESS_START, 'latin1')]);
   }
+}
+
+/** An event, and where in it others differ from it. */
+interface Form {
+  readonly bytes: Uint8Array;
+  readonly idAt: number;
+  readonly sizeAt: number;
+  readonly blake3At: number;
+  readonly healedAt: number;
+  readonly sha256At: number;
+  readonly existedAt: number;
+  readonly keyAt: number;
+  readonly storedSizeAt: number;
+  readonly digitsAt: number;
+  /** Where the first event of this form begins, and its members are: in all others they are as far from its beginning. */
+  firstAt?: number;
+  members?: IngestedEvent | 'unusual';
+}
+
+/** Writes a row of the table over the event that begins at `at`. */
+function fillIn(bytes: Buffer, at: number, form: Form, table: IngestTable, row: number): void {
+  const { digests, sizes, storedSizes, healed, existed } = table;
+  const digest = 2 * DIGEST_SIZE * row;
+  const writer = new Writer(bytes, at + form.sizeAt);
+  writer.head(0, sizes[row] as number);
+  writer.at = at + form.blake3At;
+  writer.part(digests, digest, DIGEST_SIZE);
+  writer.at = at + form.sha256At;
+  writer.part(digests, digest + DIGEST_SIZE, DIGEST_SIZE);
+  writer.at = at + form.healedAt;
+  writer.boolean(healed[row] === 1);
+  writer.at = at + form.existedAt;
+  writer.boolean(existed[row] === 1);
+  writer.at = at + form.keyAt;
+  writer.hex(digests, digest, DIGEST_SIZE);
+  writer.at = at + form.storedSizeAt;
+  writer.head(0, storedSizes[row] as number);
+  bytes.copyWithin(at + form.digitsAt, at + form.keyAt, at + form.keyAt + 2 * DIGEST_SIZE);
+}
+
+/** Says where the members of an event are, so that nobody has to find them in its bytes: `distance` behind those of `members`. */
+function setColumns(
+  ingests: IngestColumns,
+  index: number,
+  distance: number,
+  { layout, actorAt }: IngestedEvent,
+  time: number,
+  size: number,
+  storedSize: number,
+): void {
+  ingests.usual[index] = 1;
+  ingests.times[index] = time;
+  ingests.sizes[index] = size;
+  ingests.storedSizes[index] = storedSize;
+  ingests.blake3At[index] = distance + layout.blake3At;
+  ingests.sha256At[index] = distance + layout.sha256At;
+  ingests.receiptsAt[index] = distance + layout.receiptsAt;
+  ingests.receiptsEnd[index] = distance + layout.end;
+  ingests.actorAt[index] = distance + actorAt;
 }
 
 /** The events of a block that is stored, made when asked for. */
@@ -117,13 +200,55 @@ class IngestEvents implements StoredEvents {
   }
 
   event(n: number): StoredEvent {
-    const { actor, table, indexes } = this.#ingests;
-    const prepared = prepareEvent(objectIngested(actor, table.result(indexes[n] as number)));
-    return storedEvent(
-      this.first + n,
-      prepared,
-      formatUuidv7(this.time, this.#random, UUID_RANDOM_SIZE * n),
+    const id = formatUuidv7(this.time, this.#random, UUID_RANDOM_SIZE * n);
+    return new IngestEvent(this.first + n, id, this.time, this.#ingests, this.#ingests.indexes[n] as number);
+  }
+}
+
+/** One of them. Most who store an object want its place in the log and no more, so what else it has is made when somebody asks. */
+class IngestEvent implements StoredEvent {
+  readonly v = EVENT_VERSION;
+  readonly kind = INGESTED;
+  readonly actor: string;
+  readonly #table: IngestTable;
+  readonly #row: number;
+  #whole: StoredEvent | undefined;
+
+  constructor(
+    readonly seq: number,
+    readonly id: string,
+    readonly time: number,
+    { actor, table }: Ingests,
+    row: number,
+  ) {
+    this.actor = actor;
+    this.#table = table;
+    this.#row = row;
+  }
+
+  get subject(): string | null {
+    return this.#get().subject;
+  }
+
+  get data(): CborValue {
+    return this.#get().data;
+  }
+
+  get dataBytes(): Uint8Array {
+    return this.#get().dataBytes;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#get().bytes;
+  }
+
+  #get(): StoredEvent {
+    this.#whole ??= storedEvent(
+      this.seq,
+      prepareEvent(objectIngested(this.actor, this.#table.result(this.#row))),
+      this.id,
       this.time,
     );
+    return this.#whole;
   }
 }

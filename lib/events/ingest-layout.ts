@@ -59,6 +59,9 @@ export const INGEST_PARTS = {
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
 const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
 
+/** The least number for which canonical CBOR takes a head with 1, 2, 4 or 8 more bytes. */
+const LEAST = [24, 2 ** 8, 2 ** 16, 2 ** 32];
+
 /** Reads forward over bytes that may be anything; `at` is -1 once they are not what was expected. */
 class Cursor {
   constructor(
@@ -111,8 +114,7 @@ class Cursor {
     const width = 1 << (info - 24);
     let value = 0;
     for (let i = 1; i <= width; i++) value = value * 256 + (bytes[at + i] ?? Number.NaN);
-    const least = width === 1 ? 24 : 2 ** (4 * width);
-    if (!(value >= least && value <= Number.MAX_SAFE_INTEGER)) return this.#fail();
+    if (!(value >= (LEAST[info - 24] as number) && value <= Number.MAX_SAFE_INTEGER)) return this.#fail();
     this.at = at + 1 + width;
     return value;
   }
@@ -180,7 +182,7 @@ function skipReceipts(cursor: Cursor): number {
 /** Bytes of a piece of memory that results are written into: an allocation each would cost more than the writing. */
 const SLAB_SIZE = 8192;
 /** Bytes of an integer's head at most, and of a text's. */
-const HEAD_SIZE_MAX = 9;
+export const HEAD_SIZE_MAX = 9;
 let slab = Buffer.alloc(0);
 let used = SLAB_SIZE;
 
@@ -211,7 +213,8 @@ export function writeIngestResult(result: IngestResult): Uint8Array | undefined 
   writer.boolean(existed);
   writer.bytes(BEFORE_RECEIPTS);
   writer.head(0x80, receipts.length);
-  for (const { key, tier, backend, durability, storedSize } of receipts) {
+  for (const { key, tier, backend, durability, storedSize, bucket, etag, version } of receipts) {
+    if ((bucket ?? etag ?? version) !== undefined) return undefined; // more than the usual members
     writer.bytes(BEFORE_KEY);
     writer.text(key);
     writer.bytes(BEFORE_TIER);
@@ -231,6 +234,14 @@ export function writeIngestResult(result: IngestResult): Uint8Array | undefined 
 
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 
+/** Bytes of the head of an integer from 0 to 2^53-1. */
+export function headSize(value: number): number {
+  if (value < 24) return 1;
+  if (value < 0x100) return 2;
+  if (value < 0x1_0000) return 3;
+  return value < 0x1_0000_0000 ? 5 : HEAD_SIZE_MAX;
+}
+
 /** Writes into memory known to be large enough. */
 export class Writer {
   failed = false;
@@ -243,6 +254,12 @@ export class Writer {
   bytes(source: Uint8Array): void {
     for (let i = 0; i < source.length; i++) this.target[this.at + i] = source[i] as number;
     this.at += source.length;
+  }
+
+  /** Leaves bytes as they are; gives where they begin. */
+  skip(size: number): number {
+    this.at += size;
+    return this.at - size;
   }
 
   /** A part of `source`. */

@@ -40,7 +40,7 @@ const BEFORE_DIGITS = Buffer.concat([BEFORE_SUBJECT, ADDRESS_HEAD, Buffer.from(A
 
 /** CBOR heads: an integer of eight bytes, a text of up to SHORT_MAX. */
 const LONG_HEAD = 0x1b;
-const TEXT_HEAD = 0x60;
+export const TEXT_HEAD = 0x60;
 const SHORT_MAX = 23;
 /** Upper half of the largest safe integer. */
 const MAX_HIGH = 2 ** 21 - 1;

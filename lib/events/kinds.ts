@@ -6,7 +6,7 @@
  * meaning; a kind this version does not know stays in the log, can be read, and is skipped by views.
  */
 
-import { Encoded } from '../cbor/index.js';
+import { Encoded, encodeCanonical } from '../cbor/index.js';
 import { encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, ContentAddress, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
@@ -18,17 +18,32 @@ import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import { isDurable, OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
 import { PACKAGE_KINDS, type PackageEventData } from './package-kinds.js';
+import { RETENTION_KINDS, type RetentionEventData } from './retention-kinds.js';
+import { TIER_KINDS, type TierEventData } from './tier-kinds.js';
 import { UPLOAD_KINDS, type UploadEventData } from './upload-kinds.js';
 
 /** Kind → facts. */
-export interface EventData extends ObjectEventData, PackageEventData, UploadEventData, AccessEventData {}
+export interface EventData
+  extends ObjectEventData,
+    TierEventData,
+    PackageEventData,
+    UploadEventData,
+    AccessEventData,
+    RetentionEventData {}
 
 export type EventKind = keyof EventData;
 
 /** Version of the envelope, and with it of every kind's facts, that this code writes and understands. */
 export const EVENT_VERSION = 1;
 
-const KINDS: KindCodecs<EventData> = { ...OBJECT_KINDS, ...PACKAGE_KINDS, ...UPLOAD_KINDS, ...ACCESS_KINDS };
+const KINDS: KindCodecs<EventData> = {
+  ...OBJECT_KINDS,
+  ...TIER_KINDS,
+  ...PACKAGE_KINDS,
+  ...UPLOAD_KINDS,
+  ...ACCESS_KINDS,
+  ...RETENTION_KINDS,
+};
 
 /** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */
 export class CheckedEvent implements NewEvent {
@@ -83,9 +98,54 @@ export function objectTombstoned(actor: string, address: ContentAddress, reason?
   return newEvent('object.tombstoned', actor, address, reason === undefined ? {} : { reason });
 }
 
+/** Events for many objects deleted for readers, for the same reason. */
+export function objectsTombstoned(
+  actor: string,
+  addresses: readonly ContentAddress[],
+  facts: EventData['object.tombstoned'],
+): NewEvent[] {
+  const data = new Encoded(encodeCanonical(KINDS['object.tombstoned'].write(facts)), 'written');
+  return addresses.map((address) => new CheckedEvent('object.tombstoned', actor, address, data));
+}
+
+/** An event for a tombstone that was taken back. */
+export function objectUndeleted(actor: string, address: ContentAddress, reason?: string): NewEvent {
+  return newEvent('object.undeleted', actor, address, reason === undefined ? {} : { reason });
+}
+
+/** An event for an object that is not where the log says. */
+export function objectLost(actor: string, address: ContentAddress): NewEvent {
+  return newEvent('object.lost', actor, address, { foundBy: 'reconcile' });
+}
+
+/** An event for bytes that were nobody's and have been removed. */
+export function objectDiscarded(
+  actor: string,
+  address: ContentAddress,
+  facts: EventData['object.discarded'],
+): NewEvent {
+  return newEvent('object.discarded', actor, address, facts);
+}
+
 /** An event for an object whose bytes were removed. */
 export function objectDeleted(actor: string, address: ContentAddress, result: DeletionResult): NewEvent {
-  return newEvent('object.deleted', actor, address, result);
+  const data = new Encoded(encodeCanonical(KINDS['object.deleted'].write(result)), 'written');
+  return new CheckedEvent('object.deleted', actor, address, data);
+}
+
+/** An event for an object whose bytes are in a further tier. */
+export function objectCopied(actor: string, address: ContentAddress, facts: EventData['object.copied']): NewEvent {
+  return newEvent('object.copied', actor, address, facts);
+}
+
+/** An event for an object whose bytes are in one tier fewer. */
+export function objectEvicted(actor: string, address: ContentAddress, facts: EventData['object.evicted']): NewEvent {
+  return newEvent('object.evicted', actor, address, facts);
+}
+
+/** An event for a manifest whose objects are written down, as runs of seqs. */
+export function manifestIndexed(actor: string, manifest: ContentAddress, objects: readonly number[]): NewEvent {
+  return newEvent('manifest.indexed', actor, manifest, { objects });
 }
 
 /** An event for a version of a package that came into being. */
@@ -95,6 +155,15 @@ export function packagePublished(
   facts: EventData['package.published'],
 ): NewEvent {
   return newEvent('package.published', actor, formatPackage(version), facts);
+}
+
+/** An event for a version of a package that was withdrawn. */
+export function packageWithdrawn(
+  actor: string,
+  version: PackageVersion,
+  facts: EventData['package.withdrawn'],
+): NewEvent {
+  return newEvent('package.withdrawn', actor, formatPackage(version), facts);
 }
 
 /** An event for a ref that was made or moved. */

@@ -1,19 +1,20 @@
 /**
- * The log's own view: which events are of a kind, and which are about a subject. Reading with a filter goes through it, and other views find
+ * The log's own view: which events are of a kind, which are by an actor, and which are about a subject. Reading with a filter goes through it, and other views find
  * what they know about a subject by it.
  *
  * Imports the view interface and what a batch is. `sqlite-log.ts` keeps it with every log, before all other views.
  *
  * A subject stands in the index by its head alone. Entries are a third of the size that whole subjects would need, and come in random order:
- * their size decides how many pages a commit has to write.
+ * their size decides how many pages a commit has to write. Nearly every subject has one event, its ingest, so the first event about a head has
+ * a table in which nothing but the head is looked up; what comes later about the same head is in another. One insert into the first both
+ * stores an event and finds out whether its subject is new, which the views that follow want to know.
  */
 
 import type { EventBatch } from './batch.js';
-import { FixedRows } from './fixed-rows.js';
-import { HEAD_SIZE } from './subject-head.js';
+import { FixedRows, putNumber } from './fixed-rows.js';
 import type { View } from './view.js';
 
-/** Events in a block, by which kinds are found: block n has the events from n * BLOCK_EVENTS + 1 on. An entry an event would say no more. */
+/** Events in a block, by which kinds and actors are found: block n has the events from n * BLOCK_EVENTS + 1 on. An entry an event would say no more. */
 export const BLOCK_EVENTS = 32;
 
 /** The block of an event. */
@@ -21,32 +22,56 @@ export function blockOf(seq: number): number {
   return Math.floor((seq - 1) / BLOCK_EVENTS);
 }
 
-const subjects = new FixedRows(':subjects', { head: HEAD_SIZE, seq: 'number' });
+const subjects = new FixedRows(':subjects', { head: 'head', seq: 'number' });
+const head = subjects.get('head');
+const seq = subjects.get('seq');
 
-/** `kinds` names the blocks in which a kind occurs, `subjects` the events about a subject. */
-export const logIndex: View<'kinds' | 'subjects'> = {
+/** `kinds` and `actors` name the blocks in which one occurs, `subjects` the events about a subject. */
+export const logIndex: View<'kinds' | 'actors' | 'subjects'> = {
   name: 'index',
-  version: 1,
+  version: 3,
   schema: `
     CREATE TABLE kinds (
       kind TEXT NOT NULL,
       block INTEGER NOT NULL,
       PRIMARY KEY (kind, block)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE subjects (
-      head BLOB NOT NULL,
-      seq INTEGER NOT NULL,
-      PRIMARY KEY (head, seq)
+    CREATE TABLE actors (
+      actor TEXT NOT NULL,
+      block INTEGER NOT NULL,
+      PRIMARY KEY (actor, block)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE heads (
+      head INTEGER PRIMARY KEY,
+      seq INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE later (
+      seq INTEGER PRIMARY KEY,
+      head INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX later_by_head ON later (head);
   `,
-  drop: 'DROP TABLE kinds; DROP TABLE subjects;',
-  parameters: ['kinds', 'subjects'],
-  project: (batch) => ({ kinds: JSON.stringify(kindBlocks(batch)), subjects: subjectRows(batch) }),
+  drop: 'DROP TABLE kinds; DROP TABLE actors; DROP TABLE heads; DROP TABLE later;',
+  parameters: ['kinds', 'actors', 'subjects'],
+  project: (batch) => ({
+    kinds: JSON.stringify(kindBlocks(batch)),
+    actors: JSON.stringify(actorBlocks(batch)),
+    subjects: subjectRows(batch),
+  }),
   apply: [
     `INSERT INTO kinds (kind, block)
       SELECT value ->> 0, value ->> 1 FROM json_each(:kinds) WHERE true
       ON CONFLICT DO NOTHING`,
-    `INSERT INTO subjects (head, seq) SELECT ${subjects.get('head')}, ${subjects.get('seq')} FROM ${subjects.rows}`,
+    `INSERT INTO actors (actor, block)
+      SELECT value ->> 0, value ->> 1 FROM json_each(:actors) WHERE true
+      ON CONFLICT DO NOTHING`,
+    `INSERT INTO heads (head, seq) SELECT ${head}, ${seq} FROM ${subjects.rows} WHERE true
+      ON CONFLICT DO NOTHING`,
+    // Right behind the statement before, whose number of rows it asks for: as a rule all were stored, and there is nothing to look for.
+    `INSERT INTO later (seq, head)
+      SELECT ${seq}, ${head} FROM ${subjects.rows}
+      WHERE (SELECT changes() < ${subjects.count}) AND (SELECT heads.seq FROM heads WHERE heads.head = ${head}) <> ${seq}
+      ORDER BY 1`,
   ],
 };
 
@@ -63,12 +88,31 @@ function kindBlocks({ first, kinds, kindOf }: EventBatch): [string, number][] {
   return blocks;
 }
 
+/** Actors and the blocks in which they occur. Nearly every event has the actor of the one before it, and is then passed over. */
+function actorBlocks(batch: EventBatch): [string, number][] {
+  const blocks: [string, number][] = [];
+  const newest = new Map<string, number>();
+  let [actor, blockOfActor] = ['', -1];
+  for (let i = 0; i < batch.count; i++) {
+    const block = blockOf(batch.first + i);
+    const isSame = i > 0 && batch.hasActorOfThatBefore(i);
+    if (isSame && block === blockOfActor) continue;
+    if (!isSame) actor = batch.actor(i);
+    blockOfActor = block;
+    if (newest.get(actor) === block) continue;
+    newest.set(actor, block);
+    blocks.push([actor, block]);
+  }
+  return blocks;
+}
+
 function subjectRows({ first, order, heads }: EventBatch): Uint8Array {
+  const { width, places } = subjects;
   const blob = subjects.blob(order.length);
   for (let row = 0; row < order.length; row++) {
     const index = order[row] as number;
-    subjects.setBytes(blob, row, 'head', heads, HEAD_SIZE * index);
-    subjects.setNumber(blob, row, 'seq', first + index);
+    putNumber(blob, width * row, places.head, heads[index] as number);
+    putNumber(blob, width * row, places.seq, first + index);
   }
   return blob;
 }

@@ -66,7 +66,7 @@ export interface EventFilters {
   kind?: string;
   /** Only this subject. */
   subject?: string;
-  /** Only what this actor did. No index leads to them: every event in the bounds of the query is looked at. */
+  /** Only what this actor did. */
   actor?: string;
 }
 
@@ -127,6 +127,12 @@ export interface EventLog {
 
   /** Seq of the newest event; 0 when there is none. */
   last(): Promise<number>;
+
+  /**
+   * The time that an event would have now: that of the clock, and never less than that of the newest event. Whoever decides by time what may be deleted
+   * asks here, because a clock that was set back must not undo what the log says has happened.
+   */
+  now(): Promise<number>;
 
   /**
    * Tells of commits made by this log: `listener` gets the seq of the newest event after each. It runs between the commit and the

@@ -7,7 +7,7 @@
 import { decodeIngestResult, encodedIngestResult } from '../dataplane/encoding.js';
 import type { ByteRange, DeletionResult, IngestResult, VerifyResult } from '../dataplane/spi.js';
 import { isContentAddress } from '../digest-name.js';
-import { isRange, isSize, type KindCodecs, members } from './facts.js';
+import { isRange, isSize, isText, isTime, type KindCodecs, members, optional } from './facts.js';
 
 /** Kind → facts. The subject of all of these is the object's content address. */
 export interface ObjectEventData {
@@ -21,8 +21,20 @@ export interface ObjectEventData {
   /** Bytes of an object were found not to match its digest. Ranges in bytes, [start, end). */
   'object.corrupted': { ranges: ByteRange[]; foundBy: 'read' | 'verify' };
   /** An object was deleted for readers: from here on it is gone, its bytes follow. */
-  'object.tombstoned': { reason?: string };
-  /** The bytes of an object were removed. */
+  'object.tombstoned': {
+    reason?: string;
+    /** Milliseconds from the time of the event in which its bytes stay and it can be undeleted; absent: none. */
+    grace?: number;
+    /** The retention plan that named it. */
+    plan?: string;
+  };
+  /** A tombstone was taken back before the bytes were removed: the object is there again. */
+  'object.undeleted': { reason?: string };
+  /** The log says that it is there, and the data plane does not have it: a reconciliation found that. */
+  'object.lost': { foundBy: 'reconcile' };
+  /** Bytes that no event named, or only ones that were deleted, were removed. `changed`: when what they lay in had last changed, a time. */
+  'object.discarded': { freedSize: number; changed: number };
+  /** The bytes of an object were removed: the receipt of its deletion. */
   'object.deleted': DeletionResult;
 }
 
@@ -64,11 +76,44 @@ export const OBJECT_KINDS: KindCodecs<ObjectEventData> = {
   },
   'object.tombstoned': {
     isSubject,
+    write: ({ plan, grace, reason }) => ({
+      ...(plan !== undefined && { plan }),
+      ...(grace !== undefined && { grace }),
+      ...(reason !== undefined && { reason }),
+    }),
+    read: (bytes) => {
+      const { plan, grace, reason } = members(bytes);
+      if (!optional(plan, isText) || !optional(grace, isTime) || !optional(reason, isText)) return undefined;
+      return {
+        ...(reason !== undefined && { reason }),
+        ...(grace !== undefined && { grace }),
+        ...(plan !== undefined && { plan }),
+      };
+    },
+  },
+  'object.undeleted': {
+    isSubject,
     write: ({ reason }) => (reason === undefined ? {} : { reason }),
     read: (bytes) => {
       const { reason } = members(bytes);
-      if (reason === undefined) return {};
-      return typeof reason === 'string' ? { reason } : undefined;
+      if (!optional(reason, isText)) return undefined;
+      return reason === undefined ? {} : { reason };
+    },
+  },
+  'object.lost': {
+    isSubject,
+    write: ({ foundBy }) => ({ foundBy }),
+    read: (bytes) => {
+      const { foundBy } = members(bytes);
+      return foundBy === 'reconcile' ? { foundBy } : undefined;
+    },
+  },
+  'object.discarded': {
+    isSubject,
+    write: ({ changed, freedSize }) => ({ changed, freedSize }),
+    read: (bytes) => {
+      const { changed, freedSize } = members(bytes);
+      return isTime(changed) && isSize(freedSize) ? { changed, freedSize } : undefined;
     },
   },
   'object.deleted': {

@@ -1,10 +1,9 @@
 /**
- * Reading pages of events: from rows that hold several, and through the log's index when only a kind or a subject is wanted.
+ * Reading pages of events: from rows that hold several, and through the log's index when only a kind, an actor or a subject is wanted.
  *
  * Imports the database connection's type, the rest of this folder, errors and limits. `sqlite-log.ts` calls it, with its reading connection.
  *
- * Times become seqs before anything is read: time never runs backwards in a log, so the events of a period stand together. No index knows
- * actors: an actor is compared with that of every event that the other filters leave.
+ * Times become seqs before anything is read: time never runs backwards in a log, so the events of a period stand together.
  */
 
 import { ArtifactStoreError } from '../errors.js';
@@ -89,38 +88,45 @@ interface Candidates {
 
 /** The nearest candidates by the filter that leaves the fewest. */
 function candidates(reader: Connection, query: Query): Promise<Candidates> {
-  const { subject, kind } = query.filters;
+  const { subject, kind, actor } = query.filters;
   if (subject !== undefined) return aboutSubject(reader, query, subject);
-  if (kind !== undefined) return ofKind(reader, query, kind);
-  return anyEvents(reader, query);
+  if (kind !== undefined && actor !== undefined) return inBlocks(reader, query, BLOCKS_OF_BOTH, [kind, actor]);
+  if (kind !== undefined) return inBlocks(reader, query, 'kinds WHERE kind = ?4', [kind]);
+  return inBlocks(reader, query, 'actors WHERE actor = ?4', [actor as string]);
 }
 
 async function aboutSubject(reader: Connection, query: Query, subject: string): Promise<Candidates> {
   const { above, below, reverse } = query;
   const order = reverse ? 'DESC' : 'ASC';
-  const sql = `SELECT seq FROM subjects WHERE head = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq ${order} LIMIT ?4`;
+  const sql = `
+    SELECT seq FROM heads WHERE head = ?1 AND seq > ?2 AND seq < ?3
+    UNION ALL SELECT seq FROM later WHERE head = ?1 AND seq > ?2 AND seq < ?3
+    ORDER BY seq ${order} LIMIT ?4`;
   const seqs = await numbers(reader, sql, [subjectHead(subject), above, below, CANDIDATES_MAX]);
   return { events: await eventsAt(reader, seqs), seen: seenUpTo(query, seqs.at(-1), seqs.length < CANDIDATES_MAX) };
 }
 
-async function ofKind(reader: Connection, query: Query, kind: string): Promise<Candidates> {
+/** Blocks that have both a kind and an actor; they need not be of one event. */
+const BLOCKS_OF_BOTH = `
+  actors WHERE actor = ?5 AND EXISTS (SELECT 1 FROM kinds WHERE kinds.kind = ?4 AND kinds.block = actors.block)`;
+
+/**
+ * Events in the nearest of certain blocks.
+ *
+ * @param blocksOf SQL: a table of the index and the condition on its rows, with parameters from ?4 on
+ */
+async function inBlocks(reader: Connection, query: Query, blocksOf: string, wanted: string[]): Promise<Candidates> {
   const { above, below, reverse } = query;
   const most = CANDIDATES_MAX / BLOCK_EVENTS;
   const order = reverse ? 'DESC' : 'ASC';
-  const sql = `SELECT block FROM kinds WHERE kind = ?1 AND block BETWEEN ?2 AND ?3 ORDER BY block ${order} LIMIT ?4`;
-  const blocks = await numbers(reader, sql, [kind, blockOf(above + 1), blockOf(below - 1), most]);
+  const sql = `SELECT block FROM ${blocksOf} AND block BETWEEN ?1 AND ?2 ORDER BY block ${order} LIMIT ?3`;
+  const blocks = await numbers(reader, sql, [blockOf(above + 1), blockOf(below - 1), most, ...wanted]);
   const seqs = blocks
     .flatMap((block) => Array.from({ length: BLOCK_EVENTS }, (_, n) => block * BLOCK_EVENTS + n + 1))
     .filter((seq) => seq > above && seq < below);
   const [first, last] = [Math.min(...seqs), Math.max(...seqs)];
   const seen = seenUpTo(query, reverse ? first : last, blocks.length < most);
   return { events: await eventsAt(reader, seqs), seen };
-}
-
-async function anyEvents(reader: Connection, { above, below, reverse }: Query): Promise<Candidates> {
-  const from = reverse ? Math.max(above + 1, below - CANDIDATES_MAX) : above + 1;
-  const to = reverse ? below - 1 : Math.min(above + CANDIDATES_MAX, below - 1);
-  return { events: await eventsBetween(reader, from, to), seen: reverse ? from : to };
 }
 
 /** Where the next step goes on: at the farthest candidate, or at the bound when there were no more. */

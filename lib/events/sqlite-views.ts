@@ -12,7 +12,7 @@ import type { EventBatch } from './batch.js';
 import { COUNTERS } from './fixed-rows.js';
 import type { RebuildProgress } from './log.js';
 import { type EventRow, joinRows, ROW_COLUMNS } from './rows.js';
-import type { Projection, View } from './view.js';
+import type { View } from './view.js';
 
 /** How a view's statements name what `project` gives, and the bytes of the batch. */
 const PARAMETER = /:([a-z]+)\b/g;
@@ -42,49 +42,91 @@ export class SqliteViews {
   }
 
   /** What a batch of events changes, in the order of `columns`. */
-  project(batch: EventBatch): (string | Uint8Array | null)[] {
+  project(batch: EventBatch): SqlValue[] {
     return this.#views.flatMap((view) => {
       const projection = view.project(batch);
       return view.parameters.map((name) => projection?.[name] ?? null);
     });
   }
 
-  /** The statements that bring every view up to the event `NEW.last`, for the body of the commit's trigger; `NEW.bytes` are those of the events. */
-  triggerStatements(): string[] {
-    const statements = this.#views.flatMap((view, index) =>
-      view.apply.map((sql) =>
-        sql.replaceAll(PARAMETER, (_, name) => (name === EVENTS ? 'NEW.bytes' : `NEW.${name}_${index}`)),
-      ),
+  /**
+   * The statements of every view over the columns of a batch, for the body of a trigger; `NEW.bytes` are those of the events. Those that read columns of
+   * which none is filled do nothing, and are left out.
+   */
+  statements(isFilled: (column: string) => boolean = () => true): string[] {
+    return this.#views.flatMap((view, index) =>
+      view.apply.flatMap((sql) => {
+        const columns = [...sql.matchAll(PARAMETER)].flatMap(([, name]) =>
+          name === EVENTS ? [] : [`${name}_${index}`],
+        );
+        if (columns.length > 0 && !columns.some(isFilled)) return [];
+        return [sql.replaceAll(PARAMETER, (_, name) => (name === EVENTS ? 'NEW.bytes' : `NEW.${name}_${index}`))];
+      }),
     );
-    return [...statements, `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`];
+  }
+
+  /** The statement that says, in the body of a trigger, that every view is up to the event `NEW.last`. */
+  get advance(): string {
+    return `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`;
   }
 
   /**
-   * Creates what is missing, drops what this code does not define, rebuilds what has another version, and applies the events that a
-   * view has not seen. Must run inside a transaction.
+   * Makes what `apply` needs of a connection that writes: a temporary view that takes a batch as a row, whose trigger has the views take it in.
+   * To be run once.
+   */
+  async prepare(connection: Connection): Promise<void> {
+    const columns = ['bytes', ...this.columns];
+    await connection.exec(`${COUNTERS}
+      CREATE TEMP VIEW batches AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
+      CREATE TEMP TRIGGER batches_insert INSTEAD OF INSERT ON batches BEGIN
+        ${this.statements().join(';\n')};
+      END`);
+  }
+
+  /**
+   * Has the views take in what `project` gave, and the batch's bytes in front of it, inside a transaction.
    *
-   * @param rebuild derive every view anew
+   * OR ROLLBACK, because a failure ends the transaction anyway, so nothing may be queued behind this before it has succeeded. What it takes to undo
+   * the statement alone, the database keeps all the same, as for every statement that calls a function: in memory, see connection.ts.
+   */
+  async apply(connection: Connection, batch: EventBatch, changes: readonly SqlValue[]): Promise<void> {
+    const places = Array.from({ length: 1 + changes.length }, (_, index) => `?${index + 1}`);
+    await connection.run(`INSERT OR ROLLBACK INTO batches VALUES (${places.join(', ')})`, [batch.bytes, ...changes]);
+  }
+
+  /**
+   * Applies the events that the views have not seen. Where one is missing, has another version, or is none that this code defines, all are dropped
+   * and derived anew: one view may stand on the tables of another, so they must never be at different places. Must run inside a transaction.
+   *
+   * @param rebuild derive every view anew, whatever there is
    */
   async synchronise(
     connection: Connection,
     rebuild: boolean,
     progress: (progress: RebuildProgress) => void = () => {},
   ): Promise<void> {
-    await prepareViews(connection);
-    const states = new Map((await readStates(connection)).map((state) => [state.name, state]));
-    const versions = new Map(this.#views.map(({ name, version }) => [name, version]));
-    for (const { name, version, drop_sql } of states.values()) {
-      if (!rebuild && versions.get(name) === version) continue;
-      await connection.exec(drop_sql);
-      await connection.run('DELETE FROM views WHERE name = ?1', [name]);
-      states.delete(name);
+    const states = await readStates(connection);
+    const start = rebuild ? undefined : this.#position(states);
+    if (start === undefined) {
+      for (const { drop_sql } of states) await connection.exec(drop_sql);
+      await connection.exec('DELETE FROM views');
+      for (const { name, version, schema, drop } of this.#views) {
+        await connection.exec(schema);
+        await connection.run('INSERT INTO views VALUES (?1, ?2, 0, ?3)', [name, version, drop]);
+      }
     }
-    for (const { name, version, schema, drop } of this.#views) {
-      if (states.has(name)) continue;
-      await connection.exec(schema);
-      await connection.run('INSERT INTO views VALUES (?1, ?2, 0, ?3)', [name, version, drop]);
-    }
-    await this.#catchUp(connection, (view) => states.get(view.name)?.position ?? 0, progress);
+    await this.#catchUp(connection, start ?? 0, progress);
+  }
+
+  /** Where all views stand; undefined when they are not just those of this code, all at one place. */
+  #position(states: readonly ViewState[]): number | undefined {
+    const known = new Map(states.map((state) => [state.name, state]));
+    const position = states[0]?.position;
+    const areCurrent = this.#views.every(({ name, version }) => {
+      const state = known.get(name);
+      return state?.version === version && state.position === position;
+    });
+    return areCurrent && states.length === this.#views.length ? position : undefined;
   }
 
   /**
@@ -109,75 +151,37 @@ export class SqliteViews {
   }
 
   /**
-   * Applies the events behind each view's position, in batches, so that memory does not grow with the log. While the database applies one
-   * batch, this thread works on the next, which was read before.
+   * Applies the events behind `start`, in batches, so that memory does not grow with the log. While the database applies one batch, this thread
+   * works on the next, which was read before.
    */
-  async #catchUp(
-    connection: Connection,
-    position: (view: View) => number,
-    progress: (progress: RebuildProgress) => void,
-  ): Promise<void> {
+  async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    const start = Math.min(total, ...this.#views.map(position));
     let reading = readBatch(connection, start, total);
-    let applying: Promise<unknown> = Promise.resolve();
+    let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
       const batch = await reading;
       if (batch === undefined) break;
       reading = readBatch(connection, batch.last, total);
-      const projections = this.#views.map((view) => projectUnseen(view, batch, position(view)));
+      const changes = this.project(batch);
       await applying;
       if (done > start) progress({ events: done, total });
-      applying = this.#apply(connection, projections);
+      applying = this.apply(connection, batch, changes);
       done = batch.last;
     }
     await applying;
     if (total > start) progress({ events: total, total });
     await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
   }
-
-  #apply(connection: Connection, projections: readonly (Projection | null)[]): Promise<unknown> {
-    return Promise.all(this.#views.map((view, index) => runStatements(connection, view, projections[index] ?? null)));
-  }
 }
 
-/** Makes what the statements of views need of the connection that runs them. */
-export function prepareViews(connection: Connection): Promise<void> {
-  return connection.exec(COUNTERS);
-}
-
-/** Has one view take in a batch, on a connection that `prepareViews` has seen. */
-export async function applyView(connection: Connection, view: View, batch: EventBatch): Promise<void> {
-  await runStatements(connection, view, projectUnseen(view, batch, 0));
-}
-
-/** Queues the statements of a view at once, so that none waits for this thread. */
-function runStatements(connection: Connection, view: View, projection: Projection | null): Promise<unknown> {
-  if (projection === null) return Promise.resolve();
-  return Promise.all(view.apply.map((sql) => connection.run(sql, named(sql, projection))));
-}
-
-/** What the events of a batch that a view has not seen change in it, and their bytes. */
-function projectUnseen(view: View, batch: EventBatch, position: number): Projection | null {
-  if (batch.last <= position) return null;
-  const unseen = batch.after(position);
-  const projection = view.project(unseen);
-  return projection && { ...projection, [EVENTS]: unseen.bytes };
-}
-
-/** The parameters that a statement names: the database refuses others. */
-function named(sql: string, values: Projection): { [name: string]: SqlValue } {
-  return Object.fromEntries([...sql.matchAll(PARAMETER)].map(([name, word]) => [name, values[word as string] ?? null]));
-}
-
-/** The rows with the next events behind `after`; undefined when there are none. */
-async function readBatch(connection: Connection, after: number, total: number): Promise<EventBatch | undefined> {
-  if (after >= total) return undefined;
+/** The rows with the next events behind `after`, up to `end`; undefined when there are none. */
+async function readBatch(connection: Connection, after: number, end: number): Promise<EventBatch | undefined> {
+  if (after >= end) return undefined;
   const rows = await connection.all<EventRow>(
     `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
     [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
-  return joinRows(rows)?.after(after);
+  return joinRows(rows)?.between(after, end);
 }
 
 async function lastSeq(connection: Connection): Promise<number> {

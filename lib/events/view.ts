@@ -20,9 +20,9 @@ export type Projection<Parameter extends string = string> = {
 export interface View<Parameter extends string = string> {
   /** Unique among the views of a log. */
   readonly name: string;
-  /** Raised whenever `schema`, `project` or `apply` changes what is in the tables: a log that holds another version of the view rebuilds it. */
+  /** Raised whenever `schema`, `project` or `apply` changes what is in the tables: a log that holds another version of the view rebuilds all. */
   readonly version: number;
-  /** SQL that creates its tables, empty. */
+  /** SQL that creates its tables, empty, and triggers, which may be on the tables of views before it. */
   readonly schema: string;
   /** SQL that drops them. It is kept in the database, so that any later version can drop what this one made. */
   readonly drop: string;
@@ -33,7 +33,7 @@ export interface View<Parameter extends string = string> {
   /**
    * Statements, run in this order, with the parameters by name, such as `:changes`; what `project` left out is null, and with all of them null they do
    * nothing. `:events` has the bytes of the batch. They have no other parameter and no WITH clause in front. They may read the tables of the
-   * log's own index, which knows the batch already.
+   * log's own index and of views before this one, which know the batch already.
    */
   readonly apply: readonly string[];
 }

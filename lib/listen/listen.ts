@@ -5,21 +5,23 @@
  */
 
 import { once } from 'node:events';
+import { chmod } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
 import { ArtifactStoreError } from '../errors.js';
-import { listenOnUnix, removeStale } from './unix.js';
+import { listenOnUnix, pathOf, removeStale } from './unix.js';
 
 /** Where one server listens. */
 export type Place =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
+  /** `mode`: bits of its mode, by default those of its owner alone. */
+  | { readonly kind: 'unix'; readonly path: string; readonly mode?: number }
   | { readonly kind: 'descriptor'; readonly descriptor: number };
 
 /** Where it turned out to listen: an address and port, or the path of a socket. */
 export type Bound = { readonly address: string; readonly port: number } | { readonly path: string };
 
 /**
- * Listens. A socket in the file system is its owner's alone; one that was left behind is replaced, and it is removed when the server closes.
+ * Listens. A socket in the file system is its owner's alone, unless its place says otherwise; one that was left behind is replaced, and it is removed when the server closes.
  *
  * @throws AS_ERR_IO: the place is taken or not allowed; AS_ERR_INVALID_ARGUMENT: the port
  */
@@ -35,7 +37,7 @@ export async function listen(server: Server, place: Place): Promise<Bound> {
       throw listenError(place, again);
     });
   }
-  return boundTo(server);
+  return boundTo(server, place);
 }
 
 async function attempt(server: Server, place: Place): Promise<void> {
@@ -44,11 +46,12 @@ async function attempt(server: Server, place: Place): Promise<void> {
   else if (place.kind === 'tcp') server.listen({ host: place.host, port: place.port });
   else server.listen({ fd: place.descriptor });
   await listening;
+  if (place.kind === 'unix' && place.mode !== undefined) await chmod(place.path, place.mode);
 }
 
-function boundTo(server: Server): Bound {
+async function boundTo(server: Server, place: Place): Promise<Bound> {
   const address = server.address() as AddressInfo | string | null;
-  if (address === null) throw new Error('a server that listens has an address');
+  if (address === null) return { path: await pathOf((place as { descriptor: number }).descriptor) }; // Node knows those of its own making
   return typeof address === 'string' ? { path: address } : { address: address.address, port: address.port };
 }
 

@@ -25,6 +25,16 @@ export function inheritedSockets(environment: NodeJS.ProcessEnv = process.env, p
   return Array.from({ length: Number(text) }, (_, n) => FIRST_DESCRIPTOR + n);
 }
 
+/** The same where there must be some. Throws AS_ERR_INVALID_ARGUMENT: there are none. */
+export function requireInheritedSockets(): number[] {
+  const sockets = inheritedSockets();
+  if (sockets.length > 0) return sockets;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    'No sockets were handed over: LISTEN_FDS and LISTEN_PID are not set for this process. Start it by a systemd socket unit, or listen elsewhere.',
+  );
+}
+
 /**
  * Tells the service manager how this process is, where one asks. Node has no sockets for datagrams on Unix, so the program `systemd-notify` says it:
  * the unit needs `NotifyAccess=all`.

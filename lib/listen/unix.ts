@@ -1,12 +1,13 @@
 /**
  * Sockets in the file system: only their owner may use them, and what a killed process left behind is no obstacle.
  *
- * Imports Node and errors. Called by `listen.ts`. The operating system's part of libuv removes the file when the server closes.
+ * Imports Node, errors and limits. Called by `listen.ts`. The operating system's part of libuv removes the file when the server closes.
  */
 
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, readFile, readlink, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { ArtifactStoreError } from '../errors.js';
+import { LISTEN_BACKLOG } from '../limits.js';
 
 /** Nothing for group and others: a service without authentication trusts whoever reaches it. */
 const OWNER_ONLY = 0o177;
@@ -19,7 +20,7 @@ const OWNER_ONLY = 0o177;
 export function listenOnUnix(server: Server, path: string): void {
   const before = process.umask(OWNER_ONLY);
   try {
-    server.listen({ path });
+    server.listen({ path, backlog: LISTEN_BACKLOG });
   } finally {
     process.umask(before);
   }
@@ -41,6 +42,19 @@ export async function removeStale(path: string): Promise<boolean> {
   if (await isAnswered(path)) return false;
   await unlink(path);
   return true;
+}
+
+/** Where a Unix socket that was handed over lies in the file system, as far as the system says it (proc(5)). */
+export async function pathOf(descriptor: number): Promise<string> {
+  try {
+    const inode = /\d+/.exec(await readlink(`/proc/self/fd/${descriptor}`))?.[0];
+    const sockets = (await readFile('/proc/net/unix', 'utf8')).split('\n').map((line) => line.trim().split(/ +/));
+    const path = sockets.find((fields) => inode !== undefined && fields[6] === inode)?.[7];
+    if (path !== undefined) return path;
+  } catch {
+    // said below
+  }
+  return `descriptor ${descriptor}`;
 }
 
 /** Whether somebody listens. A socket that may not be tried counts as used. */

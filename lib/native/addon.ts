@@ -5,7 +5,7 @@
  * Imports the loader only. Called by lib/digest.ts and by what stands below the data-plane contract.
  */
 
-/** Operation codes of `run`; the numbers are those of `enum Code` in operations.cc. */
+/** Operation codes of `run` and `start`; the numbers are those of codes.h. */
 export const Op = {
   open: 1,
   close: 2,
@@ -36,7 +36,30 @@ export const Op = {
   sinkBegin: 27,
   sinkPump: 28,
   sinkClose: 29,
+  readMany: 40,
+  senderBegin: 41,
+  senderPump: 42,
+  senderClose: 43,
+  ingestReceive: 44,
+  walkBegin: 30,
+  walkNext: 31,
+  walkEnd: 32,
+  readNodes: 50,
+  openBeneath: 60,
+  list: 61,
 } as const;
+
+/** The operations that `start` takes, and `run` does not: what most programs do to a store. */
+export const STARTED: ReadonlySet<number> = new Set([
+  Op.open,
+  Op.close,
+  Op.ingestMany,
+  Op.filesMany,
+  Op.openBeneath,
+  Op.walkBegin,
+  Op.walkNext,
+  Op.walkEnd,
+]);
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
 export const OpenFlag = { readOnly: 1, create: 2 } as const;
@@ -58,7 +81,8 @@ export type Flag = 0 | 1;
 /** One entry of a batch: the code, then its arguments. Plain data, so that it can go to a worker. */
 export type Operation =
   | [typeof Op.open, path: string, flags: number]
-  | [typeof Op.close | typeof Op.health | typeof Op.ingestBegin | typeof Op.sync, store: Handle]
+  | [typeof Op.close | typeof Op.health | typeof Op.sync, store: Handle]
+  | [typeof Op.ingestBegin, store: Handle, size: number | null]
   | [typeof Op.ingestAppend, ingest: Handle, bytes: Uint8Array]
   | [typeof Op.ingestCommit, ingest: Handle, ...Expectation, deferred: Flag]
   | [typeof Op.ingestAbort, ingest: Handle]
@@ -66,15 +90,25 @@ export type Operation =
   | [
       typeof Op.filesMany,
       store: Handle,
-      paths: (string | Uint8Array)[],
+      paths: Uint8Array,
       most: number,
       expected: Expectations,
       deferred: Flag,
+      ends: Uint32Array,
     ]
+  | [typeof Op.openBeneath, folder: Uint8Array, paths: Uint8Array, ends: Uint32Array]
+  | [typeof Op.walkBegin, root: Uint8Array, avoid: string, most: number]
+  | [typeof Op.walkNext, walk: Handle, most: number]
+  | [typeof Op.walkEnd, walk: Handle]
   | [typeof Op.filePump, ingest: Handle, most: number]
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
   | [typeof Op.readClose, reader: Handle]
+  | [typeof Op.senderBegin, store: Handle, address: Uint8Array, fd: number, start: number, end: number]
+  | [typeof Op.senderPump, sender: Handle, most: number, waitMs: number, slab: Uint8Array]
+  | [typeof Op.senderClose, sender: Handle]
+  | [typeof Op.ingestReceive, ingest: Handle, fd: number, most: number, waitMs: number]
+  | [typeof Op.readMany, store: Handle, addresses: Uint8Array, sizes: Uint32Array, slab: Uint8Array]
   | [
       typeof Op.sinkBegin,
       store: Handle,
@@ -83,6 +117,15 @@ export type Operation =
       start: number,
       end: number | null,
     ]
+  | [
+      typeof Op.readNodes,
+      store: Handle,
+      address: Uint8Array,
+      start: number,
+      end: number | null,
+      next: number,
+      slab: Uint8Array,
+    ]
   | [typeof Op.sinkPump, sink: Handle, most: number]
   | [typeof Op.sinkClose, sink: Handle]
   | [typeof Op.verifyBegin, store: Handle, address: Uint8Array, flags: number]
@@ -90,6 +133,7 @@ export type Operation =
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
   | [typeof Op.verifyMany, store: Handle, addresses: Uint8Array, flags: number, whole: number, budget: number]
   | [typeof Op.removeMany, store: Handle, addresses: Uint8Array]
+  | [typeof Op.list, store: Handle, part: number]
   | [typeof Op.compact, store: Handle, from: number, percent: number]
   | [typeof Op.sessionBegin, store: Handle, id: string, offset: number]
   | [typeof Op.sessionCheckpoint, ingest: Handle]
@@ -181,6 +225,44 @@ export interface NativeVerifiedColumns {
 /** Values of `NativeVerifiedColumns.flags`: intact, see `others`, too large for one step, not looked at yet. The numbers are those of many_stored.cc. */
 export const VerifiedFlag = { whole: 0, other: 1, large: 2, later: 4 } as const;
 
+/** Which of many reads failed, by index; null where none did. */
+export type NativeReadFailures = Record<number, NativeFailure> | null;
+
+/** What one step of a walk found, by column. */
+export interface NativeFound {
+  /** Paths, one behind the other, and where each ends. */
+  paths: Uint8Array;
+  ends: Uint32Array;
+  /** One `WalkedKind` each. */
+  kinds: Uint8Array;
+  /** By index, of directories that cannot be read: why, in a few words. */
+  reasons: Record<number, string>;
+  /** For the next step; 0 at the end. */
+  walk: Handle;
+}
+
+/** Values of `NativeFound.kinds`; the numbers are those of `as_walked_kind` in artifactstore.h. */
+export const WalkedKind = {
+  file: 0,
+  link: 1,
+  socket: 2,
+  fifo: 3,
+  blockDevice: 4,
+  characterDevice: 5,
+  other: 6,
+  avoided: 7,
+  unreadable: 8,
+} as const;
+
+/** What is stored under the addresses with one first byte, in their order, by column. */
+export interface NativeListedColumns {
+  /** 32 bytes each. */
+  addresses: Uint8Array;
+  sizes: Float64Array;
+  /** Milliseconds since 1970 UTC. */
+  changed: Float64Array;
+}
+
 /** What many removals gave, by column. */
 export interface NativeRemovedColumns {
   freedSizes: Float64Array;
@@ -208,7 +290,10 @@ export type Outcome =
   | NativeColumns
   | NativeVerified
   | NativeVerifiedColumns
+  | NativeListedColumns
   | NativeRemovedColumns
+  | NativeReadFailures
+  | NativeFound
   | NativeHealth
   | NativeSession
   | NativeSessionEntry[]
@@ -284,12 +369,32 @@ export interface NativeAddon {
   digestMany(inputs: readonly Uint8Array[], out: Uint8Array): void;
   /** Part i of `input` ends at `ends[i]` and begins where the part before it ends; throws a RangeError for other ends. */
   digestParts(input: Uint8Array, ends: Float64Array, out: Uint8Array): void;
+  /** Chaining values of the 16 KiB groups in `input`, the first being group `first` of its object, the last perhaps shorter; 32 bytes each into `out`. */
+  groupValues(input: Uint8Array, first: number, out: Uint8Array): void;
+  /** The chaining value over two children, 64 bytes, into `out`; of the root that is the digest. */
+  parentValue(pair: Uint8Array, isRoot: boolean, out: Uint8Array): void;
+  /**
+   * Reads all of a small object into `bytes`, which has its size, verified, if that takes no waiting for a disk. False: it does, or the object cannot be read;
+   * whoever reads it by `run` learns why. For objects that were read so before.
+   */
+  readNow(store: Handle, address: Uint8Array, bytes: Uint8Array): boolean;
+  /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over. -1: there is none to be had. */
+  keepSocket(fd: number): number;
+  /** Closes such a descriptor, where nobody has taken it over. */
+  dropSocket(fd: number): void;
+  /** Process, user and group at the other end of a Unix socket that is open, as the kernel noted them when it connected; null for any other socket. */
+  peerOf(fd: number): [pid: number, uid: number, gid: number] | null;
   Digester: new () => NativeDigester;
   Chunker: NativeChunkerClass;
-  /** Runs operations in order and gives their outcomes; blocks on disk and CPU. */
+  /** Runs operations in order and gives their outcomes; blocks on disk and CPU. Not for those that `start` takes. */
   run(operations: readonly Operation[]): Outcome[];
+  /**
+   * Runs one operation, of those that begin with `STARTED`, on a thread of the addon's own, and tells its outcome later. Throws a TypeError for
+   * arguments that are none. Memory in the operation must be shared memory, which cannot be taken away meanwhile.
+   */
+  start(operation: Operation, told: (outcome: Outcome) => void): void;
 }
 
-export function isFailure(outcome: Outcome): outcome is NativeFailure {
+export function isFailure(outcome: unknown): outcome is NativeFailure {
   return typeof outcome === 'object' && outcome !== null && 'error' in outcome;
 }

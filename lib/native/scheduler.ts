@@ -1,14 +1,16 @@
 /**
- * Turns single operations into batches for the worker pool: whatever is queued when a worker comes free goes down in one call.
+ * Hands operations to threads: those of the addon for opening, closing and what is about many objects, workers of a pool for all others. To a worker
+ * go batches: whatever is queued when it comes free goes down in one call.
  *
  * Operations that end in a sync wait in a line of their own, so that many of them share one durable commit and a read never
- * waits behind a disk flush it has nothing to do with.
+ * waits behind a disk flush it has nothing to do with. The pool is made when it is first needed: many programs only store.
  */
 
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { ArtifactStoreError } from '../errors.js';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARED_WEIGHT } from '../limits.js';
-import { isFailure, type NativeFailure, Op, type Operation, type Outcome } from './addon.js';
+import { isFailure, type NativeFailure, Op, type Operation, type Outcome, STARTED } from './addon.js';
+import { loadAddon } from './load.js';
 
 /** An operation that is put together when it is sent, from what has gathered until then. */
 export interface LateOperation {
@@ -26,8 +28,6 @@ interface Job {
 
 const SYNCING: ReadonlySet<number> = new Set([
   Op.ingestCommit,
-  Op.ingestMany,
-  Op.filesMany,
   Op.verifyFinish,
   Op.sessionBegin,
   Op.sessionCheckpoint,
@@ -55,27 +55,48 @@ export interface WorkerLoad {
   waiting: { syncing: number; quick: number };
 }
 
+type Pool = Piscina<Operation[], Outcome[]>;
+
+/** Lines of `Scheduler`, by index. */
+type Line = 0 | 1 | 2;
+const STARTED_LINE: Line = 2;
+
+function lineOf(code: number): Line {
+  if (STARTED.has(code)) return STARTED_LINE;
+  return SYNCING.has(code) ? 1 : 0;
+}
+
+/** Carries an operation out on a thread of the addon. */
+function start(operation: Operation): Promise<Outcome> {
+  return new Promise((resolve) => loadAddon().start(operation, resolve));
+}
+
+async function makePool(threads: number): Promise<Pool> {
+  const { Piscina } = await import('piscina');
+  return new Piscina<Operation[], Outcome[]>({
+    filename: new URL('../native/worker.js', import.meta.url).href,
+    minThreads: 1,
+    maxThreads: threads,
+    // A worker costs about 40 ms to start: keep it for as long as the store is open.
+    idleTimeout: Number.POSITIVE_INFINITY,
+    concurrentTasksPerWorker: 1,
+  });
+}
+
 export class Scheduler {
-  readonly #pool: Piscina<Operation[], Outcome[]>;
+  #pool: Promise<Pool> | undefined;
   readonly #threads: number;
-  readonly #lines: [quick: Job[], syncing: Job[]] = [[], []];
+  readonly #lines: [quick: Job[], syncing: Job[], started: Job[]] = [[], [], []];
   #running = 0;
-  #turn = 0;
+  /** The line that was served last. */
+  #turn: Line = 0;
   #scheduled = false;
   #closed = false;
   #drained: (() => void) | undefined;
 
-  /** @param threads workers, at least 1 */
+  /** @param threads that may be at work at once, at least 1 */
   constructor(threads: number) {
     this.#threads = threads;
-    this.#pool = new Piscina<Operation[], Outcome[]>({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: threads,
-      // A worker costs about 40 ms to start: keep it for as long as the store is open.
-      idleTimeout: Number.POSITIVE_INFINITY,
-      concurrentTasksPerWorker: 1,
-    });
   }
 
   /** Whether `close` has been called. */
@@ -85,11 +106,11 @@ export class Scheduler {
 
   /** How busy the workers are at this moment. */
   get load(): WorkerLoad {
-    const [quick, syncing] = this.#lines;
+    const [quick, syncing, started] = this.#lines;
     return {
       workers: this.#threads,
       busy: this.#running,
-      waiting: { syncing: syncing.length, quick: quick.length },
+      waiting: { syncing: syncing.length + started.length, quick: quick.length },
     };
   }
 
@@ -109,7 +130,7 @@ export class Scheduler {
         else resolve(outcome as T);
       };
       const code = Array.isArray(operation) ? operation[0] : operation.code;
-      this.#lines[SYNCING.has(code) ? 1 : 0].push({ operation, weight, settle, fail: reject });
+      this.#lines[lineOf(code)].push({ operation, weight, settle, fail: reject });
       this.#schedule();
     });
   }
@@ -126,9 +147,16 @@ export class Scheduler {
         this.#drained = resolve;
       });
     }
-    const operations = last();
-    if (operations.length > 0) await this.#pool.run(operations);
-    await this.#pool.close();
+    for (const operation of last()) {
+      if (STARTED.has(operation[0])) await start(operation);
+      else await (await this.#workers()).run([operation]);
+    }
+    await (await this.#pool)?.close();
+  }
+
+  #workers(): Promise<Pool> {
+    this.#pool ??= makePool(this.#threads);
+    return this.#pool;
   }
 
   #idle(): boolean {
@@ -147,20 +175,27 @@ export class Scheduler {
 
   #dispatch(): void {
     while (this.#running < this.#threads) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) return;
+      const line = this.#nextLine();
+      if (line === undefined) return;
+      const batch = line === STARTED_LINE ? this.#lines[line].splice(0, 1) : this.#nextBatch(this.#lines[line]);
       this.#running++;
       void this.#execute(batch);
     }
   }
 
-  /** The lines take turns; a batch never mixes them. Heavy operations are shared out among the workers that are free. */
-  #nextBatch(): Job[] {
-    this.#turn ^= 1;
-    const line =
-      this.#lines[this.#turn as 0 | 1].length > 0
-        ? this.#lines[this.#turn as 0 | 1]
-        : this.#lines[(this.#turn ^ 1) as 0 | 1];
+  /** The lines take turns; a batch never mixes them. */
+  #nextLine(): Line | undefined {
+    for (let n = 1; n <= this.#lines.length; n++) {
+      const line = ((this.#turn + n) % this.#lines.length) as Line;
+      if (this.#lines[line].length === 0) continue;
+      this.#turn = line;
+      return line;
+    }
+    return undefined;
+  }
+
+  /** What a worker gets of a line. Heavy operations are shared out among those that are free. */
+  #nextBatch(line: Job[]): Job[] {
     const share = Math.ceil(line.length / (this.#threads - this.#running));
     let count = 0;
     for (let bytes = 0; count < line.length && count < BATCH_OPERATIONS_MAX; count++) {
@@ -173,9 +208,9 @@ export class Scheduler {
 
   async #execute(batch: Job[]): Promise<void> {
     try {
-      const outcomes = await this.#pool.run(
-        batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build())),
-      );
+      const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
+      const [first] = operations as [Operation];
+      const outcomes = STARTED.has(first[0]) ? [await start(first)] : await (await this.#workers()).run(operations);
       for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
     } catch (error) {
       for (const job of batch) job.fail(error as Error);

@@ -7,11 +7,13 @@
  */
 
 import { encodeCanonical } from '../cbor/index.js';
-import type { ByteRange, ContentAddress, IngestResult } from '../dataplane/spi.js';
+import type { ByteRange, ContentAddress, IngestResult, Receipt, Tier } from '../dataplane/spi.js';
 import { digestBytes } from '../digest-name.js';
 import { type IngestLayout, readIngestLayout } from '../events/ingest-layout.js';
 import { EVENT_VERSION, factsOf } from '../events/kinds.js';
 import type { StoredEvent } from '../events/log.js';
+import type { ObjectEventData } from '../events/object-kinds.js';
+import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
 import type { ObjectState } from './registry.js';
 
@@ -19,6 +21,26 @@ import type { ObjectState } from './registry.js';
 interface Ingested {
   bytes: Uint8Array;
   layout: IngestLayout;
+}
+
+/** Changes as the statements of objects-schema.ts take them: JSON, and the bytes that it points into. */
+interface Folded {
+  /** Of objects that were ingested. Many statements read it, and each time all of it. */
+  changes: string | null;
+  /** Of objects that were not. */
+  changed: string | null;
+  bytes: Uint8Array;
+}
+
+/** JSON of the damage of an object of which nothing is there. */
+const LOST = JSON.stringify('lost');
+
+/** Encoded receipts, from `start` to `end`, and the bytes that they say are occupied. */
+interface Placed {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  storedSize: number;
 }
 
 /**
@@ -40,8 +62,18 @@ interface Change {
   tombstone: string | null | undefined;
   /** JSON of the tombstone to set if the row has none. */
   tombstoneIfNone: string | null;
-  /** Its bytes were removed, and not stored again since. */
-  removed: boolean;
+  /** From when on its bytes may be removed, when it is tombstoned; 0: at once. */
+  sweepAfter: number | null;
+  /** What becomes of it if it was tombstoned before, when its tombstone was taken back in a batch that settles nothing. */
+  revived?: { state: ObjectState; damaged: string | null };
+  /** JSON of the tombstone that it has if it was tombstoned before: that tombstone was taken back, and then the bytes were removed all the same. */
+  tombstoneIfRevived: string | null;
+  /** Receipts of the tier that ingests go to; undefined keeps what the row has. */
+  hot: Placed | null | undefined;
+  /** Receipts of further tiers; undefined keeps what the row has. */
+  cold: Placed | null | undefined;
+  /** The same for an object that there was not before the batch: what happened ahead of its first ingest means nothing. */
+  coldIfNew: Placed | null | undefined;
   lastSeq: number;
 }
 
@@ -50,7 +82,7 @@ interface Change {
  *
  * @param events in order, all that the batch has about these objects
  */
-export function foldEvents(events: readonly StoredEvent[]): { changes: string; bytes: Uint8Array } | null {
+export function foldEvents(events: readonly StoredEvent[]): Folded | null {
   const changes = new Map<string, Change>();
   for (const event of events) {
     const { subject } = event;
@@ -70,7 +102,11 @@ function unchanged(): Change {
     damaged: undefined,
     tombstone: undefined,
     tombstoneIfNone: null,
-    removed: false,
+    sweepAfter: null,
+    tombstoneIfRevived: null,
+    hot: undefined,
+    cold: undefined,
+    coldIfNew: undefined,
     lastSeq: 0,
   };
 }
@@ -81,7 +117,7 @@ function fold(change: Change, event: StoredEvent): boolean {
   const verified = factsOf(event, 'object.verified');
   if (verified !== undefined) {
     if (verified.status === 'intact') present(change, 'live', null);
-    else present(change, 'corrupt', change.damaged);
+    else present(change, 'corrupt');
     return true;
   }
   const corrupted = factsOf(event, 'object.corrupted');
@@ -89,7 +125,38 @@ function fold(change: Change, event: StoredEvent): boolean {
     present(change, 'corrupt', rangesJson(corrupted.ranges));
     return true;
   }
-  return foldRemoval(change, event);
+  if (factsOf(event, 'object.lost') !== undefined) {
+    present(change, 'corrupt', LOST);
+    return true;
+  }
+  return foldMove(change, event) || foldRemoval(change, event);
+}
+
+/** What comes into a tier, and what goes out of one. Ingests go to `hot`, whatever their receipts say of themselves. */
+function foldMove(change: Change, event: StoredEvent): boolean {
+  const copied = factsOf(event, 'object.copied');
+  if (copied !== undefined) {
+    place(change, copied.tier, placed(copied.receipts));
+    return true;
+  }
+  const evicted = factsOf(event, 'object.evicted');
+  if (evicted === undefined) return false;
+  place(change, evicted.tier, null);
+  return true;
+}
+
+function place(change: Change, tier: Tier, receipts: Placed | null): void {
+  if (tier === 'hot') {
+    change.hot = receipts;
+    return;
+  }
+  change.cold = receipts;
+  if (change.first !== undefined) change.coldIfNew = receipts;
+}
+
+function placed(receipts: readonly Receipt[]): Placed {
+  const bytes = encodeReceipts(receipts);
+  return { bytes, start: 0, end: bytes.byteLength, storedSize: storedSizeOf(receipts) };
 }
 
 function foldIngest(change: Change, event: StoredEvent): boolean {
@@ -105,7 +172,8 @@ function foldIngest(change: Change, event: StoredEvent): boolean {
   settle(change, 'live');
   change.tombstone = null;
   change.tombstoneIfNone = null;
-  change.removed = false;
+  const { receiptsAt: start, end, storedSize } = ingested.layout;
+  change.hot = { bytes: ingested.bytes, start, end, storedSize };
   return true;
 }
 
@@ -123,11 +191,18 @@ function ingestedOf(event: StoredEvent): Ingested | undefined {
 
 /** The same result with its members where the usual form has them: text outside ASCII makes the difference, and nothing else. */
 function usualForm({ blake3, sha256, size, receipts }: IngestResult): Ingested {
-  const encoded = encodeCanonical(receipts.map(({ ...receipt }) => receipt));
-  const bytes = Buffer.concat([blake3, sha256, encoded]);
-  const storedSize = receipts.reduce((sum, receipt) => sum + receipt.storedSize, 0);
+  const bytes = Buffer.concat([blake3, sha256, encodeReceipts(receipts)]);
+  const storedSize = storedSizeOf(receipts);
   const places = { blake3At: 0, sha256At: DIGEST_SIZE, receiptsAt: 2 * DIGEST_SIZE, end: bytes.byteLength };
   return { bytes, layout: { ...places, size, storedSize } };
+}
+
+function encodeReceipts(receipts: readonly Receipt[]): Uint8Array {
+  return encodeCanonical(receipts.map(({ ...receipt }) => receipt));
+}
+
+function storedSizeOf(receipts: readonly Receipt[]): number {
+  return receipts.reduce((sum, receipt) => sum + receipt.storedSize, 0);
 }
 
 function sha256Of({ bytes, layout: { sha256At } }: Ingested): Uint8Array {
@@ -138,13 +213,23 @@ function foldRemoval(change: Change, event: StoredEvent): boolean {
   const tombstoned = factsOf(event, 'object.tombstoned');
   if (tombstoned !== undefined) {
     settle(change, 'tombstoned');
-    change.tombstone = tombstoneJson(event, tombstoned.reason);
+    change.tombstone = tombstoneJson(event, tombstoned);
     change.tombstoneIfNone = null;
+    change.tombstoneIfRevived = null;
+    change.sweepAfter = tombstoned.grace === undefined ? 0 : event.time + tombstoned.grace;
     return true;
   }
+  if (factsOf(event, 'object.undeleted') !== undefined) {
+    undelete(change);
+    return true;
+  }
+  if (factsOf(event, 'object.discarded') !== undefined) return true; // what it means stands in the log alone
   if (factsOf(event, 'object.deleted') === undefined) return false;
+  const isRevived = change.revived !== undefined;
   settle(change, 'deleted');
-  change.removed = true;
+  if (isRevived) change.tombstoneIfRevived = tombstoneJson(event);
+  place(change, 'hot', null);
+  place(change, 'cold', null);
   if (change.tombstone === null) change.tombstone = tombstoneJson(event);
   if (change.tombstone === undefined) change.tombstoneIfNone ??= tombstoneJson(event);
   return true;
@@ -155,52 +240,102 @@ function settle(change: Change, state: ObjectState): void {
   change.settled = true;
   change.state = state;
   change.damaged = null;
+  change.sweepAfter = null;
+  delete change.revived;
 }
 
-/** A state that an object takes unless it is deleted. */
-function present(change: Change, state: ObjectState, damaged: string | null | undefined): void {
+/** Takes a tombstone back, where there is one; once the bytes are removed, it means nothing. */
+function undelete(change: Change): void {
+  if (!change.settled) {
+    change.revived ??= { state: 'live', damaged: null };
+  } else if (change.state === 'tombstoned') {
+    settle(change, 'live');
+    change.tombstone = null;
+  }
+}
+
+/** A state that an object takes unless it is deleted. Damage that is not given stays as it is known. */
+function present(change: Change, state: ObjectState, damaged?: string | null): void {
+  if (change.revived !== undefined) {
+    const kept = damaged === undefined ? change.revived.damaged : damaged;
+    change.revived = { state, damaged: kept };
+  }
   if (change.settled && (change.state === 'tombstoned' || change.state === 'deleted')) return;
   change.state = state;
-  change.damaged = damaged;
+  if (damaged !== undefined) change.damaged = damaged;
 }
 
 /** The changes as the statements of objects-schema.ts take them. */
-function packed(changes: ReadonlyMap<string, Change>): { changes: string; bytes: Uint8Array } {
+function packed(changes: ReadonlyMap<string, Change>): Folded {
   const ingested: Member[][] = [];
   const changed: Member[][] = [];
   const replaced: Member[][] = [];
   const bytes = new Packer();
   for (const [subject, change] of changes) {
-    const { first, ingested: result, settled, state, damaged, tombstone, tombstoneIfNone, removed, lastSeq } = change;
+    const {
+      first,
+      ingested: result,
+      settled,
+      state,
+      damaged,
+      tombstone,
+      tombstoneIfNone,
+      hot,
+      cold,
+      coldIfNew,
+      lastSeq,
+    } = change;
+    const { sweepAfter, revived, tombstoneIfRevived } = change;
     if (first === undefined || result === undefined) {
       const keep = [Number(damaged === undefined), tombstone ?? null, Number(tombstone === undefined)];
-      const place = bytes.add(digestBytes(subject as ContentAddress));
-      const rest = [tombstoneIfNone, lastSeq, Number(removed)];
-      changed.push([place, Number(settled), state, damaged ?? null, ...keep, ...rest]);
+      const address = digestBytes(subject as ContentAddress);
+      const place = bytes.add(address);
+      const rest = [tombstoneIfNone, lastSeq, digestHead(address, 0)];
+      const then = [sweepAfter, revived?.state ?? null, revived?.damaged ?? null, tombstoneIfRevived];
+      const places = [...added(bytes, hot), ...added(bytes, cold)];
+      changed.push([place, Number(settled), state, damaged ?? null, ...keep, ...rest, ...then, ...places]);
       continue;
     }
-    const { blake3At, sha256At, receiptsAt, end, size, storedSize } = result.layout;
+    const { blake3At, sha256At, size } = result.layout;
     const place = bytes.add(result.bytes, blake3At, blake3At + DIGEST_SIZE);
     bytes.add(result.bytes, sha256At, sha256At + DIGEST_SIZE);
-    if (!removed) bytes.add(result.bytes, receiptsAt, end);
-    const formers = (change.replaced ?? []).map((sha256) => bytes.add(sha256));
-    for (const former of formers) replaced.push([place, former]);
-    const firstDigest = formers[0] ?? place + DIGEST_SIZE;
-    const receipts = removed ? [0, size, 0] : [end - receiptsAt, size, storedSize];
+    const [, receiptsSize, storedSize] = added(bytes, hot ?? null); // behind the digests, where they are looked for
+    const heads = [digestHead(result.bytes, blake3At), digestHead(result.bytes, sha256At)] as const;
+    const formers = (change.replaced ?? []).map((sha256) => [digestHead(sha256, 0), bytes.add(sha256)] as const);
+    for (const former of formers) replaced.push([heads[0], place, ...former]);
+    const firstDigest = formers[0]?.[1] ?? place + DIGEST_SIZE;
+    const receipts = [receiptsSize, size, storedSize];
+    const then = [lastSeq, state, damaged ?? null, tombstone ?? null];
     ingested.push([
       first.seq,
       first.time,
       place,
       ...receipts,
-      lastSeq,
-      state,
-      damaged ?? null,
-      tombstone ?? null,
+      ...then,
       firstDigest,
+      ...heads,
+      sweepAfter,
+      ...added(bytes, cold),
+      ...added(bytes, coldIfNew),
     ]);
   }
-  return { changes: JSON.stringify({ ingested, changed, replaced }), bytes: bytes.take() };
+  return {
+    changes: ingested.length === 0 ? null : JSON.stringify({ ingested, replaced }),
+    changed: changed.length === 0 ? null : JSON.stringify(changed),
+    bytes: bytes.take(),
+  };
 }
+
+/** Adds receipts to the bytes: their place, their size and the bytes that they occupy. */
+function added(target: Packer, placed: Placed | null | undefined): [number, number, number] {
+  if (placed === undefined) return [0, 0, KEEP];
+  if (placed === null) return [0, 0, 0];
+  const { bytes, start, end, storedSize } = placed;
+  return [target.add(bytes, start, end), end - start, storedSize];
+}
+
+/** Stands for a size of which nothing is said. */
+const KEEP = -1;
 
 /** What a change holds in JSON. */
 type Member = number | string | null;
@@ -231,6 +366,10 @@ function rangesJson(ranges: readonly ByteRange[]): string {
   return JSON.stringify(ranges.map(({ start, end }) => [start, end]));
 }
 
-function tombstoneJson({ seq, id, time, actor }: StoredEvent, reason?: string): string {
-  return JSON.stringify(reason === undefined ? { seq, id, time, actor } : { seq, id, time, actor, reason });
+function tombstoneJson(
+  { seq, id, time, actor }: StoredEvent,
+  { reason, grace, plan }: ObjectEventData['object.tombstoned'] = {},
+): string {
+  const sweepAfter = grace === undefined ? undefined : time + grace;
+  return JSON.stringify({ seq, id, time, actor, reason, sweepAfter, plan }); // leaves out what is undefined
 }

@@ -7,24 +7,29 @@
  * - `object.ingested` makes it live, whatever it was: damage and tombstone are forgotten, receipts replaced.
  * - `object.corrupted` and a verification that does not find it intact make it corrupt, one that does makes it live; neither
  *   changes an object that is deleted.
- * - `object.tombstoned` makes it tombstoned. `object.deleted` makes it deleted, takes its receipts, and stands in for a tombstone where there was none.
+ * - `object.lost` makes it corrupt and nothing of it left, with the same exception. `object.discarded` changes nothing.
+ * - `object.tombstoned` makes it tombstoned; `object.undeleted` takes that back, and means nothing once the bytes are removed. `object.deleted` makes it deleted, takes its receipts, and stands in for a tombstone where there was none.
+ * - `object.copied` says where it is in a further tier, and `object.evicted` that it is there no more; neither changes its state. An ingest goes to `hot`, and
+ *   leaves other tiers as they are.
  * - What happens to an object that was never ingested changes nothing.
  */
 
 import type { EventBatch } from '../events/batch.js';
-import { HEAD_SIZE } from '../events/subject-head.js';
+import { putBytes, putNumber } from '../events/fixed-rows.js';
+import { orderByHead, upperHead } from '../events/head-order.js';
+import { digestHead } from '../events/subject-head.js';
 import type { Projection, View } from '../events/view.js';
 import { foldEvents } from './objects-fold.js';
-import { ingestRows, OBJECTS_DROP, OBJECTS_SCHEMA, OBJECTS_STATEMENTS } from './objects-schema.js';
+import { ingestRows, OBJECTS_DROP, OBJECTS_SCHEMA, OBJECTS_STATEMENTS, sha256Order } from './objects-schema.js';
 
-type Parameter = 'ingests' | 'changes' | 'bytes';
+type Parameter = 'ingests' | 'order' | 'changes' | 'changed' | 'bytes';
 
 export const objects: View<Parameter> = {
   name: 'objects',
-  version: 2,
+  version: 5,
   schema: OBJECTS_SCHEMA,
   drop: OBJECTS_DROP,
-  parameters: ['ingests', 'changes', 'bytes'],
+  parameters: ['ingests', 'order', 'changes', 'changed', 'bytes'],
   project,
   apply: OBJECTS_STATEMENTS,
 };
@@ -41,7 +46,7 @@ function project(batch: EventBatch): Projection<Parameter> | null {
     else if (about[batch.kindOf[i] as number] && batch.hasSubject[i] === 1) others.push(i);
   }
   const ingests = alone.length === 0 ? null : rowsOf(batch, alone);
-  return { ingests, ...foldEvents(others.map((index) => batch.event(index))) };
+  return { ...ingests, ...foldEvents(others.map((index) => batch.event(index))) };
 }
 
 /** For each event 1 if another of the batch may have the same subject. */
@@ -49,27 +54,44 @@ function shared({ count, order, heads }: EventBatch): Uint8Array {
   const crowded = new Uint8Array(count);
   for (let n = 1; n < order.length; n++) {
     const [before, index] = [order[n - 1] as number, order[n] as number];
-    // As much of the head as the order goes by.
-    if (heads.readUInt32BE(HEAD_SIZE * before) !== heads.readUInt32BE(HEAD_SIZE * index)) continue;
+    if (upperHead(heads[before] as number) !== upperHead(heads[index] as number)) continue;
     crowded[before] = 1;
     crowded[index] = 1;
   }
   return crowded;
 }
 
-function rowsOf({ first, bytes, ingests }: EventBatch, indexes: readonly number[]): Uint8Array {
+function rowsOf(batch: EventBatch, indexes: readonly number[]): { ingests: Uint8Array; order: Uint8Array } {
+  const { first, bytes, ingests: columns } = batch;
+  const { width, places } = ingestRows;
   const blob = ingestRows.blob(indexes.length);
+  const sha256Heads = new Float64Array(indexes.length);
   for (let row = 0; row < indexes.length; row++) {
     const i = indexes[row] as number;
-    const receiptsAt = ingests.receiptsAt[i] as number;
-    ingestRows.setBytes(blob, row, 'blake3', bytes, ingests.blake3At[i] as number);
-    ingestRows.setBytes(blob, row, 'sha256', bytes, ingests.sha256At[i] as number);
-    ingestRows.setNumber(blob, row, 'seq', first + i);
-    ingestRows.setNumber(blob, row, 'time', ingests.times[i] as number);
-    ingestRows.setNumber(blob, row, 'size', ingests.sizes[i] as number);
-    ingestRows.setNumber(blob, row, 'storedSize', ingests.storedSizes[i] as number);
-    ingestRows.setNumber(blob, row, 'receiptsPlace', receiptsAt + 1); // SQL counts from 1
-    ingestRows.setNumber(blob, row, 'receiptsSize', (ingests.receiptsEnd[i] as number) - receiptsAt);
+    const at = width * row;
+    const sha256At = columns.sha256At[i] as number;
+    const receiptsAt = columns.receiptsAt[i] as number;
+    const sha256Head = digestHead(bytes, sha256At);
+    sha256Heads[row] = sha256Head;
+    putBytes(blob, at, places.blake3, bytes, columns.blake3At[i] as number);
+    putBytes(blob, at, places.sha256, bytes, sha256At);
+    putNumber(blob, at, places.sha256Head, sha256Head);
+    putNumber(blob, at, places.seq, first + i);
+    putNumber(blob, at, places.time, columns.times[i] as number);
+    putNumber(blob, at, places.size, columns.sizes[i] as number);
+    putNumber(blob, at, places.storedSize, columns.storedSizes[i] as number);
+    putNumber(blob, at, places.receiptsPlace, receiptsAt + 1); // SQL counts from 1
+    putNumber(blob, at, places.receiptsSize, (columns.receiptsEnd[i] as number) - receiptsAt);
   }
+  return { ingests: blob, order: orderOf(sha256Heads) };
+}
+
+function orderOf(heads: Float64Array): Uint8Array {
+  const rows = new Uint32Array(heads.length);
+  for (let row = 0; row < rows.length; row++) rows[row] = row;
+  const order = orderByHead(heads, rows);
+  const blob = sha256Order.blob(order.length);
+  for (let n = 0; n < order.length; n++)
+    putNumber(blob, sha256Order.width * n, sha256Order.places.row, order[n] as number);
   return blob;
 }

@@ -20,6 +20,10 @@ export interface Tombstone {
   time: number;
   actor: string;
   reason?: string;
+  /** From when on its bytes may be removed: until they are, it can be undeleted. Milliseconds since 1970 UTC; absent: at once. */
+  sweepAfter?: number;
+  /** The retention plan that named it. */
+  plan?: string;
 }
 
 /** What the log says about one object. */
@@ -37,6 +41,8 @@ export interface ObjectRecord {
   receipts: Receipt[];
   /** Known damage; only when `corrupt`. */
   damaged?: ByteRange[];
+  /** Only when `corrupt`: nothing of it is there any more. */
+  lost?: true;
   /** Only when `tombstoned` or `deleted`. */
   tombstone?: Tombstone;
 }
@@ -63,8 +69,10 @@ export interface Usage {
   objects: number;
   /** Bytes as users see them: the sum of sizes. */
   size: number;
-  /** Bytes the receipts say are occupied. */
+  /** Bytes the receipts say are occupied, in all tiers. */
   storedSize: number;
+  /** Those of the objects of which a copy is in the cold tier, and the bytes that these copies occupy; absent when there is none. */
+  cold?: { objects: number; storedSize: number };
 }
 
 /** What a scrub must know of an object. */
@@ -107,6 +115,12 @@ export interface Registry {
 
   /** Up to `limit` objects that are live or corrupt, behind `after`, in the order in which they were first stored. */
   scan(after: number, limit: number): Promise<ScannedObject[]>;
+
+  /** Which of these addresses are those of live objects with a copy in the cold tier, at the same places. */
+  areCold(addresses: readonly ContentAddress[]): Promise<boolean[]>;
+
+  /** Some live object whose bytes are in the cold tier alone; undefined when there is none. */
+  someCold(): Promise<ContentAddress | undefined>;
 
   /** Objects and bytes that are live. */
   usage(): Promise<Usage>;

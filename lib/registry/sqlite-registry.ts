@@ -1,12 +1,11 @@
 /**
  * The registry over the views in SQLite.
  *
- * Imports the database connection's type, CBOR, the log's index, digest text, errors, limits and the registry's types. The composition root makes it from the log's
+ * Imports the database connection's type, receipts, the log's index, digest text, errors, limits and the registry's types. The composition root makes it from the log's
  * reading connection.
  */
 
-import { decodeCanonical } from '../cbor/index.js';
-import type { ContentAddress, Digest, Receipt } from '../dataplane/spi.js';
+import type { ContentAddress, Digest } from '../dataplane/spi.js';
 import {
   type DigestAlgorithm,
   digestAlgorithm,
@@ -17,9 +16,11 @@ import {
   parseDigestPrefix,
 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
-import { HEAD_SIZE } from '../events/subject-head.js';
+import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
+import { by, either, NOTHING } from './object-lookup.js';
+import { readReceipts } from './receipts.js';
 import type {
   ListQuery,
   ObjectPage,
@@ -34,33 +35,32 @@ import type {
 /** Candidates named when a prefix is ambiguous: enough to choose from, few enough for a terminal. */
 const CANDIDATES_MAX = 10;
 
-const COLUMNS = 'blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone, receipts';
+/** A record as one text, because each value of a row costs more on its way out of the database than all of its JSON. */
+const RECORD = `json_array(lower(hex(blake3)), lower(hex(sha256)), size, state, ingested_at, last_seq, json(damaged), json(tombstone),
+  lower(hex(receipts)), lower(hex(cold_receipts)))`;
 
-/** Objects by way of the log's index: in the order of their addresses, as far as heads tell. */
-const BY_ADDRESS = 'subjects CROSS JOIN objects ON objects.seq = subjects.seq';
+const STAT = `${either((table) => `SELECT ${RECORD} AS record FROM ${by(table)} WHERE head = ?2 AND blake3 = ?1`)} LIMIT 1`;
 
-const head = (parameter: string) => `substr(${parameter}, 1, ${HEAD_SIZE})`;
-
-const STAT = `SELECT ${COLUMNS} FROM ${BY_ADDRESS} WHERE head = ${head('?1')} AND blake3 = ?1 LIMIT 1`;
-
-/** Bounds that are null match nothing: that is how one of the two digests is left out. */
+/** Parameters: bounds of the digest and of its head, for either algorithm. Bounds that are null match nothing: that is how one is left out. */
 const CANDIDATES = `
-  SELECT blake3 FROM ${BY_ADDRESS}
-    WHERE head BETWEEN ${head('?1')} AND ${head('?2')} AND blake3 BETWEEN ?1 AND ?2
-  UNION SELECT blake3 FROM objects
-    WHERE substr(sha256, 1, ${HEAD_SIZE}) BETWEEN ${head('?3')} AND ${head('?4')} AND sha256 BETWEEN ?3 AND ?4
+  SELECT blake3 FROM heads CROSS JOIN objects ON objects.seq = heads.seq WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
+  UNION SELECT blake3 FROM later CROSS JOIN objects ON objects.seq = later.seq WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
+  UNION SELECT blake3 FROM sha256_heads CROSS JOIN objects ON objects.seq = object WHERE head BETWEEN ?7 AND ?8 AND sha256 BETWEEN ?5 AND ?6
   UNION SELECT blake3 FROM former_digests JOIN objects ON objects.seq = object
-    WHERE former_digests.sha256 BETWEEN ?3 AND ?4
+    WHERE former_digests.sha256 BETWEEN ?5 AND ?6
   LIMIT ${CANDIDATES_MAX + 1}`;
 
-/** Digests are 32 bytes each in one blob; the second array says at which places those of BLAKE3 stand, the third those of SHA-256. */
-const LIVE = `
-  SELECT value AS place FROM json_each(?2) WHERE EXISTS (
-    SELECT 1 FROM ${BY_ADDRESS}
-    WHERE head = ${head(digestAt('value'))} AND blake3 = ${digestAt('value')} AND state = 'live')
-  UNION ALL SELECT value FROM json_each(?3) WHERE EXISTS (
-    SELECT 1 FROM objects
-    WHERE substr(sha256, 1, ${HEAD_SIZE}) = ${head(digestAt('value'))} AND sha256 = ${digestAt('value')} AND state = 'live')`;
+/** Digests are 32 bytes each in one blob; the arrays have pairs of a place in it, and the digest's head: those of BLAKE3, and of SHA-256. */
+const live = (condition: string) => `
+  SELECT value ->> 0 AS place FROM json_each(?2) WHERE EXISTS (${either(
+    (table) =>
+      `SELECT 1 FROM ${by(table)} WHERE head = value ->> 1 AND blake3 = ${digestAt('value ->> 0')} AND state = 'live' ${condition}`,
+  )})
+  UNION ALL SELECT value ->> 0 FROM json_each(?3) WHERE EXISTS (
+    SELECT 1 FROM sha256_heads CROSS JOIN objects ON objects.seq = object
+    WHERE head = value ->> 1 AND sha256 = ${digestAt('value ->> 0')} AND state = 'live' ${condition})`;
+const LIVE = live('');
+const COLD = live('AND cold_receipts IS NOT NULL');
 
 /** By state: nearly all objects are live, the others have an index of their own. */
 const LISTS: { readonly [state in ObjectState | 'any']: string } = {
@@ -72,8 +72,11 @@ const LISTS: { readonly [state in ObjectState | 'any']: string } = {
 };
 
 const USAGE = `
-  SELECT count(*) AS objects, coalesce(sum(size), 0) AS size, coalesce(sum(stored_size), 0) AS storedSize
-  FROM objects WHERE state = 'live'`;
+  SELECT objects, size, stored_size AS storedSize, cold_objects AS coldObjects, cold_size AS coldSize FROM usage`;
+
+/** By its own index, of objects that are in a further tier: nearly all of those are nowhere else. */
+const COLD_ALONE = `
+  SELECT blake3 FROM objects WHERE cold_receipts IS NOT NULL AND receipts IS NULL AND state = 'live' LIMIT 1`;
 
 const SCAN = `
   SELECT objects.seq, objects.blake3, sha256, size, verified_at AS verifiedAt
@@ -81,16 +84,22 @@ const SCAN = `
   WHERE objects.seq > ?1 AND state IN ('live', 'corrupt') ORDER BY objects.seq LIMIT ?2`;
 
 interface Row {
-  blake3: Uint8Array;
-  sha256: Uint8Array;
-  size: number;
-  state: ObjectState;
-  ingested_at: number;
-  last_seq: number;
-  damaged: string | null;
-  tombstone: string | null;
-  receipts: Uint8Array | null;
+  record: string;
 }
+
+/** What is in the JSON of a record, by its place: times in milliseconds, receipts in hex of their CBOR. */
+type RecordMembers = readonly [
+  blake3: string,
+  sha256: string,
+  size: number,
+  state: ObjectState,
+  ingestedAt: number,
+  lastSeq: number,
+  damaged: readonly (readonly [number, number])[] | 'lost' | null,
+  tombstone: Tombstone | null,
+  receipts: string,
+  coldReceipts: string,
+];
 
 interface ScannedRow {
   seq: number;
@@ -118,8 +127,9 @@ class SqliteRegistry implements Registry {
 
   async resolve(text: string): Promise<ObjectRecord> {
     const { algorithm, hex } = parseDigestPrefix(text);
-    const bounds = [fromHex(hex.padEnd(DIGEST_SIZE * 2, '0')), fromHex(hex.padEnd(DIGEST_SIZE * 2, 'f'))];
-    const none = [null, null];
+    const digests = [fromHex(hex.padEnd(DIGEST_SIZE * 2, '0')), fromHex(hex.padEnd(DIGEST_SIZE * 2, 'f'))];
+    const bounds = [...digests, ...digests.map((bound) => digestHead(bound, 0))];
+    const none = [null, null, null, null];
     const found = await this.#connection.all<{ blake3: Uint8Array }>(CANDIDATES, [
       ...(algorithm === 'sha256' ? none : bounds),
       ...(algorithm === 'blake3' ? none : bounds),
@@ -132,18 +142,27 @@ class SqliteRegistry implements Registry {
   }
 
   async stat(address: ContentAddress): Promise<ObjectRecord | undefined> {
-    const row = await this.#connection.get<Row>(STAT, [digestBytes(address)]);
-    return row === undefined ? undefined : toRecord(row);
+    const bytes = digestBytes(address);
+    const row = await this.#connection.get<Row>(STAT, [bytes, digestHead(bytes, 0)]);
+    return row === undefined ? undefined : toRecord(JSON.parse(row.record));
   }
 
-  async areLive(digests: readonly Digest[]): Promise<boolean[]> {
+  areLive(digests: readonly Digest[]): Promise<boolean[]> {
+    return this.#are(LIVE, digests);
+  }
+
+  areCold(addresses: readonly ContentAddress[]): Promise<boolean[]> {
+    return this.#are(COLD, addresses);
+  }
+
+  async #are(statement: string, digests: readonly Digest[]): Promise<boolean[]> {
+    const bytes = Buffer.concat(digests.map(digestBytes));
+    const pairOf = (place: number) => [place, digestHead(bytes, DIGEST_SIZE * place)];
     const places = (algorithm: DigestAlgorithm) =>
-      JSON.stringify(digests.flatMap((digest, place) => (digestAlgorithm(digest) === algorithm ? [place] : [])));
-    const found = await this.#connection.all<{ place: number }>(LIVE, [
-      Buffer.concat(digests.map(digestBytes)),
-      places('blake3'),
-      places('sha256'),
-    ]);
+      JSON.stringify(
+        digests.flatMap((digest, place) => (digestAlgorithm(digest) === algorithm ? [pairOf(place)] : [])),
+      );
+    const found = await this.#connection.all<{ place: number }>(statement, [bytes, places('blake3'), places('sha256')]);
     const live = new Set(found.map(({ place }) => place));
     return digests.map((_, place) => live.has(place));
   }
@@ -156,13 +175,20 @@ class SqliteRegistry implements Registry {
     if (!Object.hasOwn(LISTS, state)) {
       throw invalid(`the state is "${state}"; give live, corrupt, tombstoned or deleted`);
     }
-    const after = cursor === undefined ? new Uint8Array(1) : readCursor(cursor);
+    const after = cursor === undefined ? undefined : readCursor(cursor);
     // One more than asked for tells whether there is another page.
-    const rows = await this.#connection.all<Row>(LISTS[state], [after, limit + 1]);
-    const page = rows.slice(0, limit);
+    const row = await this.#connection.get<Row>(LISTS[state], [
+      after ?? NOTHING,
+      limit + 1,
+      after === undefined ? 0 : digestHead(after, 0),
+    ]);
+    const found = JSON.parse(row?.record ?? '[]') as RecordMembers[];
+    const page = found.slice(0, limit);
     const last = page.at(-1);
     const objects = page.map(toRecord);
-    return rows.length > limit && last !== undefined ? { objects, cursor: writeCursor(last.blake3) } : { objects };
+    return found.length > limit && last !== undefined
+      ? { objects, cursor: writeCursor(fromHex(last[0])) }
+      : { objects };
   }
 
   async scan(after: number, limit: number): Promise<ScannedObject[]> {
@@ -176,9 +202,16 @@ class SqliteRegistry implements Registry {
     }));
   }
 
+  async someCold(): Promise<ContentAddress | undefined> {
+    const row = await this.#connection.get<{ blake3: Uint8Array }>(COLD_ALONE);
+    return row && formatBlake3(row.blake3);
+  }
+
   async usage(): Promise<Usage> {
-    const usage = await this.#connection.get<Usage>(USAGE);
-    return usage ?? { objects: 0, size: 0, storedSize: 0 };
+    const usage = await this.#connection.get<Usage & { coldObjects: number; coldSize: number }>(USAGE);
+    const { objects = 0, size = 0, storedSize = 0, coldObjects = 0, coldSize = 0 } = usage ?? {};
+    const cold = coldObjects > 0 && { cold: { objects: coldObjects, storedSize: coldSize } };
+    return { objects, size, storedSize, ...cold };
   }
 }
 
@@ -187,43 +220,40 @@ function digestAt(place: string): string {
 }
 
 function list(condition: string): string {
-  return `SELECT ${COLUMNS} FROM ${BY_ADDRESS}
-    WHERE head >= ${head('?1')} AND blake3 > ?1 AND ${condition} ORDER BY head, blake3 LIMIT ?2`;
+  const found = either(
+    (table) =>
+      `SELECT head, blake3, ${RECORD} AS record FROM ${by(table)} WHERE head >= ?3 AND blake3 > ?1 AND ${condition}`,
+  );
+  return page(`${found} ORDER BY head, blake3`);
 }
 
 function listNotLive(state: ObjectState): string {
-  return `SELECT ${COLUMNS} FROM objects
-    WHERE state <> 'live' AND state = '${state}' AND blake3 > ?1 ORDER BY blake3 LIMIT ?2`;
+  return page(`SELECT ${RECORD} AS record FROM objects
+    WHERE state <> 'live' AND state = '${state}' AND blake3 > ?1 AND ?3 >= 0 ORDER BY blake3`);
 }
 
-function toRecord(row: Row): ObjectRecord {
-  const { blake3, sha256, size, state, ingested_at, last_seq, damaged, tombstone, receipts } = row;
+/** Records of a page as one array: a row each would cost several times as much. */
+function page(records: string): string {
+  return `SELECT '[' || coalesce(group_concat(record), '') || ']' AS record FROM (SELECT record FROM (${records} LIMIT ?2))`;
+}
+
+function toRecord(members: RecordMembers): ObjectRecord {
+  const [blake3, sha256, size, state, ingestedAt, lastSeq, damaged, tombstone, receipts, cold] = members;
   const record: ObjectRecord = {
-    blake3: formatBlake3(blake3),
-    sha256: formatSha256(sha256),
+    blake3: `blake3:${blake3}`,
+    sha256: `sha256:${sha256}`,
     size,
     state,
-    ingestedAt: ingested_at,
-    lastSeq: last_seq,
-    receipts: receipts === null ? [] : toReceipts(receipts),
+    ingestedAt,
+    lastSeq,
+    receipts: cold === '' ? readReceipts(receipts) : [...readReceipts(receipts), ...readReceipts(cold)],
   };
   if (state === 'corrupt' && damaged !== null) {
-    record.damaged = (JSON.parse(damaged) as [number, number][]).map(([start, end]) => ({ start, end }));
+    if (damaged === 'lost') record.lost = true;
+    else record.damaged = damaged.map(([start, end]) => ({ start, end }));
   }
-  if (tombstone !== null) record.tombstone = JSON.parse(tombstone) as Tombstone;
+  if (tombstone !== null) record.tombstone = tombstone;
   return record;
-}
-
-/** Receipts as the event that brought them has them, with their members in the order of the contract. */
-function toReceipts(bytes: Uint8Array): Receipt[] {
-  const receipts = decodeCanonical(bytes) as unknown as Receipt[];
-  return receipts.map(({ backend, tier, key, storedSize, durability }) => ({
-    backend,
-    tier,
-    key,
-    storedSize,
-    durability,
-  }));
 }
 
 function writeCursor(blake3: Uint8Array): string {

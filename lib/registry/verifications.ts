@@ -11,7 +11,12 @@ import type { EventBatch } from '../events/batch.js';
 import { type EventKind, factsOf } from '../events/kinds.js';
 import type { View } from '../events/view.js';
 
-const KINDS: ReadonlySet<string> = new Set<EventKind>(['object.verified', 'object.corrupted', 'object.deleted']);
+const KINDS: ReadonlySet<string> = new Set<EventKind>([
+  'object.verified',
+  'object.corrupted',
+  'object.lost',
+  'object.deleted',
+]);
 
 const schema = `
   CREATE TABLE verifications (

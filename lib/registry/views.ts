@@ -3,7 +3,16 @@
 import type { View } from '../events/view.js';
 import { objects } from './objects-view.js';
 import { packagesView } from './packages-view.js';
+import { retentionView } from './retention-view.js';
 import { tokensView } from './tokens-view.js';
+import { usageView } from './usage-view.js';
 import { verifications } from './verifications.js';
 
-export const registryViews: readonly View[] = [objects, verifications, packagesView, tokensView];
+export const registryViews: readonly View[] = [
+  objects,
+  verifications,
+  packagesView,
+  tokensView,
+  usageView,
+  retentionView,
+];

@@ -50,19 +50,33 @@ export function requirePresent(record: ObjectRecord): void {
   const when = tombstone
     ? ` on ${new Date(tombstone.time).toISOString()} by ${tombstone.actor}${tombstone.reason ? ` (${tombstone.reason})` : ''}`
     : '';
+  throw new ArtifactStoreError('AS_ERR_GONE', `${record.blake3} was deleted${when}. ${howBack(record)}`, {
+    address: record.blake3,
+    ...(tombstone && {
+      event: tombstone.id,
+      seq: tombstone.seq,
+      time: tombstone.time,
+      actor: tombstone.actor,
+      reason: tombstone.reason,
+      ...(tombstone.plan !== undefined && { plan: tombstone.plan }),
+      ...(record.state === 'tombstoned' && { sweepAfter: tombstone.sweepAfter ?? tombstone.time }),
+    }),
+  });
+}
+
+/** What brings a deleted object back. */
+function howBack({ state, tombstone }: ObjectRecord): string {
+  if (state === 'deleted' || tombstone?.sweepAfter === undefined) return 'Store the bytes again to bring it back.';
+  return `Undelete it, or store the bytes again, to bring it back: from ${new Date(tombstone.sweepAfter).toISOString()} on its bytes may be removed.`;
+}
+
+/** Refuses to undelete an object that is there (AS_ERR_CONFLICT) or whose bytes are removed (AS_ERR_GONE). */
+export function requireTombstoned(record: ObjectRecord): void {
+  if (record.state === 'deleted') requirePresent(record);
   throw new ArtifactStoreError(
-    'AS_ERR_GONE',
-    `${record.blake3} was deleted${when}. Store the bytes again to bring it back.`,
-    {
-      address: record.blake3,
-      ...(tombstone && {
-        event: tombstone.id,
-        seq: tombstone.seq,
-        time: tombstone.time,
-        actor: tombstone.actor,
-        reason: tombstone.reason,
-      }),
-    },
+    'AS_ERR_CONFLICT',
+    `${record.blake3} is not deleted, so there is no tombstone to take back.`,
+    { address: record.blake3, state: record.state },
   );
 }
 
@@ -70,6 +84,13 @@ export function requirePresent(record: ObjectRecord): void {
 export function requireReadable(record: ObjectRecord): void {
   requirePresent(record);
   if (record.state !== 'corrupt') return;
+  if (record.lost) {
+    throw new ArtifactStoreError(
+      'AS_ERR_CORRUPT',
+      `The bytes of ${record.blake3} are lost: the log says that it was stored, and they are not there. Store the same bytes again to heal it.`,
+      { address: record.blake3, lost: true, ranges: [[0, record.size]] },
+    );
+  }
   throw new ArtifactStoreError(
     'AS_ERR_CORRUPT',
     `${record.blake3} is known to be damaged. Store the same bytes again to heal it.`,

@@ -21,7 +21,7 @@ export function withRegisteredDigest(
 }
 
 /** The ranges that an error names; the whole object when it names none. */
-export function damagedRanges(error: ArtifactStoreError, record: ObjectRecord): ByteRange[] {
+export function damagedRanges(error: ArtifactStoreError, record: Pick<ObjectRecord, 'size'>): ByteRange[] {
   const named = (error.details.ranges ?? []) as readonly (readonly [number, number])[];
   return wholeIfNone(
     named.map(([start, end]) => ({ start, end })),

@@ -4,6 +4,8 @@
  *   <store>/data/          the data plane's, see docs/format.md
  *   <store>/events.sqlite  the event log and its views
  *   <store>/verify.json    a verification of many objects that has not ended, see scrub-state.ts
+ *   <store>/writer.lock    who writes, where the bytes are in a daemon or on S3; `data` is elsewhere then, or the daemon's, see data-plane.ts
+ *   <store>/spool/         objects and upload sessions on their way to S3, unless another folder was named
  *
  * Called by the composition root, the only place above the data plane that touches the file system.
  */
@@ -16,7 +18,12 @@ export interface StoreFolder {
   path: string;
   data: string;
   log: string;
+  /** The lock of a log whose bytes are elsewhere. */
+  lock: string;
 }
+
+/** Where the bytes of a store are: its own; its own and hosted for others, whose logs are elsewhere; in a daemon or on S3; or either, for whoever needs none of them. */
+export type BytesPlace = 'own' | 'hosted' | 'elsewhere' | 'either';
 
 /**
  * Finds the store in `path`, or makes room for a new one.
@@ -26,9 +33,15 @@ export interface StoreFolder {
  * @throws AS_ERR_LOG_DAMAGED: objects are there but the log that names them is not
  * @throws AS_ERR_READ_ONLY, AS_ERR_IO
  */
-export async function prepareFolder(path: string, create: boolean): Promise<StoreFolder> {
-  const folder = { path: resolve(path), data: join(resolve(path), 'data'), log: join(resolve(path), 'events.sqlite') };
-  const names = await list(folder.path);
+export async function prepareFolder(path: string, create: boolean, bytes: BytesPlace = 'own'): Promise<StoreFolder> {
+  const within = (name: string) => join(resolve(path), name);
+  const folder = {
+    path: resolve(path),
+    data: within('data'),
+    log: within('events.sqlite'),
+    lock: within('writer.lock'),
+  };
+  const names = (await list(folder.path))?.filter((name) => !name.startsWith('writer.lock') && name !== 'spool');
   if (names === undefined || names.length === 0) {
     if (!create) {
       throw new ArtifactStoreError(
@@ -40,14 +53,22 @@ export async function prepareFolder(path: string, create: boolean): Promise<Stor
     await makeFolder(folder.path);
     return folder;
   }
-  if (!names.includes('data')) {
+  const hasLog = names.includes('events.sqlite');
+  if (!names.includes('data') && hasLog && (bytes === 'own' || bytes === 'hosted')) {
+    throw new ArtifactStoreError(
+      'AS_ERR_STORE_MISSING',
+      `The store in ${folder.path} has its objects in a data plane elsewhere. Name it: --dataplane unix:/path of its daemon, or s3://bucket/prefix.`,
+      { path: folder.path },
+    );
+  }
+  if (!names.includes('data') && !hasLog) {
     throw new ArtifactStoreError(
       'AS_ERR_STORE_FORMAT',
       `${folder.path} holds other things and is not a store. Name an empty or new folder.`,
       { path: folder.path },
     );
   }
-  if (!names.includes('events.sqlite') && (await holdsObjects(folder.data))) {
+  if (!hasLog && bytes !== 'hosted' && (await holdsObjects(folder.data))) {
     throw new ArtifactStoreError(
       'AS_ERR_LOG_DAMAGED',
       `${folder.path} holds objects, but its event log events.sqlite is missing. Restore the log from a copy.`,
@@ -57,8 +78,8 @@ export async function prepareFolder(path: string, create: boolean): Promise<Stor
   return folder;
 }
 
-/** Large objects have files in objects/, small ones share those in packs/. */
-async function holdsObjects(data: string): Promise<boolean> {
+/** Whether a data folder has objects. Large ones have files in objects/, small ones share those in packs/. */
+export async function holdsObjects(data: string): Promise<boolean> {
   const [objects, packs] = await Promise.all([list(join(data, 'objects')), list(join(data, 'packs'))]);
   return [...(objects ?? []), ...(packs ?? [])].length > 0;
 }

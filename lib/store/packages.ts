@@ -7,23 +7,54 @@
 
 import { resolve } from 'node:path';
 import type { ByteRange, ContentAddress } from '../dataplane/spi.js';
-import { digestBytes, formatBlake3, formatSha256, toHex } from '../digest-name.js';
-import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { CBOR_SIZE_MAX, PAGE_SIZE_MAX, PUT_ATTEMPTS_MAX } from '../limits.js';
+import { formatBlake3, formatSha256 } from '../digest-name.js';
+import { ArtifactStoreError } from '../errors.js';
+import { ARCHIVE_HELD_TOTAL_MAX, CBOR_SIZE_MAX, NEEDING_SHOWN_MAX, PUT_ATTEMPTS_MAX } from '../limits.js';
 import { type Difference, diffManifests } from '../packages/diff.js';
 import { decodeManifest, type FileEntry, findEntry, type Manifest } from '../packages/manifest.js';
-import { formatPackage, type PackageRef, parsePackage, requireNamespace } from '../packages/name.js';
-import { type PackagePath, showPackagePath } from '../packages/path.js';
+import { formatPackage, type PackageRef, type PackageVersion, parsePackage } from '../packages/name.js';
+import type { PackagePath } from '../packages/path.js';
 import { unpack } from '../packages/unpack.js';
-import type { PackagePage, PackageQuery, PackageRecord, RefPage, RefRecord } from '../registry/packages.js';
+import type {
+  NamespaceUsage,
+  PackagePage,
+  PackageQuery,
+  PackageRecord,
+  RefPage,
+  RefRecord,
+} from '../registry/packages.js';
+import { ByteBudget } from './byte-budget.js';
+import { EntryIntake, type PackageSource } from './entry-intake.js';
+import { indexOlderManifests } from './manifest-index.js';
+import {
+  inUse,
+  noSuchVersion,
+  notFile,
+  requireRefName,
+  requireSamePackage,
+  requireVersionName,
+  wrongEntry,
+} from './package-errors.js';
 import type { PackageHost } from './package-host.js';
-import { noSuchRef, type Published, Publisher, type RefOptions } from './publish.js';
+import { usageOf, versionsNeeding } from './package-pages.js';
+import { PackageReader } from './package-reader.js';
+import {
+  noSuchRef,
+  type Published,
+  Publisher,
+  type RefOptions,
+  type Restored,
+  type Withdrawn,
+  type WithdrawOptions,
+} from './publish.js';
 import { type PushProgress, type TakenTree, TreeIntake } from './push.js';
 import type { StoredObject } from './stored-object.js';
 
 export interface PushOptions extends RefOptions {
   /** Further refs of the package that point at it from then on. */
   refs?: readonly string[];
+  /** Retention class of the version, if it is new. Absent: the default of its namespace's policy. */
+  class?: string;
   /** Read every file, also those that have not changed since they were last pushed, by size, times and inode. Default false. */
   reread?: boolean;
   /** Gives the push up: it fails with AS_ERR_ABORTED and publishes nothing. */
@@ -59,27 +90,12 @@ export interface OpenedPackage extends Manifest {
   readonly address: ContentAddress;
 }
 
-/** What a namespace takes. */
-export interface NamespaceUsage {
-  namespace: string;
-  packages: number;
-  versions: number;
-  refs: number;
-  /** Bytes of the files of all different manifests of each package: what pulling each of them once would give. */
-  size: number;
-  /** Objects that those have, manifests included, and their bytes, each once. */
-  objects: number;
-  uniqueSize: number;
-  /** Bytes that those objects occupy, by their receipts. What namespaces share counts in each. */
-  storedSize: number;
-  /** Manifests that could not be read, because they are damaged or deleted: what only they name is not counted. */
-  unreadable: number;
-}
-
 /** The packages of a store. `Store` makes it. */
 export class Packages {
   readonly #host: PackageHost;
   readonly #publisher: Publisher;
+  /** Memory for the files of all archives on their way in. */
+  readonly #budget = new ByteBudget(ARCHIVE_HELD_TOTAL_MAX);
 
   constructor(host: PackageHost) {
     this.#host = host;
@@ -98,6 +114,7 @@ export class Packages {
    */
   async push(folder: string, name: string, options: PushOptions = {}): Promise<PushResult> {
     this.#host.requireWritable();
+    await this.#requireClass(name, options);
     return this.#published(name, options, (intake) => intake.take(folder));
   }
 
@@ -111,11 +128,56 @@ export class Packages {
   async publish(
     manifest: Uint8Array,
     name: string,
-    options: RefOptions & Pick<PushOptions, 'refs'> = {},
+    options: RefOptions & Pick<PushOptions, 'refs' | 'class'> = {},
   ): Promise<PushResult> {
     this.#host.requireWritable();
+    await this.#requireClass(name, options);
     const decoded = decodeManifest(manifest);
     return this.#published(name, options, (intake) => intake.takeManifest(decoded, manifest));
+  }
+
+  /**
+   * Publishes what comes one entry after the other, as out of an archive, under a name. It is seen whole or not at all, and what fails leaves nothing
+   * behind: no object of it is recorded before all of them are durable.
+   *
+   * @param entries read once, to the end; the content of a file before the next entry
+   * @throws AS_ERR_MANIFEST: no package can have such paths; AS_ERR_ARCHIVE: a copy of what is no file; AS_ERR_SIZE_MISMATCH: a file
+   * @throws AS_ERR_CONFLICT: as `push`, and when objects of it were deleted meanwhile: send it again
+   * @throws AS_ERR_QUOTA, AS_ERR_LIMIT, AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT,
+   *   AS_ERR_DIGEST_MISMATCH, as `push` does, and what `entries` throws
+   */
+  async pushEntries(
+    entries: AsyncIterable<PackageSource>,
+    name: string,
+    options: Omit<PushOptions, 'reread'> = {},
+  ): Promise<PushResult> {
+    this.#host.requireWritable();
+    const target = parsePackage(name);
+    await this.#requireClass(name, options);
+    const { guard, quotas, actor } = this.#host;
+    const by = { actor, ...options };
+    const hold = await quotas.hold(by.actor);
+    const ticket = guard.begin();
+    const intake = new EntryIntake(this.#host, ticket, { ...by, budget: this.#budget, hold });
+    let stored = 0;
+    try {
+      const tree = await intake.take(entries);
+      const published = await this.#publisher.publish(tree, ticket, { ...options, target });
+      if (published === undefined) throw deletedAgain(target);
+      stored = intake.storedSize;
+      return pushResult(tree, published);
+    } catch (error) {
+      await intake.discard().catch(() => undefined); // they stay as bytes that nobody knows of; the first error tells more
+      throw error;
+    } finally {
+      guard.end(ticket);
+      hold?.release(stored);
+    }
+  }
+
+  /** Before a byte is taken: a class that there is not. Throws AS_ERR_POLICY. */
+  async #requireClass(name: string, { class: className }: Pick<PushOptions, 'class'>): Promise<void> {
+    if (className !== undefined) await this.#host.retention.requireClass(parsePackage(name).namespace, className);
   }
 
   /** Takes something in and publishes it; once more when objects of it were deleted meanwhile. */
@@ -125,22 +187,31 @@ export class Packages {
     take: (intake: TreeIntake) => Promise<TakenTree | undefined>,
   ): Promise<PushResult> {
     const target = parsePackage(name);
-    const { guard, actor } = this.#host;
+    const by = { actor: this.#host.actor, ...options };
     for (let attempt = 1; attempt <= PUT_ATTEMPTS_MAX; attempt++) {
-      const ticket = guard.begin();
-      try {
-        const tree = await take(new TreeIntake(this.#host, ticket, { actor, ...options }));
-        const published = tree && (await this.#publisher.publish(tree, ticket, { ...options, target }));
-        if (tree && published) return pushResult(tree, published);
-      } finally {
-        guard.end(ticket);
-      }
+      const result = await this.#publishOnce(target, by, take);
+      if (result !== undefined) return result;
     }
-    throw new ArtifactStoreError(
-      'AS_ERR_CONFLICT',
-      `Objects of ${formatPackage(target)} were deleted again and again while it was pushed. Push it once that has ended.`,
-      { package: formatPackage(target) },
-    );
+    throw deletedAgain(target);
+  }
+
+  async #publishOnce(
+    target: PackageVersion | PackageRef,
+    options: PushOptions & { actor: string },
+    take: (intake: TreeIntake) => Promise<TakenTree | undefined>,
+  ): Promise<PushResult | undefined> {
+    const { guard, quotas } = this.#host;
+    const hold = await quotas.hold(options.actor);
+    const ticket = guard.begin();
+    const intake = new TreeIntake(this.#host, ticket, { ...options, hold });
+    try {
+      const tree = await take(intake);
+      const published = tree && (await this.#publisher.publish(tree, ticket, { ...options, target }));
+      return tree && published && pushResult(tree, published);
+    } finally {
+      guard.end(ticket);
+      hold?.release(intake.storedSize);
+    }
   }
 
   /**
@@ -159,7 +230,7 @@ export class Packages {
     const opened = await this.open(name);
     const progress: PushProgress = { files: 0, size: 0 };
     const read = async function* (this: Packages, entry: FileEntry) {
-      yield* await this.#openEntry(entry, signal && { signal });
+      yield* await this.openEntry(entry, signal && { signal });
       progress.files++;
       progress.size += entry.size;
       onProgress?.({ ...progress });
@@ -192,8 +263,28 @@ export class Packages {
   ): Promise<StoredObject> {
     const opened = await this.open(name);
     const entry = findEntry(opened, path);
-    if (entry?.kind === 'file') return this.#openEntry(entry, options);
+    if (entry?.kind === 'file') return this.openEntry(entry, options);
     throw notFile(name, path, entry);
+  }
+
+  /**
+   * Opens a file by its entry in an opened package, if its object is what the entry says: reading proves BLAKE3, the registry knows the SHA-256 that
+   * belongs to it. Throws AS_ERR_MANIFEST, and what `Store.get` throws.
+   */
+  async openEntry(entry: FileEntry, options: { range?: ByteRange; signal?: AbortSignal } = {}): Promise<StoredObject> {
+    const object = await this.#host.get(formatBlake3(entry.blake3), options);
+    const { sha256, size } = object.record;
+    if (size === entry.size && sha256 === formatSha256(entry.sha256)) return object;
+    throw wrongEntry(entry, object.record);
+  }
+
+  /**
+   * For whoever reads all files of a package: gives the bytes of the file that is the entry of an index. Reading throws as `openEntry` and iterating an
+   * object do.
+   */
+  reader({ entries }: Manifest, { actor = this.#host.actor }: { actor?: string } = {}) {
+    const reader = new PackageReader(this.#host, entries, (entry) => this.openEntry(entry), actor);
+    return (index: number): AsyncIterable<Uint8Array> => reader.read(index);
   }
 
   /** What turns one package into another, in the order of the paths' bytes. Throws as `open` does. */
@@ -203,12 +294,18 @@ export class Packages {
   }
 
   /**
-   * The version that a name stands for.
+   * The version that a name stands for. Where a retention policy asks for it, this counts as a pull.
    *
    * @param name a version or a ref; `latest` when neither is given
    * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
    */
   async get(name: string): Promise<PackageRecord> {
+    const found = await this.#find(name);
+    this.#host.retention.notePull(found);
+    return found;
+  }
+
+  async #find(name: string): Promise<PackageRecord> {
     this.#host.requireOpen();
     const { registry } = this.#host;
     const named = parsePackage(name);
@@ -217,10 +314,7 @@ export class Packages {
     const isAddress = version.includes(':');
     const found = await (isAddress ? registry.versionWith(named, version as ContentAddress) : registry.version(named));
     if (found !== undefined) return found;
-    const text = formatPackage(named);
-    throw new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no package ${text}. "packages" lists what there is.`, {
-      package: text,
-    });
+    throw await noSuchVersion(registry, named);
   }
 
   /** Where a ref points; undefined when there is none. Throws AS_ERR_INVALID_ARGUMENT: not the name of a ref; AS_ERR_CLOSED. */
@@ -252,14 +346,8 @@ export class Packages {
   async moveRef(name: string, to: string, options: RefOptions = {}): Promise<RefRecord> {
     this.#host.requireWritable();
     const ref = requireRefName(name);
-    const target = parsePackage(to);
-    if (target.namespace !== ref.namespace || target.name !== ref.name) {
-      throw new ArtifactStoreError(
-        'AS_ERR_INVALID_ARGUMENT',
-        `${formatPackage(ref)} cannot point at ${to}: a ref points at versions of its own package. Push the content under this name first.`,
-      );
-    }
-    return this.#publisher.moveRef(ref, async () => (await this.get(to)).manifest, options);
+    requireSamePackage(ref, to);
+    return this.#publisher.moveRef(ref, async () => (await this.#find(to)).manifest, options);
   }
 
   /**
@@ -274,84 +362,70 @@ export class Packages {
   }
 
   /**
-   * The versions whose files, or manifest, are this object. Reads every manifest: it takes as long as they are large.
+   * Withdraws a version: whoever asks for it is told that it is gone, by whom, when and why. What no other version needs can be collected from then on. Its name
+   * stays taken: only the same content can be published under it again.
    *
-   * @param address content address
-   * @throws AS_ERR_INVALID_DIGEST, AS_ERR_MANIFEST, AS_ERR_CLOSED
+   * @param name `namespace/name@version`
+   * @throws AS_ERR_IN_USE: refs point at it; `force` removes those that are not immutable
+   * @throws AS_ERR_PROTECTED: a hold, a lock or a policy forbids it
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
-  async *containing(address: ContentAddress): AsyncGenerator<PackageRecord> {
-    const wanted = digestBytes(address);
-    const known = new Map<ContentAddress, boolean>();
-    for await (const version of this.#versions({})) {
-      const { manifest } = version;
-      if (!known.has(manifest)) known.set(manifest, manifest === address || (await this.#contains(manifest, wanted)));
-      if (known.get(manifest)) yield version;
-    }
+  async withdraw(name: string, options: WithdrawOptions = {}): Promise<Withdrawn> {
+    this.#host.requireWritable();
+    return this.#publisher.withdraw(await this.#exact(requireVersionName(name)), options);
   }
 
   /**
-   * What each namespace takes, in the order of their names; or one alone. Reads every manifest.
+   * Brings a withdrawn version back, with those of its objects that are tombstoned. Refs that were removed with it stay removed.
    *
-   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_MANIFEST, AS_ERR_CLOSED
+   * @param name `namespace/name@version`
+   * @throws AS_ERR_CONFLICT: it is not withdrawn; AS_ERR_GONE: objects of it have been removed
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
+   */
+  async undelete(name: string, options: { actor?: string; reason?: string } = {}): Promise<Restored> {
+    this.#host.requireWritable();
+    return this.#publisher.restore(requireVersionName(name), options);
+  }
+
+  /** The version by the name that it was published under: a manifest's address stands for the first that has it. */
+  async #exact(version: PackageVersion): Promise<PackageVersion> {
+    if (!version.version.includes(':')) return version;
+    const found = await this.#host.registry.versionWith(version, version.version as ContentAddress);
+    return found ?? version;
+  }
+
+  /**
+   * The versions whose files, or manifest, are this object, in the order of their names. Looked up, not searched for.
+   *
+   * @param address content address
+   * @throws AS_ERR_INVALID_DIGEST, AS_ERR_CLOSED
+   */
+  async *containing(address: ContentAddress): AsyncGenerator<PackageRecord> {
+    this.#host.requireOpen();
+    yield* versionsNeeding(this.#host.registry, address);
+  }
+
+  /**
+   * What each namespace takes, in the order of their names; or one alone.
+   *
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
    */
   async *usage(namespace?: string): AsyncGenerator<NamespaceUsage> {
-    const only = namespace === undefined ? {} : { namespace: requireNamespace(namespace) };
-    let counted: NamespaceCount | undefined;
-    for await (const version of this.#versions(only)) {
-      if (counted?.namespace !== version.namespace) {
-        if (counted !== undefined) yield await this.#usageOf(counted);
-        counted = new NamespaceCount(version.namespace);
-      }
-      counted.add(version);
-    }
-    if (counted !== undefined) yield await this.#usageOf(counted);
+    this.#host.requireOpen();
+    yield* usageOf(this.#host.registry, namespace);
   }
 
-  async #usageOf({ namespace, packages, versions, size, manifests }: NamespaceCount): Promise<NamespaceUsage> {
-    const objects = new Map<string, { blake3: Uint8Array; size: number }>();
-    let unreadable = 0;
-    for (const manifest of manifests) {
-      const opened = await this.#readIfThere(manifest);
-      if (opened === undefined) {
-        unreadable++;
-        continue;
-      }
-      objects.set(manifest.slice('blake3:'.length), { blake3: digestBytes(manifest), size: opened.bytes });
-      for (const entry of opened.entries) if (entry.kind === 'file') objects.set(toHex(entry.blake3), entry);
-    }
-    let [refs, uniqueSize, storedSize] = [0, 0, 0];
-    for (const object of objects.values()) uniqueSize += object.size;
-    const addresses = [...objects.values()].map(({ blake3 }) => blake3);
-    for (let from = 0; from < addresses.length; from += PAGE_SIZE_MAX) {
-      storedSize += await this.#host.registry.storedSize(addresses.slice(from, from + PAGE_SIZE_MAX));
-    }
-    for await (const _ of this.#refs({ namespace })) refs++;
-    const counts = { packages: packages.size, versions, refs, size, objects: objects.size };
-    return { namespace, ...counts, uniqueSize, storedSize, unreadable };
+  /** For whoever opens the store for writing: has the log say what every package needs, where it is older than that. */
+  async indexOlder(): Promise<void> {
+    await indexOlderManifests(this.#host);
   }
 
-  async *#versions(query: PackageQuery): AsyncGenerator<PackageRecord> {
-    let cursor: string | undefined;
-    do {
-      const page = await this.list({ ...query, ...(cursor !== undefined && { cursor }) });
-      yield* page.packages;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
-  }
-
-  async *#refs(query: PackageQuery): AsyncGenerator<RefRecord> {
-    let cursor: string | undefined;
-    do {
-      const page = await this.refs({ ...query, ...(cursor !== undefined && { cursor }) });
-      yield* page.refs;
-      cursor = page.cursor;
-    } while (cursor !== undefined);
-  }
-
-  async #contains(manifest: ContentAddress, blake3: Uint8Array): Promise<boolean> {
-    const opened = await this.#readIfThere(manifest);
-    const has = opened?.entries.some((entry) => entry.kind === 'file' && Buffer.compare(entry.blake3, blake3) === 0);
-    return has === true;
+  /**
+   * Makes sure that no package needs an object, under the lock of its address. Throws AS_ERR_IN_USE: `details.packages` has the first of them.
+   */
+  async requireUnneeded(address: ContentAddress): Promise<void> {
+    const needing = await this.#host.registry.needing(address, NEEDING_SHOWN_MAX + 1);
+    if (needing.length > 0) throw inUse(address, needing.map(formatPackage));
   }
 
   async #versionAt(ref: PackageRef): Promise<PackageRecord> {
@@ -380,76 +454,14 @@ export class Packages {
     }
     return { address, bytes: size, ...decodeManifest(await object.bytes()) };
   }
-
-  async #readIfThere(manifest: ContentAddress): Promise<(OpenedPackage & { bytes: number }) | undefined> {
-    try {
-      return await this.#read(manifest);
-    } catch (error) {
-      if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_GONE', 'AS_ERR_CORRUPT')) return undefined;
-      throw error;
-    }
-  }
-
-  /** The object of a file, if it is what the manifest says: reading proves BLAKE3, the registry knows the SHA-256 that belongs to it. */
-  async #openEntry(entry: FileEntry, options: { range?: ByteRange; signal?: AbortSignal } = {}): Promise<StoredObject> {
-    const object = await this.#host.get(formatBlake3(entry.blake3), options);
-    const { sha256, size, blake3 } = object.record;
-    if (size === entry.size && sha256 === formatSha256(entry.sha256)) return object;
-    const path = showPackagePath(entry.path);
-    throw new ArtifactStoreError(
-      'AS_ERR_MANIFEST',
-      `The manifest is wrong about "${path}": ${blake3} has ${size} bytes and is ${sha256}. Do not trust this package.`,
-      { path, address: blake3 },
-    );
-  }
-}
-
-/** What is met of a namespace in its versions. */
-class NamespaceCount {
-  readonly packages = new Set<string>();
-  readonly manifests = new Set<ContentAddress>();
-  /** Manifests by package: one that has two versions counts once. */
-  readonly #counted = new Set<string>();
-  versions = 0;
-  size = 0;
-
-  constructor(readonly namespace: string) {}
-
-  add({ name, manifest, size }: PackageRecord): void {
-    this.versions++;
-    this.packages.add(name);
-    this.manifests.add(manifest);
-    const key = `${name} ${manifest}`;
-    if (!this.#counted.has(key)) this.size += size;
-    this.#counted.add(key);
-  }
 }
 
 function pushResult({ manifest, entries, size, stored }: TakenTree, published: Published): PushResult {
   return { ...published, manifest, entries, size, stored };
 }
 
-function requireRefName(name: string): PackageRef {
-  const named = parsePackage(name);
-  if ('ref' in named && name.includes(':')) return named;
-  throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', `"${name}" does not name a ref: write namespace/name:ref.`, {
-    text: name,
-  });
-}
-
-function notFile(name: string, path: PackagePath, entry: Manifest['entries'][number] | undefined): ArtifactStoreError {
-  const shown = showPackagePath(path);
-  if (entry === undefined) {
-    return new ArtifactStoreError(
-      'AS_ERR_NOT_FOUND',
-      `${name} has no file "${shown}". "ls ${name}" lists what it has.`,
-      { package: name, path: shown },
-    );
-  }
-  const what = entry.kind === 'symlink' ? `a link to "${showPackagePath(entry.target)}"` : 'an empty directory';
-  return new ArtifactStoreError(
-    'AS_ERR_INVALID_ARGUMENT',
-    `"${shown}" in ${name} is ${what}, not a file. Name a file; links are not followed.`,
-    { package: name, path: shown },
-  );
+function deletedAgain(target: PackageVersion | PackageRef): ArtifactStoreError {
+  const text = formatPackage(target);
+  const message = `Objects of ${text} were deleted again and again while it was pushed. Push it once that has ended.`;
+  return new ArtifactStoreError('AS_ERR_CONFLICT', message, { package: text });
 }

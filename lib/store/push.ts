@@ -20,6 +20,7 @@ import type { ObjectKey } from '../registry/packages.js';
 import type { IngestTicket } from './address-guard.js';
 import type { PackageHost } from './package-host.js';
 import { PushCache } from './push-cache.js';
+import type { Hold } from './quotas.js';
 import { toByteSource } from './source.js';
 
 /** How far a push has come. */
@@ -35,9 +36,11 @@ export interface TakeOptions {
   onProgress?: (progress: PushProgress) => void;
   /** Read every file, whatever its times say. Default false. */
   reread?: boolean;
+  /** Room in the quota of who stores; undefined: nothing bounds it. */
+  hold: Hold | undefined;
 }
 
-/** A directory that has been taken in: every object of it is durable and recorded. */
+/** A directory that has been taken in: every object of it is durable and, unless it has `record`, recorded. */
 export interface TakenTree {
   /** Content address of the manifest. */
   manifest: ContentAddress;
@@ -48,6 +51,8 @@ export interface TakenTree {
   addresses: ContentAddress[];
   /** Objects that the store did not have before. */
   stored: number;
+  /** Writes the events of its objects, where that was left for when it is certain to be published. */
+  record?: () => Promise<void>;
 }
 
 /** One directory on its way in. */
@@ -59,12 +64,19 @@ export class TreeIntake {
   readonly #addresses = new Set<ContentAddress>();
   readonly #progress: PushProgress = { files: 0, size: 0 };
   readonly #stored = new Set<ContentAddress>();
+  #storedSize = 0;
 
   /** @param ticket taken from the guard before the first byte is read */
   constructor(host: PackageHost, ticket: IngestTicket, options: TakeOptions) {
     this.#host = host;
     this.#ticket = ticket;
     this.#options = options;
+    host.guard.claim(ticket, this.#addresses);
+  }
+
+  /** Bytes of objects that the store did not have before, as far as they are recorded. */
+  get storedSize(): number {
+    return this.#storedSize;
   }
 
   /**
@@ -79,6 +91,7 @@ export class TreeIntake {
     const kept = await this.#takeFiles(resolve(folder), cache);
     const manifest: Manifest = { entries: this.#entries };
     const bytes = encodeManifest(manifest);
+    await this.#options.hold?.grow(bytes.byteLength);
     const result = await this.#host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
     if (!kept || !(await this.#record([result]))) return undefined;
     await cache.save();
@@ -103,6 +116,7 @@ export class TreeIntake {
     const files = manifest.entries.filter((entry) => entry.kind === 'file');
     requireThere(files, await this.#host.registry.absent(files));
     for (const { blake3 } of files) this.#addresses.add(formatBlake3(blake3));
+    await this.#options.hold?.grow(bytes.byteLength);
     const result = await this.#host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
     if (!(await this.#record([result]))) return undefined;
     return {
@@ -169,8 +183,9 @@ export class TreeIntake {
     return known.map((object) => (absent.has(object) ? undefined : object));
   }
 
-  #ingest({ file }: FoundFile): Promise<IngestResult> {
-    const { signal } = this.#options;
+  async #ingest({ file, stamp }: FoundFile): Promise<IngestResult> {
+    const { signal, hold } = this.#options;
+    await hold?.grow(stamp.size);
     return this.#host.dataPlane.ingestStream(fileSource(file, signal && { signal }), {});
   }
 
@@ -188,17 +203,23 @@ export class TreeIntake {
       if (!result.existed || !distinct.has(address)) distinct.set(address, result);
     }
     const addresses = [...distinct.keys()];
-    return guard.lockedAll(async () => {
-      if (addresses.some((address) => guard.deletedSince(this.#ticket, address))) return false;
-      const objects = [...distinct.values()];
-      const absent = new Set(await registry.absent(objects));
-      // Live in the registry and yet not there, or damaged: the event says that it is again.
-      const fresh = objects.filter(({ existed, healed }, index) => !existed || healed || absent.has(index));
-      await log.append(fresh.map((result) => objectIngested(this.#options.actor, result)));
-      for (const { blake3 } of fresh) this.#stored.add(formatBlake3(blake3));
-      for (const address of addresses) this.#addresses.add(address);
-      return true;
-    });
+    return guard.lockedAll(
+      async () => {
+        if (addresses.some((address) => guard.deletedSince(this.#ticket, address))) return false;
+        const objects = [...distinct.values()];
+        const unrecorded = new Set(await registry.unrecorded(objects));
+        // Live in the registry and yet not there, or damaged, or in the cold tier alone: the event says that it is again.
+        const fresh = objects.filter(({ existed, healed }, index) => !existed || healed || unrecorded.has(index));
+        await log.append(fresh.map((result) => objectIngested(this.#options.actor, result)));
+        for (const { blake3, size, existed } of fresh) {
+          this.#stored.add(formatBlake3(blake3));
+          if (!existed) this.#storedSize += size;
+        }
+        for (const address of addresses) this.#addresses.add(address);
+        return true;
+      },
+      () => new Set(addresses),
+    );
   }
 }
 

@@ -5,10 +5,11 @@
  */
 
 import type { ContentAddress, IngestTable, Receipt, Sha256Digest } from '../dataplane/spi.js';
-import { formatBlake3, formatSha256 } from '../digest-name.js';
+import { toHex } from '../digest-name.js';
 import type { StoredEvent, StoredEvents } from '../events/log.js';
+import { DIGEST_SIZE } from '../limits.js';
 
-/** What `put` did. */
+/** What `put` did. Receipts, event and CBOR may be made when they are read, so read members; a copy by spreading may lack those. */
 export interface PutResult {
   readonly blake3: ContentAddress;
   readonly sha256: Sha256Digest;
@@ -28,14 +29,40 @@ export interface PutResult {
 /** Results of one part of the objects. */
 export interface PutPart {
   table: IngestTable;
-  /** The events of those that are stored, in their order. */
-  events: StoredEvents | undefined;
+  events: PartEvents;
+}
+
+/** The events of the objects of one part, by its rows, from one append or several. */
+export class PartEvents {
+  readonly #appends: StoredEvents[] = [];
+  /** Of each row, which append its event came with, and where it stands there. */
+  readonly #append: Uint16Array;
+  readonly #place: Uint32Array;
+
+  constructor(length: number) {
+    this.#append = new Uint16Array(length);
+    this.#place = new Uint32Array(length);
+  }
+
+  /** Notes the events of these rows, in their order. */
+  add(rows: Uint32Array, events: StoredEvents): void {
+    const append = this.#appends.push(events) - 1;
+    for (let n = 0; n < rows.length; n++) {
+      this.#append[rows[n] as number] = append;
+      this.#place[rows[n] as number] = n;
+    }
+  }
+
+  /** The event of a row that has been stored. */
+  of(row: number): StoredEvent {
+    return (this.#appends[this.#append[row] as number] as StoredEvents).event(this.#place[row] as number);
+  }
 }
 
 /** Results in the order of the sources. */
 export class PutResults implements Iterable<PutResult | Error> {
-  /** For each part, the index of each object's event among those of the part. */
-  readonly #eventIndexes: Uint32Array[];
+  /** For each part, the digests of all its objects as text, once somebody has asked. */
+  readonly #hex: string[] = [];
   readonly #replaced = new Map<number, PutResult | Error>();
 
   /** @param partSize objects in each part but the last */
@@ -43,9 +70,7 @@ export class PutResults implements Iterable<PutResult | Error> {
     readonly length: number,
     private readonly parts: readonly PutPart[],
     private readonly partSize: number,
-  ) {
-    this.#eventIndexes = parts.map(({ table }) => eventIndexes(table));
-  }
+  ) {}
 
   /** Those that came to nothing: index and error. */
   *errors(): Generator<[number, Error]> {
@@ -59,6 +84,33 @@ export class PutResults implements Iterable<PutResult | Error> {
     this.#replaced.set(index, outcome);
   }
 
+  /**
+   * The content address of the object at `index`, from 0, and whether it was there before, without making a result of it: for who wants no more
+   * of many. Undefined where `at` has more to say: of an error, and of an object that was tried again.
+   */
+  addressAt(index: number): { blake3: ContentAddress; existed: boolean } | undefined {
+    const number = Math.floor(index / this.partSize);
+    const table = this.parts[number]?.table;
+    const row = index - number * this.partSize;
+    if (table === undefined || !(row < table.length) || table.errors.has(row) || this.#replaced.has(index))
+      return undefined;
+    return { blake3: this.#blake3(number, row), existed: table.existed[row] === 1 };
+  }
+
+  #blake3(part: number, row: number): ContentAddress {
+    return `blake3:${this.#digits(part, 2 * row)}` as ContentAddress;
+  }
+
+  #sha256(part: number, row: number): Sha256Digest {
+    return `sha256:${this.#digits(part, 2 * row + 1)}` as Sha256Digest;
+  }
+
+  /** The digits of one digest, counted through those of a part. */
+  #digits(part: number, digest: number): string {
+    this.#hex[part] ??= toHex((this.parts[part] as PutPart).table.digests);
+    return this.#hex[part].slice(2 * DIGEST_SIZE * digest, 2 * DIGEST_SIZE * (digest + 1));
+  }
+
   /** What became of the object at `index`, from 0: its result, or the error that `put` would have thrown; undefined past the end. */
   at(index: number): PutResult | Error | undefined {
     const number = Math.floor(index / this.partSize);
@@ -66,7 +118,8 @@ export class PutResults implements Iterable<PutResult | Error> {
     const row = index - number * this.partSize;
     if (part === undefined || !(row < part.table.length)) return undefined;
     const other = this.#replaced.get(index) ?? part.table.errors.get(row);
-    return other ?? new TableResult(part, row, this.#eventIndexes[number]?.[row] as number);
+    if (other !== undefined) return other;
+    return new TableResult(part, row, this.#blake3(number, row), this.#sha256(number, row));
   }
 
   *[Symbol.iterator](): Iterator<PutResult | Error> {
@@ -74,42 +127,34 @@ export class PutResults implements Iterable<PutResult | Error> {
   }
 }
 
-function eventIndexes({ length, errors }: IngestTable): Uint32Array {
-  const indexes = new Uint32Array(length);
-  let next = 0;
-  for (let row = 0; row < length; row++) indexes[row] = errors.has(row) ? 0 : next++;
-  return indexes;
-}
-
-/** One row, of which most callers look at a member or two. */
+/** One row. What few callers look at is made when they do. */
 class TableResult implements PutResult {
-  readonly blake3: ContentAddress;
   readonly size: number;
   readonly existed: boolean;
   readonly healed: boolean;
+  readonly #part: PutPart;
+  readonly #row: number;
 
   constructor(
-    private readonly part: PutPart,
-    private readonly row: number,
-    private readonly eventIndex: number,
+    part: PutPart,
+    row: number,
+    readonly blake3: ContentAddress,
+    readonly sha256: Sha256Digest,
   ) {
     const { table } = part;
-    this.blake3 = formatBlake3(table.blake3(row));
+    this.#part = part;
+    this.#row = row;
     this.size = table.sizes[row] as number;
     this.existed = table.existed[row] === 1;
     this.healed = table.healed[row] === 1;
   }
 
-  get sha256(): Sha256Digest {
-    return formatSha256(this.part.table.result(this.row).sha256);
-  }
-
   get receipts(): Receipt[] {
-    return this.part.table.result(this.row).receipts;
+    return this.#part.table.result(this.#row).receipts;
   }
 
   get event(): StoredEvent {
-    return (this.part.events as StoredEvents).event(this.eventIndex);
+    return this.#part.events.of(this.#row);
   }
 
   get cbor(): Uint8Array {

@@ -12,14 +12,15 @@ import type { Moment } from '../events/read-all.js';
 import { openEventLog, type SqliteEventLog } from '../events/sqlite-log.js';
 import type { Delivery } from '../events/subscribe.js';
 import { FOLLOW_INTERVAL_MS } from '../limits.js';
-import type { PackageRegistry } from '../registry/packages.js';
 import type { PastRegistry } from '../registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
 import { createPackageRegistry } from '../registry/sqlite-packages.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
+import { createRetentionRegistry } from '../registry/sqlite-retention.js';
 import { createTokenRegistry } from '../registry/sqlite-tokens.js';
 import type { TokenRegistry } from '../registry/tokens.js';
 import { registryViews } from '../registry/views.js';
+import { RetentionProtection } from '../retention/guard.js';
 import { prepareFolder } from './folder.js';
 import {
   type ExplainOptions,
@@ -28,6 +29,9 @@ import {
   type PastOptions,
   type SubscriptionOptions,
 } from './history.js';
+import { usageOf, versionsNeeding } from './package-pages.js';
+import type { Packages } from './packages.js';
+import { RetentionReader } from './retention-reader.js';
 
 /**
  * Opens the log and the registry of the store in a folder, for reading.
@@ -36,7 +40,7 @@ import {
  * @throws AS_ERR_STORE_MISSING, AS_ERR_STORE_FORMAT, AS_ERR_LOG_DAMAGED, AS_ERR_SQLITE, AS_ERR_IO
  */
 export async function openRegistry(options: { path: string }): Promise<RegistryReader> {
-  const folder = await prepareFolder(options.path, false);
+  const folder = await prepareFolder(options.path, false, 'either');
   return new RegistryReader(
     folder.path,
     await openEventLog({ path: folder.log, readOnly: true, views: registryViews }),
@@ -48,10 +52,12 @@ export class RegistryReader {
   readonly #log: SqliteEventLog;
   readonly #registry: Registry;
   readonly #history: History;
-  /** Versions and refs; what files a package has is in its manifest, among the bytes. */
-  readonly packages: PackageRegistry;
+  /** Packages, as `Store.packages` lists them; what files one has is in its manifest, among the bytes. */
+  readonly packages: Pick<Packages, 'list' | 'refs' | 'containing' | 'usage'>;
   /** Tokens without their secrets. */
   readonly tokens: TokenRegistry;
+  /** How long things stay, as far as it can be asked without deciding anything. */
+  readonly retention: RetentionReader;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -61,8 +67,23 @@ export class RegistryReader {
     this.#log = log;
     this.#registry = createRegistry(log.reader);
     this.#history = new History(log, this.#registry, FOLLOW_INTERVAL_MS);
-    this.packages = createPackageRegistry(log.reader);
+    const packages = createPackageRegistry(log.reader);
+    this.packages = {
+      list: (query) => packages.versions(query),
+      refs: (query) => packages.refs(query),
+      containing: (address) => versionsNeeding(packages, address),
+      usage: (namespace) => usageOf(packages, namespace),
+    };
     this.tokens = createTokenRegistry(log.reader);
+    const retention = createRetentionRegistry(log.reader);
+    this.retention = new RetentionReader({
+      registry: retention,
+      packages,
+      objects: this.#registry,
+      protection: new RetentionProtection(retention),
+      log,
+      requireOpen: () => undefined, // a closed log refuses by itself
+    });
   }
 
   /** As `Store.stat`. */

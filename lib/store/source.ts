@@ -6,8 +6,16 @@
 
 import { resolve } from 'node:path';
 import { fileSource } from '../dataplane/file-source.js';
-import type { ByteSource, BytesSource } from '../dataplane/spi.js';
+import {
+  type ByteSource,
+  type BytesSource,
+  type FileList,
+  type IngestHints,
+  isFileList,
+  isSocketSource,
+} from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
+import { GATHER_ALONE_SIZE } from '../limits.js';
 
 /** Bytes, a stream of bytes (Node and web streams too), or a local file by its path. */
 export type PutSource = Uint8Array | ByteSource | { path: string | Uint8Array };
@@ -18,6 +26,26 @@ export interface Watch {
   onProgress?: (size: number) => void;
   /** Gives the operation up: it fails with AS_ERR_ABORTED and stores nothing. */
   signal?: AbortSignal;
+}
+
+/**
+ * Whether it is a small object in memory, of which no digest is expected, and nobody wants more than to have it stored: such ones go together, see
+ * `put-gather.ts`. One of another size than expected goes the way on which that is an error.
+ */
+export function isPlain(
+  source: PutSource,
+  { blake3, sha256, size, durability }: IngestHints,
+  watch: Watch,
+): source is Uint8Array {
+  if (!(source instanceof Uint8Array) || source.byteLength >= GATHER_ALONE_SIZE) return false;
+  const isWatched = watch.onProgress !== undefined || watch.signal !== undefined;
+  const isExpected = blake3 !== undefined || sha256 !== undefined || (size !== undefined && size !== source.byteLength);
+  return !isWatched && !isExpected && (durability === undefined || durability === 'durable');
+}
+
+/** The bytes of those sources that are in memory. */
+export function bytesInMemory(sources: readonly PutSource[]): number {
+  return sources.reduce((sum, source) => sum + (source instanceof Uint8Array ? source.byteLength : 0), 0);
 }
 
 /** Whether the source can be read a second time. */
@@ -36,7 +64,9 @@ export function toByteSource(source: PutSource, watch: Watch): ByteSource {
     return watch.onProgress || watch.signal ? new OneChunk(source, watch) : new WholeBytes(source, watch);
   }
   if (isPath(source)) return fromPath(source.path, watch);
-  if (isIterable(source)) return watched(source, watch);
+  // Whoever is told of each chunk, or may end it between two, needs them to come this way.
+  if (isStream(source) && isSocketSource(source) && !watch.onProgress && !watch.signal) return source;
+  if (isStream(source)) return watched(source, watch);
   throw new ArtifactStoreError(
     'AS_ERR_INVALID_ARGUMENT',
     `put takes a Uint8Array, a stream of them, or { path }, not ${describe(source)}. For text, encode it first.`,
@@ -48,9 +78,19 @@ export function toByteSource(source: PutSource, watch: Watch): ByteSource {
  *
  * @throws AS_ERR_INVALID_ARGUMENT: one is not a source; AS_ERR_ABORTED: given up already
  */
-export function toByteSources(sources: readonly PutSource[], { onProgress, signal }: Watch): ByteSource[] {
+export function toByteSources(
+  sources: readonly PutSource[] | FileList,
+  { onProgress, signal }: Watch,
+): ByteSource[] | FileList {
   if (signal?.aborted) throw aborted();
   let total = 0;
+  if (isFileList(sources)) {
+    const onRead = (size: number) => {
+      total += size;
+      onProgress?.(total);
+    };
+    return { paths: sources.paths, ends: sources.ends, onRead, ...(signal && { signal }) };
+  }
   return sources.map((source) => {
     if (source instanceof Uint8Array) return new WholeBytes(source, {});
     if (onProgress === undefined) return toByteSource(source, { ...(signal && { signal }) });
@@ -156,12 +196,13 @@ export function aborted(): ArtifactStoreError {
 }
 
 function isPath(source: PutSource): source is { path: string | Uint8Array } {
-  if (typeof source !== 'object' || source === null || isIterable(source)) return false;
+  if (typeof source !== 'object' || source === null || isStream(source)) return false;
   const { path } = source as { path?: unknown };
   return typeof path === 'string' || path instanceof Uint8Array;
 }
 
-function isIterable(source: unknown): source is ByteSource {
+/** Whether the source is a stream. */
+export function isStream(source: unknown): source is ByteSource {
   return typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
 }
 

@@ -6,25 +6,54 @@
 
 import { resolve } from 'node:path';
 import { writeSink } from '../dataplane/file-sink.js';
-import type { ByteRange, FileSink } from '../dataplane/spi.js';
+import type { ByteRange, FileSink, Tier } from '../dataplane/spi.js';
 import type { ObjectRecord } from '../registry/registry.js';
+
+/** How bytes come: what the facade has the data plane do. */
+export interface Ways {
+  iterate(): AsyncIterable<Uint8Array>;
+  /** Has the data plane write them to a file; false when it does not. */
+  intoFile?(sink: FileSink): Promise<boolean>;
+  /** Has the data plane send them to a socket; undefined when it does not. */
+  intoSocket?(socket: number): AsyncIterable<Uint8Array | number> | undefined;
+  /** All in one piece; undefined when they are not given so. */
+  inOnePiece?(into?: Uint8Array): Uint8Array | Promise<Uint8Array> | undefined;
+}
+
+/** What reading does, or has done, to the tiers of an object. */
+export interface TierState {
+  isRestored?: boolean;
+  isToRestore?: boolean;
+}
 
 /** Verified bytes of one object, or of one range of it, to be read once. */
 export class StoredObject implements AsyncIterable<Uint8Array> {
-  readonly #bytes: AsyncIterable<Uint8Array>;
-  readonly #serveFile: (sink: FileSink) => Promise<boolean>;
+  readonly #ways: Ways;
 
   constructor(
     /** What the registry says about it. */
     readonly record: ObjectRecord,
     /** Which bytes this gives. */
     readonly range: ByteRange,
-    bytes: AsyncIterable<Uint8Array>,
-    /** Has the data plane write the bytes to a file; false when it does not. */
-    serveFile: (sink: FileSink) => Promise<boolean> = async () => false,
+    ways: Ways,
+    private readonly tiers: TierState = {},
   ) {
-    this.#bytes = bytes;
-    this.#serveFile = serveFile;
+    this.#ways = ways;
+  }
+
+  /** It was in the cold tier alone, and has been copied to the hot one to be read. */
+  get isRestored(): boolean {
+    return this.tiers.isRestored ?? false;
+  }
+
+  /** It is in the cold tier alone, and who gets it without saying otherwise has it copied to the hot one first. */
+  get isToRestore(): boolean {
+    return this.tiers.isToRestore ?? false;
+  }
+
+  /** The tier that it is read from. */
+  get tier(): Tier | undefined {
+    return this.record.receipts[0]?.tier;
   }
 
   /** How many bytes this gives. */
@@ -38,7 +67,7 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
    * @throws AS_ERR_CORRUPT before a wrong byte; AS_ERR_IO; AS_ERR_CLOSED; AS_ERR_ABORTED
    */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.#bytes[Symbol.asyncIterator]();
+    return this.#ways.iterate()[Symbol.asyncIterator]();
   }
 
   /**
@@ -51,11 +80,13 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
    */
   async writeTo(path: string | Uint8Array, onWrite?: (size: number) => void): Promise<void> {
     const sink = { path: typeof path === 'string' ? resolve(path) : path, ...(onWrite && { onWrite }) };
-    if (!(await this.#serveFile(sink))) await writeSink(this, sink);
+    if (!(await this.#ways.intoFile?.(sink))) await writeSink(this, sink);
   }
 
   /** All the bytes in one array: for objects that fit in memory. Throws as iterating does. */
   async bytes(): Promise<Uint8Array> {
+    const small = this.inOnePiece();
+    if (small !== undefined) return small;
     const all = new Uint8Array(this.size);
     let offset = 0;
     for await (const chunk of this) {
@@ -63,6 +94,25 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
       offset += chunk.byteLength;
     }
     return all;
+  }
+
+  /**
+   * All the bytes, where they are so few that they come in one piece; undefined where they do not. Throws or rejects as iterating does.
+   *
+   * @param into memory for bytes that are there at once, if it is enough: they are part of it then
+   */
+  inOnePiece(into?: Uint8Array): Uint8Array | Promise<Uint8Array> | undefined {
+    return this.#ways.inOnePiece?.(into);
+  }
+
+  /**
+   * Has the data plane send the bytes to a socket, where it can: see `serveSocket` of the contract for what comes, and what is asked of the caller. Undefined: iterate
+   * instead.
+   *
+   * @throws as iterating does; AS_ERR_ABORTED: the connection has ended
+   */
+  intoSocket(socket: number): AsyncIterable<Uint8Array | number> | undefined {
+    return this.#ways.intoSocket?.(socket);
   }
 
   /** All the bytes as UTF-8 text. Throws as iterating does. */

@@ -133,6 +133,11 @@ export class Tokens {
     throw unauthenticated('The token is unknown, has expired or was revoked. Ask for another.');
   }
 
+  /** Bytes that may be there by a token that can be used; undefined where nothing bounds it. */
+  async quotaOf(id: string): Promise<number | undefined> {
+    return (await this.#load()).get(id)?.record.quota;
+  }
+
   /** The tokens that can be used, by id, read once. */
   #load(): Promise<Map<string, KnownToken>> {
     this.#usable ??= this.context.registry.usable(Date.now()).then(

@@ -23,8 +23,11 @@ import { prepareEvent } from '../events/envelope.js';
 import { type EventData, factsOf, newEvent } from '../events/kinds.js';
 import type { EventLog, StoredEvent } from '../events/log.js';
 import { uuidv7 } from '../events/uuid.js';
+import { SESSION_CHECKPOINT_INTERVAL_MS } from '../limits.js';
+import { Changes } from './changes.js';
 import { type Expectation, hintsOf } from './checks.js';
-import { type PutSource, toByteSource, type Watch } from './source.js';
+import { type Hold, metered, type Quotas, type StandingUpload } from './quotas.js';
+import { isStream, type PutSource, toByteSource, type Watch } from './source.js';
 
 /** What every put gives. */
 interface Named {
@@ -32,12 +35,14 @@ interface Named {
   sha256: Sha256Digest;
   /** Bytes. */
   size: number;
+  existed: boolean;
 }
 
 /** What the facade lends. */
 export interface UploadsContext<Stored extends Named> {
   dataPlane: DataPlane & { uploadSessions(): Promise<UploadSession[]> };
   log: EventLog;
+  quotas: Quotas;
   /** Who acts unless a call says otherwise. */
   actor: string;
   /** Throws when the store cannot be written to. */
@@ -90,16 +95,21 @@ export interface Upload {
 
 /** Uploads of a store. `Stored` is what a completed one gives. */
 export class Uploads<Stored extends Named> {
+  readonly #changes = new Changes();
+  /** Uploads between their last byte and their last event, when they can be found in neither way. */
+  readonly #completing = new Map<string, Promise<unknown>>();
+
   constructor(private readonly context: UploadsContext<Stored>) {}
 
   /**
    * Begins an upload.
    *
    * @returns its id
+   * @throws AS_ERR_QUOTA: the actor is a token whose quota has no room for `size` bytes; the room is the upload's until it ends
    * @throws AS_ERR_CONFLICT: the id has been used; AS_ERR_INVALID_ARGUMENT, AS_ERR_INVALID_DIGEST, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async open(options: OpenUploadOptions = {}): Promise<string> {
-    const { dataPlane, log } = this.context;
+    const { dataPlane, log, quotas } = this.context;
     this.context.requireWritable();
     const { id = uuidv7(Date.now()), expires, metadata, actor = this.context.actor } = options;
     const { size, blake3, sha256 } = hintsOf(options);
@@ -115,8 +125,16 @@ export class Uploads<Stored extends Named> {
       throw new ArtifactStoreError('AS_ERR_CONFLICT', `There was an upload ${id} before. Choose another id.`, { id });
     const event = newEvent('upload.opened', actor, id, facts);
     prepareEvent(event); // what the log would refuse is refused before anything is made
-    await dataPlane.ingestStream(nothing(), { session: { id, offset: 0, final: false } });
-    await log.append([event]);
+    const hold = await quotas.hold(actor);
+    try {
+      await hold?.growTo(size ?? 0);
+      await dataPlane.ingestStream(nothing(), { session: { id, offset: 0, final: false } });
+      await log.append([event]);
+    } catch (error) {
+      hold?.release();
+      throw error;
+    }
+    if (hold !== undefined) await quotas.keepForUpload(id, hold);
     return id;
   }
 
@@ -127,14 +145,52 @@ export class Uploads<Stored extends Named> {
    * @throws AS_ERR_NOT_FOUND: there is no such upload, or it has ended
    * @throws AS_ERR_OFFSET: it stands elsewhere, at `details.expected`
    * @throws AS_ERR_CONFLICT: another call is appending to it
+   * @throws AS_ERR_QUOTA: the token that opened it has no room for more; what came before is kept
    * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_READ_ONLY, AS_ERR_ABORTED, AS_ERR_CLOSED, and what the source throws
    */
   async append(id: string, source: PutSource, options: AppendOptions): Promise<number> {
     this.context.requireWritable();
     await this.offset(id); // appending at 0 would make an upload that nobody opened
+    const hold = await this.context.quotas.ofUpload(id);
     const session = { id, offset: options.offset, final: false } as const;
-    const { size } = await this.context.dataPlane.ingestStream(toByteSource(source, options), { session });
-    return size;
+    const within = hold === undefined ? source : await withinHold(source, hold, options.offset);
+    try {
+      const { size } = await this.context.dataPlane.ingestStream(toByteSource(within, options), { session });
+      return size;
+    } finally {
+      this.#changes.note(id);
+    }
+  }
+
+  /**
+   * How an upload goes: where it stands now, again whenever it stands elsewhere, and at last how it has ended. While bytes come it is looked at as often
+   * as they are made durable.
+   *
+   * @throws AS_ERR_NOT_FOUND, as `find` does; AS_ERR_CLOSED
+   */
+  async *watch(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Upload> {
+    let before: Upload | undefined;
+    while (!signal?.aborted) {
+      const change = this.#changes.next(id, SESSION_CHECKPOINT_INTERVAL_MS, signal);
+      await this.#completing.get(id);
+      const upload = await this.find(id);
+      const { state, offset, size } = upload;
+      if (state !== before?.state || offset !== before.offset || size !== before.size) yield upload;
+      if (state !== 'open') return;
+      before = upload;
+      await change;
+    }
+  }
+
+  /** Every upload that has not ended, with the bytes that it has or is to have. Throws AS_ERR_CLOSED. */
+  async standing(): Promise<StandingUpload[]> {
+    const standing: StandingUpload[] = [];
+    for (const { id } of await this.list()) {
+      const { opened, openedBy, sized } = await this.#history(id);
+      const size = opened?.size ?? sized?.size ?? (await this.#session(id))?.size ?? 0;
+      standing.push({ id, actor: openedBy, size });
+    }
+    return standing;
   }
 
   /** How many bytes an upload has: where `append` goes on. Throws AS_ERR_NOT_FOUND, AS_ERR_CLOSED. */
@@ -180,6 +236,7 @@ export class Uploads<Stored extends Named> {
    * Says how many bytes the object will have, for an upload that was opened without; it is expected from then on.
    *
    * @throws AS_ERR_NOT_FOUND; AS_ERR_SIZE_MISMATCH: it is known to have another size, or more bytes already
+   * @throws AS_ERR_QUOTA: the token that opened it has no room for so much
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async announce(id: string, size: number, options: { actor?: string } = {}): Promise<void> {
@@ -195,7 +252,9 @@ export class Uploads<Stored extends Named> {
         { id, size, offset, ...(known !== undefined && { expected: known }) },
       );
     }
+    await (await this.context.quotas.ofUpload(id))?.growTo(size);
     await this.context.log.append([newEvent('upload.sized', options.actor ?? this.context.actor, id, { size })]);
+    this.#changes.note(id);
   }
 
   /**
@@ -206,11 +265,23 @@ export class Uploads<Stored extends Named> {
    * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async complete(id: string, options: { actor?: string } = {}): Promise<Stored> {
-    const { dataPlane, log } = this.context;
     this.context.requireWritable();
+    const completing = this.#complete(id, options);
+    const settled = completing.catch(() => undefined);
+    this.#completing.set(id, settled);
+    try {
+      return await completing;
+    } finally {
+      if (this.#completing.get(id) === settled) this.#completing.delete(id);
+      this.#changes.note(id);
+    }
+  }
+
+  async #complete(id: string, options: { actor?: string }): Promise<Stored> {
+    const { dataPlane, log, quotas } = this.context;
     const { actor = this.context.actor } = options;
     const offset = await this.offset(id);
-    const { opened, sized } = await this.#history(id);
+    const { opened, openedBy, sized } = await this.#history(id);
     const hints = expectedBy({ ...sized, ...opened });
     const session = { id, offset, final: true } as const;
     const stored = await this.context.acknowledged(
@@ -218,6 +289,7 @@ export class Uploads<Stored extends Named> {
       actor,
     );
     const facts = { size: stored.size, blake3: digestBytes(stored.blake3), sha256: digestBytes(stored.sha256) };
+    await quotas.endUpload(id, stored.existed || actor !== openedBy ? 0 : stored.size);
     await log.append([newEvent('upload.completed', actor, id, facts)]);
     return stored;
   }
@@ -230,6 +302,7 @@ export class Uploads<Stored extends Named> {
     await this.#drop(id);
     const facts = { offset, ...(reason !== undefined && { reason }) };
     await this.context.log.append([newEvent('upload.aborted', actor, id, facts)]);
+    this.#changes.note(id);
   }
 
   /**
@@ -250,6 +323,7 @@ export class Uploads<Stored extends Named> {
       if (session === undefined || !(await this.#dropIdle(id))) continue;
       const facts = { offset: session.size, idleSince: Math.floor(changed) };
       await this.context.log.append([newEvent('upload.expired', actor, id, facts)]);
+      this.#changes.note(id);
       ended.push(id);
     }
     return ended;
@@ -272,6 +346,7 @@ export class Uploads<Stored extends Named> {
 
   async #drop(id: string): Promise<void> {
     await this.context.dataPlane.ingestStream(nothing(), { session: { id, abort: true } });
+    await this.context.quotas.endUpload(id);
   }
 
   /** Whether the upload could be dropped: not while somebody writes to it. */
@@ -324,6 +399,18 @@ function expectedBy(facts: EventData['upload.opened'] = {}): ObjectHints {
     ...(blake3 && { blake3: formatBlake3(blake3) }),
     ...(sha256 && { sha256: formatSha256(sha256) }),
   };
+}
+
+/** The source, as far as there is room for it behind what has come before. */
+async function withinHold(source: PutSource, hold: Hold, offset: number): Promise<PutSource> {
+  let end = offset;
+  const makeRoom = (size: number) => {
+    end += size;
+    return hold.growTo(end);
+  };
+  if (isStream(source)) return metered(source, makeRoom);
+  if (source instanceof Uint8Array) await hold.growTo(offset + source.byteLength);
+  return source;
 }
 
 /** A source without bytes. */

@@ -3,8 +3,12 @@
 
 #include "artifactstore.h"
 #include "chunker.h"
+#include "crew.h"
 #include "digester.h"
+#include "many_stored.h"
 #include "operations.h"
+#include "peer.h"
+#include "sender.h"
 
 namespace {
 
@@ -57,9 +61,16 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("digestOne", Napi::Function::New<artifactstore::DigestOne>(env, "digestOne"));
   exports.Set("digestMany", Napi::Function::New<artifactstore::DigestMany>(env, "digestMany"));
   exports.Set("digestParts", Napi::Function::New<artifactstore::DigestParts>(env, "digestParts"));
+  exports.Set("groupValues", Napi::Function::New<artifactstore::GroupValues>(env, "groupValues"));
+  exports.Set("parentValue", Napi::Function::New<artifactstore::ParentValue>(env, "parentValue"));
   exports.Set("Digester", artifactstore::Digester::Define(env));
   exports.Set("Chunker", artifactstore::Chunker::Define(env));
+  exports.Set("dropSocket", Napi::Function::New<artifactstore::DropSocket>(env, "dropSocket"));
+  exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
+  exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));
+  exports.Set("readNow", Napi::Function::New<artifactstore::ReadNow>(env, "readNow"));
   exports.Set("run", Napi::Function::New<artifactstore::Run>(env, "run"));
+  exports.Set("start", Napi::Function::New<artifactstore::Start>(env, "start"));
   return exports;
 }
 

@@ -88,10 +88,17 @@ std::vector<uint32_t> Arguments::numbers32(uint32_t index) const {
   return std::vector<uint32_t>(array.Data(), array.Data() + array.ElementLength());
 }
 
-Arguments Arguments::list(uint32_t index) const {
+std::vector<uint32_t> Arguments::ends(uint32_t index, const as_span &bytes) const {
   Napi::Value value = at(index);
-  if (!value.IsArray()) refuse(index, "an array");
-  return Arguments(value.As<Napi::Array>(), name_);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) refuse(index, "a Uint32Array");
+  Napi::Uint32Array array = value.As<Napi::Uint32Array>();
+  std::vector<uint32_t> ends(array.Data(), array.Data() + array.ElementLength());
+  uint32_t start = 0;
+  for (uint32_t end : ends) {
+    if (end < start || end > bytes.size) refuse(index, "ascending ends within the bytes");
+    start = end;
+  }
+  return ends;
 }
 
 // One call per value: of a small input, asking for the type first costs as much as hashing it.
@@ -139,8 +146,8 @@ Napi::Value numbers(Napi::Env env, std::initializer_list<double> values) {
 
 Napi::Value stale(Napi::Env env) { return failure(env, AS_E_INVALID, "unknown, closed or busy handle"); }
 
-Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result) {
-  Napi::Object object = failure(env, error).As<Napi::Object>();
+Napi::Value commit_failure(Napi::Env env, int error, const std::string &detail, const as_ingested &result) {
+  Napi::Object object = failure(env, error, detail).As<Napi::Object>();
   if (error == AS_E_MISMATCH || error == AS_E_SIZE) {
     object.Set("digests", digests(env, &result.digests, 1));
     object.Set("size", static_cast<double>(result.size));

@@ -26,12 +26,12 @@ class Arguments {
   const uint8_t *optional_digest(uint32_t index) const;  // the same, or null
   uint64_t optional_size(uint32_t index) const;        // an integer, or null for AS_SIZE_UNKNOWN
   std::vector<uint32_t> numbers32(uint32_t index) const;  // a Uint32Array
-  Arguments list(uint32_t index) const;                // an array
+  std::vector<uint32_t> ends(uint32_t index, const as_span &bytes) const;  // a Uint32Array of ascending offsets in `bytes`
   Napi::Value value(uint32_t index) const { return at(index); }
+  [[noreturn]] void refuse(uint32_t index, const char *expected) const;
 
  private:
   Napi::Value at(uint32_t index) const { return operation_.Get(index); }
-  [[noreturn]] void refuse(uint32_t index, const char *expected) const;
 
   Napi::Array operation_;
   const char *name_;
@@ -49,7 +49,7 @@ Napi::Value failure(Napi::Env env, int error, const as_range &bad);
 Napi::Value stale(Napi::Env env);
 
 // Why a commit refused an ingest; for bytes that are not the expected ones also what came instead: { …, digests, size }.
-Napi::Value commit_failure(Napi::Env env, int error, const as_ingested &result);
+Napi::Value commit_failure(Napi::Env env, int error, const std::string &detail, const as_ingested &result);
 
 // AS_E_OFFSET, with the offset at which the session stands: { …, durable }.
 Napi::Value offset_failure(Napi::Env env, uint64_t durable);

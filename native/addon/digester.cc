@@ -13,6 +13,8 @@ namespace {
 
 constexpr uint32_t kScopeInputs = 256;  // handles that live at once: a scope for each input costs as much as reading it
 
+constexpr double kSafeIntegerMax = 9007199254740991;
+
 as_digests *out_of(const Napi::CallbackInfo &info, size_t index, size_t count) {
   as_span out = bytes_of(info[index], "the place for the digests");
   if (out.size != count * sizeof(as_digests)) {
@@ -59,6 +61,36 @@ void DigestParts(const Napi::CallbackInfo &info) {
     start = static_cast<size_t>(end);
   }
   as_dual_many(parts.data(), parts.size(), out_of(info, 2, parts.size()));
+}
+
+void GroupValues(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  as_span input = bytes_of(info[0], "the input of groupValues");
+  double first = info[1].ToNumber().DoubleValue();
+  as_span out = bytes_of(info[2], "the place for the values");
+  size_t whole = input.size / AS_GROUP_SIZE;
+  size_t rest = input.size % AS_GROUP_SIZE;
+  if (!(first >= 0 && first <= kSafeIntegerMax) || first != std::floor(first)) {
+    throw Napi::RangeError::New(env, "the first group of groupValues must be a whole number from 0 on");
+  }
+  if (out.size != (whole + (rest ? 1 : 0)) * AS_DIGEST_SIZE) {
+    throw Napi::RangeError::New(env, "the place for the values must have 32 bytes a group");
+  }
+  const uint8_t *bytes = static_cast<const uint8_t *>(input.bytes);
+  uint8_t *values = static_cast<uint8_t *>(const_cast<void *>(out.bytes));
+  uint64_t group = static_cast<uint64_t>(first);
+  if (whole) as_blake3_groups(bytes, whole, group, values);
+  if (rest) as_blake3_subtree(bytes + whole * AS_GROUP_SIZE, rest, group + whole, values + whole * AS_DIGEST_SIZE);
+}
+
+void ParentValue(const Napi::CallbackInfo &info) {
+  as_span pair = bytes_of(info[0], "the input of parentValue");
+  as_span out = bytes_of(info[2], "the place for the value");
+  if (pair.size != 2 * AS_DIGEST_SIZE || out.size != AS_DIGEST_SIZE) {
+    throw Napi::RangeError::New(info.Env(), "parentValue takes 64 bytes and gives 32");
+  }
+  const uint8_t *values = static_cast<const uint8_t *>(pair.bytes);
+  as_blake3_parent(values, values + AS_DIGEST_SIZE, info[1].ToBoolean(), static_cast<uint8_t *>(const_cast<void *>(out.bytes)));
 }
 
 Napi::Function Digester::Define(Napi::Env env) {

@@ -13,6 +13,10 @@ void DigestOne(const Napi::CallbackInfo &info);    // digestOne(Uint8Array, out)
 void DigestMany(const Napi::CallbackInfo &info);   // digestMany([Uint8Array, …], out)
 void DigestParts(const Napi::CallbackInfo &info);  // digestParts(Uint8Array, Float64Array of ascending ends, out): part i ends at ends[i]
 
+// The BLAKE3 tree over chunk groups of 16 KiB, for who checks parts of an object against its address.
+void GroupValues(const Napi::CallbackInfo &info);  // groupValues(Uint8Array, first group, out): 32 bytes a group, the last of which may be shorter
+void ParentValue(const Napi::CallbackInfo &info);  // parentValue(Uint8Array of two values, is root, out of 32 bytes)
+
 // One stream: update(bytes), then finish(out), which writes 64 bytes. Spent after finish.
 class Digester : public Napi::ObjectWrap<Digester> {
  public:

@@ -10,7 +10,7 @@
 
 namespace artifactstore {
 
-enum class Kind : uint8_t { store, ingest, reader, sink, verifier };
+enum class Kind : uint8_t { store, ingest, reader, sink, verifier, walk, sender };
 
 // Whether others may use a handle at the same time.
 enum class Use { alone, shared };
@@ -28,7 +28,7 @@ class Handles {
   // Forgets the number of a borrowed handle; whoever calls this frees the pointer.
   void release(uint32_t id);
 
-  // Whether ingests, readers, sinks or verifiers of this store are still open.
+  // Whether ingests, readers, sinks, senders or verifiers of this store are still open.
   bool has_dependents(uint32_t store);
 
  private:

@@ -1,8 +1,9 @@
-// Many stored objects verified or removed as one operation: see many_stored.h. The columns are mirrored in lib/native/addon.ts
-// (NativeVerifiedColumns, NativeRemovedColumns).
+// Many stored objects read, verified, listed or removed as one operation: see many_stored.h. The columns are mirrored in lib/native/addon.ts
+// (NativeReadFailures, NativeVerifiedColumns, NativeListedColumns, NativeRemovedColumns).
 #include "many_stored.h"
 
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,61 @@ int conclude(as_verifier *verifier, as_verified *out, std::vector<as_range> *bad
   return as_verifier_finish(verifier, out, bad->data(), bad->size());
 }
 
+// Reads the first `wanted` bytes of an object into a slot of whole groups. 0, an error of the core, or AS_E_SIZE: it has not so many.
+int read_beginning(as_store *store, const uint8_t *address, uint64_t wanted, uint8_t *slot, size_t room, as_range *bad) {
+  as_reader *reader = nullptr;
+  uint64_t size = 0;
+  size_t skip = 0, length = 0;
+  *bad = {0, 0};
+  int error = as_reader_open(store, address, &reader, &size);
+  if (error) return error;
+  error = as_reader_read(reader, 0, slot, room, &skip, &length, bad);
+  as_reader_close(reader);
+  return error ? error : length < wanted ? AS_E_SIZE : 0;
+}
+
+size_t slot_of(uint64_t wanted) {
+  uint64_t groups = wanted ? (wanted - 1) / AS_GROUP_SIZE + 1 : 1;
+  return static_cast<size_t>(groups * AS_GROUP_SIZE);
+}
+
 }  // namespace
+
+Napi::Value read_many(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_span addresses = in.bytes(2), slab = in.bytes(4);
+  std::vector<uint32_t> wanted = in.numbers32(3);
+  size_t total = 0;
+  for (uint32_t size : wanted) total += slot_of(size);
+  if (addresses.size != wanted.size() * AS_DIGEST_SIZE) return failure(env, AS_E_INVALID, "addresses are not 32 bytes for each size");
+  if (total > slab.size) return failure(env, AS_E_INVALID, "the objects do not fit the slab");
+  const uint8_t *address = static_cast<const uint8_t *>(addresses.bytes);
+  uint8_t *slot = static_cast<uint8_t *>(const_cast<void *>(slab.bytes));
+  Napi::Object failures;
+  for (size_t i = 0; i < wanted.size(); i++, address += AS_DIGEST_SIZE) {
+    size_t room = slot_of(wanted[i]);
+    as_range bad;
+    int error = read_beginning(store.get(), address, wanted[i], slot, room, &bad);
+    slot += room;
+    if (!error) continue;
+    if (failures.IsEmpty()) failures = Napi::Object::New(env);
+    failures.Set(static_cast<uint32_t>(i), error == AS_E_CORRUPT ? failure(env, error, bad)
+                                           : error == AS_E_SIZE  ? failure(env, AS_E_RANGE, "it is shorter")
+                                                                 : failure(env, error));
+  }
+  return failures.IsEmpty() ? env.Null() : failures;
+}
+
+Napi::Value ReadNow(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  as_span address = bytes_of(info[1], "address"), bytes = bytes_of(info[2], "bytes");
+  if (address.size != AS_DIGEST_SIZE) throw Napi::TypeError::New(env, "readNow: an address has 32 bytes");
+  Borrowed<as_store> store(info[0].ToNumber().Uint32Value(), Kind::store);
+  if (!store) return Napi::Boolean::New(env, false);
+  int done = as_read_now(store.get(), static_cast<const uint8_t *>(address.bytes), const_cast<void *>(bytes.bytes), bytes.size);
+  return Napi::Boolean::New(env, done != 0);
+}
 
 Napi::Value verify_many(Napi::Env env, const Arguments &in) {
   Borrowed<as_store> store(in.handle(1), Kind::store);
@@ -85,6 +140,28 @@ Napi::Value verify_many(Napi::Env env, const Arguments &in) {
   columns.Set("sizes", sizes);
   columns.Set("flags", told);
   columns.Set("others", others);
+  return columns;
+}
+
+Napi::Value list_part(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  as_listed *listed = nullptr;
+  size_t count = 0;
+  int error = as_store_list(store.get(), static_cast<unsigned>(in.integer(2)), &listed, &count);
+  if (error) return failure(env, error);
+  std::unique_ptr<as_listed, decltype(&as_listed_free)> owner(listed, as_listed_free);
+  Napi::Uint8Array addresses = Napi::Uint8Array::New(env, count * AS_DIGEST_SIZE);
+  Napi::Float64Array sizes = Napi::Float64Array::New(env, count), changed = Napi::Float64Array::New(env, count);
+  for (size_t i = 0; i < count; i++) {
+    std::memcpy(addresses.Data() + i * AS_DIGEST_SIZE, listed[i].blake3, AS_DIGEST_SIZE);
+    sizes[i] = static_cast<double>(listed[i].size);
+    changed[i] = static_cast<double>(listed[i].changed);
+  }
+  Napi::Object columns = Napi::Object::New(env);
+  columns.Set("addresses", addresses);
+  columns.Set("sizes", sizes);
+  columns.Set("changed", changed);
   return columns;
 }
 

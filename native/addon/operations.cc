@@ -1,6 +1,6 @@
 // Batched operations on the local store: see operations.h. Called by lib/dataplane/inproc/worker.ts.
 //
-// The codes are mirrored in lib/native/addon.ts. Operations run in the order given, except that everything in the batch that ends an
+// Operations run in the order given, except that everything in the batch that ends an
 // ingest is committed together at the end, one durable commit for all of them, and that appends and verifications are hashed two at a time.
 #include "operations.h"
 
@@ -8,48 +8,18 @@
 #include <optional>
 #include <vector>
 
+#include "codes.h"
+#include "commits.h"
 #include "convert.h"
 #include "handles.h"
-#include "many.h"
 #include "many_stored.h"
+#include "sender.h"
 
 namespace artifactstore {
 
 namespace {
 
 constexpr size_t kBadRangesMax = 256;  // VERIFY_RANGES_MAX in lib/limits.ts
-
-enum Code : uint32_t {
-  kOpen = 1,
-  kClose,
-  kHealth,
-  kIngestBegin,
-  kIngestAppend,
-  kIngestCommit,
-  kIngestAbort,
-  kIngestMany,
-  kFilesMany,
-  kFilePump,
-  kReadStart,
-  kReadNext,
-  kReadClose,
-  kVerifyBegin,
-  kVerifyPump,
-  kVerifyFinish,
-  kVerifyAbort,
-  kVerifyMany,
-  kRemoveMany,
-  kCompact,
-  kSessionBegin,
-  kSessionCheckpoint,
-  kSessionLook,
-  kSessionRemove,
-  kSessionList,
-  kSync,
-  kSinkBegin,
-  kSinkPump,
-  kSinkClose,
-};
 
 // Appends of one batch, hashed two at a time. A batch has at most one operation for each ingest, because the next is asked for only when the
 // one before has ended; so the order among them is free.
@@ -153,21 +123,6 @@ as_expect expectation(const Arguments &in, uint32_t first) {
   return as_expect{in.optional_digest(first), in.optional_digest(first + 1), in.optional_size(first + 2)};
 }
 
-Napi::Value open(Napi::Env env, const Arguments &in) {
-  as_store *store = nullptr;
-  int error = as_store_open(in.path(1).c_str(), static_cast<unsigned>(in.integer(2)), &store);
-  if (error) return failure(env, error);
-  return Napi::Number::New(env, handles().add(Kind::store, store));
-}
-
-Napi::Value close(Napi::Env env, const Arguments &in) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  if (handles().has_dependents(in.handle(1))) return failure(env, AS_E_INVALID, "the store is still in use");
-  as_store_close(store.take());
-  return env.Null();
-}
-
 Napi::Value store_health(Napi::Env env, const Arguments &in) {
   Borrowed<as_store> store(in.handle(1), Kind::store);
   if (!store) return stale(env);
@@ -182,6 +137,8 @@ Napi::Value ingest_begin(Napi::Env env, const Arguments &in) {
   as_ingest *ingest = nullptr;
   int error = as_ingest_begin(store.get(), &ingest);
   if (error) return failure(env, error);
+  uint64_t size = in.optional_size(2);
+  if (size != AS_SIZE_UNKNOWN) as_ingest_announce(ingest, size);
   return Napi::Number::New(env, handles().add(Kind::ingest, ingest, in.handle(1)));
 }
 
@@ -199,9 +156,19 @@ Napi::Value ingest_commit(Napi::Env env, const Arguments &in, uint32_t slot, Nap
   as_expect expect = expectation(in, 2);
   if (in.integer(5)) as_ingest_defer(ingest.get());
   commits.add(ingest.store(), ingest.take(), expect, [env, slot, outcomes](int status, const as_ingested &result) mutable {
-    outcomes.Set(slot, status ? commit_failure(env, status, result) : ingested(env, result));
+    outcomes.Set(slot, status ? commit_failure(env, status, as_error_detail(), result) : ingested(env, result));
   });
   return Napi::Value();
+}
+
+Napi::Value ingest_receive(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  Borrowed<as_store> store(ingest ? ingest.store() : 0, Kind::store);
+  if (!ingest || !store) return stale(env);
+  size_t taken = 0;
+  int error = as_ingest_receive(ingest.get(), store.get(), static_cast<int>(in.integer(2)), in.integer(3),
+                                static_cast<int>(in.integer(4)), &taken);
+  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
 }
 
 Napi::Value file_pump(Napi::Env env, const Arguments &in) {
@@ -246,6 +213,28 @@ Napi::Value read_start(Napi::Env env, const Arguments &in) {
     length = static_cast<size_t>(end - start);
   }
   return numbers(env, {static_cast<double>(size), static_cast<double>(skip), static_cast<double>(length), static_cast<double>(id)});
+}
+
+// Nodes that prove a range (`end` null: to the end of the object), from `next` on: [size of object, size of bytes, next].
+Napi::Value read_nodes(Napi::Env env, const Arguments &in) {
+  Borrowed<as_store> store(in.handle(1), Kind::store);
+  if (!store) return stale(env);
+  uint64_t start = in.integer(3);
+  uint64_t end = in.optional_size(4);
+  uint64_t next = in.integer(5);
+  as_span slab = in.bytes(6);
+  as_reader *reader = nullptr;
+  uint64_t size = 0;
+  int error = as_reader_open(store.get(), in.digest(2), &reader, &size);
+  if (error) return failure(env, error);
+  size_t length = 0;
+  as_range bad = {0, 0};
+  error = as_reader_nodes(reader, start, end == AS_SIZE_UNKNOWN ? size : end, &next,
+                          static_cast<uint8_t *>(const_cast<void *>(slab.bytes)), slab.size, &length, &bad);
+  Napi::Value outcome = numbers(env, {static_cast<double>(size), static_cast<double>(length), static_cast<double>(next)});
+  if (error) outcome = error == AS_E_CORRUPT ? failure(env, error, bad) : failure(env, error);
+  as_reader_close(reader);
+  return outcome;
 }
 
 // [skip, size of bytes] at an offset. Several may read at once, on several workers.
@@ -398,8 +387,6 @@ Napi::Value store_sync(Napi::Env env, const Arguments &in) {
 Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::Array outcomes, Batch &batch) {
   uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
   switch (code) {
-    case kOpen: return open(env, Arguments(operation, "open"));
-    case kClose: return close(env, Arguments(operation, "close"));
     case kHealth: return store_health(env, Arguments(operation, "health"));
     case kIngestBegin: return ingest_begin(env, Arguments(operation, "ingestBegin"));
     case kIngestAppend: {
@@ -409,11 +396,14 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     }
     case kIngestCommit: return ingest_commit(env, Arguments(operation, "ingestCommit"), slot, outcomes, batch.commits);
     case kIngestAbort: return ingest_abort(env, Arguments(operation, "ingestAbort"));
-    case kIngestMany: return ingest_many(env, Arguments(operation, "ingestMany"), batch.commits);
-    case kFilesMany: return files_many(env, Arguments(operation, "filesMany"), batch.commits);
     case kFilePump: return file_pump(env, Arguments(operation, "filePump"));
     case kReadStart: return read_start(env, Arguments(operation, "readStart"));
     case kReadNext: return read_next(env, Arguments(operation, "readNext"));
+    case kReadMany: return read_many(env, Arguments(operation, "readMany"));
+    case kSenderBegin: return sender_begin(env, Arguments(operation, "senderBegin"));
+    case kSenderPump: return sender_pump(env, Arguments(operation, "senderPump"));
+    case kIngestReceive: return ingest_receive(env, Arguments(operation, "ingestReceive"));
+    case kSenderClose: return sender_close(env, Arguments(operation, "senderClose"));
     case kReadClose: return read_close(env, Arguments(operation, "readClose"));
     case kVerifyBegin: return verify_begin(env, Arguments(operation, "verifyBegin"));
     case kVerifyPump: {
@@ -424,6 +414,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyFinish: return verify_finish(env, Arguments(operation, "verifyFinish"));
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
     case kVerifyMany: return verify_many(env, Arguments(operation, "verifyMany"));
+    case kList: return list_part(env, Arguments(operation, "list"));
     case kRemoveMany: return remove_many(env, Arguments(operation, "removeMany"));
     case kCompact: return store_compact(env, Arguments(operation, "compact"));
     case kSessionBegin: return session_begin(env, Arguments(operation, "sessionBegin"));
@@ -435,6 +426,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kSinkBegin: return sink_begin(env, Arguments(operation, "sinkBegin"));
     case kSinkPump: return sink_pump(env, Arguments(operation, "sinkPump"));
     case kSinkClose: return sink_close(env, Arguments(operation, "sinkClose"));
+    case kReadNodes: return read_nodes(env, Arguments(operation, "readNodes"));
     default: throw Napi::TypeError::New(env, "run: unknown operation " + std::to_string(code));
   }
 }

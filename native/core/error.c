@@ -111,13 +111,17 @@ const char *as_error_name(int error) {
   return unknown_name;
 }
 
+const char *as_error_reason(int error) {
+  const struct known_error *known = find(error);
+  return known ? known->reason : as_error_name(error);
+}
+
 const char *as_error_detail(void) {
   return detail;
 }
 
 int as_fail(int error, const char *call, const char *path) {
-  const struct known_error *known = find(error);
-  return as_fail_because(error, call, path, known ? known->reason : as_error_name(error));
+  return as_fail_because(error, call, path, as_error_reason(error));
 }
 
 int as_fail_because(int error, const char *call, const char *path, const char *reason) {

@@ -19,12 +19,25 @@ static const void *find(const as_choice *choice, const char *name) {
   return NULL;
 }
 
+/* Places in the order of preference. The last implementation is the last resort. */
+enum { MEANT, MADE_FOR_ANOTHER, LAST_RESORT, PLACES, CANNOT_RUN };
+
+static int place_of(const as_choice *choice, size_t i, uint32_t features) {
+  uint32_t lacks = choice->features_of(choice->built[i]) & ~features;
+  return lacks & ~(uint32_t)AS_CPU_MAKES ? CANNOT_RUN
+         : i + 1 == choice->built_count  ? LAST_RESORT
+         : lacks                         ? MADE_FOR_ANOTHER
+                                         : MEANT;
+}
+
 void as_choice_make(as_choice *choice) {
   uint32_t features = as_cpu_detect();
-  for (size_t i = 0; i < choice->built_count; i++) {
-    if ((choice->features_of(choice->built[i]) & ~features) == 0) {
-      choice->runnable[choice->runnable_count] = choice->built[i];
-      choice->names[choice->runnable_count++] = choice->name_of(choice->built[i]);
+  for (int place = 0; place < PLACES; place++) {
+    for (size_t i = 0; i < choice->built_count; i++) {
+      if (place_of(choice, i, features) == place) {
+        choice->runnable[choice->runnable_count] = choice->built[i];
+        choice->names[choice->runnable_count++] = choice->name_of(choice->built[i]);
+      }
     }
   }
   const char *forced = getenv("ARTIFACTSTORE_CPU");

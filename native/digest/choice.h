@@ -1,7 +1,8 @@
 /*
  * The choice of one implementation among several, once per process: the best that the CPU can run, or the one that the
  * environment variable ARTIFACTSTORE_CPU names. A name that is unknown, or that this machine cannot run, is passed over
- * for the automatic choice: a setting made for another machine must not stop this one.
+ * for the automatic choice: a setting made for another machine must not stop this one. One that is made for a CPU which
+ * this is not, and can run here all the same, is there to be forced and tested, and is not chosen.
  * May include: the C library. Included by: the dispatch.c of native/digest and of native/chunk.
  */
 #ifndef AS_DIGEST_CHOICE_H
@@ -20,7 +21,7 @@ typedef struct as_choice {
   size_t built_count;       /* at most AS_CHOICE_MAX */
   const char *(*name_of)(const void *implementation);
   uint32_t (*features_of)(const void *implementation); /* what it needs of the CPU: AS_CPU_… of cpu.h */
-  const void *runnable[AS_CHOICE_MAX];
+  const void *runnable[AS_CHOICE_MAX]; /* best first */
   const char *names[AS_CHOICE_MAX + 1]; /* of those; ends with NULL */
   size_t runnable_count;
   _Atomic(const void *) in_use;

@@ -20,18 +20,32 @@ static uint64_t saved_states(void) {
   return (uint64_t)high << 32 | low;
 }
 
+/* Leaf 0 has the maker's name in ebx, edx, ecx, and leaf 1 the family in two parts of eax (AMD APM volume 3, appendix
+ * E). */
+static uint32_t make_of_cpu(uint32_t leaf1_eax, int has_avx512) {
+  enum { ZEN3_AND_4_FAMILY = 0x19, ZEN5_FAMILY = 0x1a };
+  uint32_t largest, name[3];
+  if (!__get_cpuid(0, &largest, &name[0], &name[2], &name[1]) || memcmp(name, "AuthenticAMD", sizeof name) != 0) {
+    return 0;
+  }
+  uint32_t family = (leaf1_eax >> 8 & 0xf) + (leaf1_eax >> 20 & 0xff);
+  return family == ZEN5_FAMILY ? AS_CPU_ZEN5 : family == ZEN3_AND_4_FAMILY && has_avx512 ? AS_CPU_ZEN4 : 0;
+}
+
 uint32_t as_cpu_detect(void) {
   enum { SAVES_AVX = 0x06, SAVES_AVX512 = 0xe6 };
   uint32_t a, b, c, d, features = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d)) {
     return 0;
   }
+  uint32_t leaf1_eax = a;
   features |= c & bit_SSSE3 ? AS_CPU_SSSE3 : 0;
   features |= c & bit_SSE4_1 ? AS_CPU_SSE41 : 0;
   uint64_t saved = c & bit_OSXSAVE ? saved_states() : 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     return features;
   }
+  features |= make_of_cpu(leaf1_eax, (b & bit_AVX512F) != 0);
   features |= b & bit_BMI2 ? AS_CPU_BMI2 : 0;
   features |= b & bit_SHA ? AS_CPU_SHA : 0;
   features |= c & bit_GFNI ? AS_CPU_GFNI : 0;
@@ -75,6 +89,7 @@ static const struct {
     {AS_CPU_BMI2, "bmi2"},         {AS_CPU_SHA, "sha"},           {AS_CPU_GFNI, "gfni"},
     {AS_CPU_AVX512F, "avx512f"},   {AS_CPU_AVX512DQ, "avx512dq"}, {AS_CPU_AVX512BW, "avx512bw"},
     {AS_CPU_AVX512VL, "avx512vl"}, {AS_CPU_NEON, "neon"},         {AS_CPU_SHA2, "sha2"},
+    {AS_CPU_ZEN5, "zen5"},         {AS_CPU_ZEN4, "zen4"},
 };
 
 enum { FEATURE_NAMES = sizeof feature_names / sizeof feature_names[0], FEATURE_NAME_SIZE = 16 };

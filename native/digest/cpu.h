@@ -1,5 +1,6 @@
 /*
- * Which instruction sets the CPU has and the operating system lets programs use.
+ * Which instruction sets the CPU has and the operating system lets programs use, and the makes of CPU that kernels
+ * are chosen for.
  * May include: the C library. Included by: native/digest.
  */
 #ifndef AS_DIGEST_CPU_H
@@ -19,7 +20,11 @@ enum {
   AS_CPU_AVX512BW = 1 << 8,
   AS_CPU_AVX512VL = 1 << 9,
   AS_CPU_NEON = 1 << 10,
-  AS_CPU_SHA2 = 1 << 11 /* ARMv8 SHA-256 */
+  AS_CPU_SHA2 = 1 << 11, /* ARMv8 SHA-256 */
+  AS_CPU_ZEN5 = 1 << 12, /* AMD family 1Ah, where an addition of vectors takes two cycles and one of words one */
+  AS_CPU_ZEN4 = 1 << 13, /* AMD family 19h with AVX-512, whose vector units are 256 bits wide */
+
+  AS_CPU_MAKES = AS_CPU_ZEN5 | AS_CPU_ZEN4 /* what code is quickest on, rather than what it needs */
 };
 
 /* The features of this machine, AS_CPU_… or-ed. Asks the CPU anew at every call. */

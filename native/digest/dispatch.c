@@ -18,7 +18,8 @@ static const void *const built[] = {
     &as_kernels_neon_sha2, &as_kernels_neon,
 #endif
 #if defined(__x86_64__) && defined(__ELF__)
-    &as_kernels_avx512_shani, &as_kernels_avx512, &as_kernels_avx2_shani, &as_kernels_avx2, &as_kernels_sse41,
+    &as_kernels_zen5, &as_kernels_zen4, &as_kernels_avx512_shani, &as_kernels_avx512, &as_kernels_avx2_shani,
+    &as_kernels_avx2, &as_kernels_sse41,
 #endif
     &as_kernels_portable};
 

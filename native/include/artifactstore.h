@@ -46,6 +46,9 @@ enum {
 /* A stable name for an error: "AS_E_CORRUPT", "ENOSPC", … Never NULL. */
 const char *as_error_name(int error);
 
+/* Why, in a few words: "permission denied". */
+const char *as_error_reason(int error);
+
 /* What failed last on the calling thread, as "<call> <path>: <reason>"; "" if nothing did. Valid until the next call. */
 const char *as_error_detail(void);
 
@@ -285,6 +288,7 @@ typedef struct as_ingest as_ingest;
 typedef struct as_reader as_reader;
 typedef struct as_verifier as_verifier;
 typedef struct as_sink as_sink;
+typedef struct as_sender as_sender;
 
 enum { AS_STORE_FORMAT_VERSION = 2 };
 
@@ -342,8 +346,21 @@ int as_ingest_begin_whole(as_store *store, const void *bytes, size_t size, as_in
 /* Starts taking in the regular file at `path`, which the core reads itself. Errors: AS_E_NOT_FILE, AS_E_SOURCE. */
 int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out);
 
+/* The same, except that a file of up to 16 KiB that fits into `room` is read there at once and closed again, so that taking in many
+ * costs neither memory nor descriptors for each. The room must then stay as it is until the ingest has ended: *used bytes of it, 0 where
+ * the file goes the usual way and is to be pumped. */
+int as_ingest_begin_file_in(as_store *store, const char *path, void *room, size_t size, size_t *used, as_ingest **out);
+
+/* Says how many bytes will come, before the first: those of an object that is too large for a pack are then written as they come, where up to 256 KiB would
+ * otherwise be held until that is known. If others come, committing fails with AS_E_SIZE. */
+void as_ingest_announce(as_ingest *ingest, uint64_t size);
+
 /* Appends bytes to a stream ingest. After an error only as_ingest_abort is left. */
 int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size);
+
+/* Appends up to `most` bytes that come from the connected socket `fd`, a descriptor of the caller's. A call ends early when nothing has come for `wait`
+ * milliseconds in all: *taken. Errors: those of as_ingest_append; AS_E_SOURCE: nothing comes any more. `store` is that of the ingest. */
+int as_ingest_receive(as_ingest *ingest, as_store *store, int fd, size_t most, int wait, size_t *taken);
 
 /* Appends to two different stream ingests at once, which hashes both faster than one after the other. errors[i] is what became of
  * ingests[i], as as_ingest_append would have returned it. */
@@ -433,6 +450,18 @@ int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t c
 
 void as_reader_close(as_reader *reader);
 
+/* The part of the object's outboard that proves bytes [start, end), without the object's bytes: of every node of the tree over chunk groups that
+ * covers some of them and has children, the chaining values of the two, 64 bytes, in pre-order. [0, size) gives what stands behind the header
+ * of a bao-tree outboard; an object of one group has none. Writes as many nodes as `capacity` takes (at least 64 bytes), from *next on, which is
+ * 0 at first; *size is how many bytes, and *next is where to go on, or 0 when that was all. Each is proven by the object's address before it
+ * is given. Several threads may read from one reader at once. Errors: AS_E_RANGE; AS_E_CORRUPT, as of as_reader_read. */
+int as_reader_nodes(as_reader *reader, uint64_t start, uint64_t end, uint64_t *next, uint8_t *buffer, size_t capacity,
+                    size_t *size, as_range *bad);
+/* Reads all `size` bytes of a packed object into `bytes` if that takes no waiting for a disk, verified against the object's address. 1; or 0
+ * for whatever reason: then `bytes` means nothing, and a reader finds out. For threads that must not wait; what it looks up may be on disk where
+ * nobody has looked for long, so it is for objects that were read before. */
+int as_read_now(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], void *bytes, size_t size);
+
 /* Opens bytes [start, end) of an object (`end` may be AS_SIZE_UNKNOWN: all that come) to be put into the file at `path`, from its first byte
  * on: an empty regular file, or a device that takes bytes at any offset. The file must be there; it is neither named nor synced here, and
  * nobody else may write to it. *size is how many bytes will come. Errors: those of as_reader_open; AS_E_RANGE; AS_E_SINK: it is no such file
@@ -447,6 +476,30 @@ int as_sink_pump(as_sink *sink, size_t most, size_t *taken, as_range *bad);
 
 /* Ends it, whether or not all has come. */
 void as_sink_close(as_sink *sink);
+
+/* A descriptor of its own for an open socket, for as_sender_open and as_ingest_receive: it stays good when the other is closed. Or a negative errno. And its end, where no
+ * sender has taken it over. */
+int as_socket_keep(int fd);
+void as_socket_close(int fd);
+
+/* Opens bytes [start, end) of an object to be sent to the connected socket `fd`, a descriptor that becomes the sender's own, also on failure. Errors: those of
+ * as_reader_open; AS_E_RANGE. */
+int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd, uint64_t start, uint64_t end, as_sender **out);
+
+/* What a call of as_sender_pump did. */
+typedef struct as_sent {
+  size_t sent; /* bytes that the socket took */
+  size_t skip; /* and where in the buffer those stand that it did not take, */
+  size_t left; /* which are whoever's who called: the next call goes on behind them */
+} as_sent;
+
+/* Sends `most` further bytes, or as many blocks more as it takes to reach that, verified against the object's address before they leave. A call ends early when the socket takes nothing
+ * for `wait` milliseconds: then `left` bytes, verified too, stand in the buffer. `capacity` is a multiple of AS_GROUP_SIZE. All has been sent or handed out when it
+ * sends nothing and leaves nothing. Errors: AS_E_CORRUPT as of as_reader_read; AS_E_SINK: the socket takes nothing any more. */
+int as_sender_pump(as_sender *sender, size_t most, int wait, uint8_t *buffer, size_t capacity, as_sent *out, as_range *bad);
+
+/* Ends it, whether or not all has been sent, and closes its descriptor. */
+void as_sender_close(as_sender *sender);
 
 enum {
   AS_VERIFY_BLAKE3 = 1 /* computes BLAKE3 alone: finds and names the same damage for a fraction of the work */
@@ -497,6 +550,19 @@ int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *
  * `addresses` holds 32 bytes for each. status[i] is what as_store_remove would return, removed[i] and freed[i] what it would set. */
 void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed, int *status);
 
+/* An object that is stored, whether or not anybody knows of it. */
+typedef struct as_listed {
+  uint8_t blake3[AS_DIGEST_SIZE];
+  uint64_t size;
+  int64_t changed; /* milliseconds since 1970 UTC, when what it lies in last changed: it was stored no later */
+} as_listed;
+
+/* Lists the objects whose addresses begin with the byte `part`, 0 to 255, in ascending order; of one that is a file and packed both. Those that come
+ * or go meanwhile may be among them or not. *out is for as_listed_free. Errors: AS_E_INVALID, AS_E_CORRUPT (an index is damaged: any lookup repairs it),
+ * -ENOMEM, errno. */
+int as_store_list(as_store *store, unsigned part, as_listed **out, size_t *count);
+void as_listed_free(as_listed *listed);
+
 typedef struct as_compacted {
   uint64_t next;        /* where to go on: the `from` of the next step; 0 when all segments have been looked at */
   uint64_t moved_bytes; /* copied by this step */
@@ -509,6 +575,40 @@ typedef struct as_compacted {
  * verified and copied to the end of the packs, some megabytes a step, and when none is left it is deleted. A segment with
  * damaged objects stays as it is. Errors: AS_E_INVALID, AS_E_READ_ONLY, errno. */
 int as_store_compact(as_store *store, uint64_t from, unsigned percent, as_compacted *out);
+
+/* ---- directory trees ---- */
+
+typedef enum as_walked_kind {
+  AS_WALKED_FILE,
+  AS_WALKED_LINK,
+  AS_WALKED_SOCKET,
+  AS_WALKED_FIFO,
+  AS_WALKED_BLOCK_DEVICE,
+  AS_WALKED_CHARACTER_DEVICE,
+  AS_WALKED_OTHER,
+  AS_WALKED_AVOIDED,   /* the directory that was to be avoided */
+  AS_WALKED_UNREADABLE /* a directory that cannot be read: see `error` */
+} as_walked_kind;
+
+typedef struct as_walked {
+  const char *path; /* below the root as that was named; valid until the next call */
+  size_t length;
+  as_walked_kind kind;
+  int error;        /* a negative errno where the kind says so */
+} as_walked;
+
+typedef struct as_walk as_walk;
+
+/* Begins to walk the directory `root`, which may be a link to one. The directory at the path `avoid`, which may be NULL, is not entered, by
+ * whatever name. The paths are copied. Errors: -ENOENT for an empty root, -ENOMEM. */
+int as_walk_begin(const char *root, const char *avoid, as_walk **out);
+
+/* The next of what lies below the root, depth first, each directory in the order of its names' bytes; of directories only those that are
+ * not entered. Links are not followed. Returns 1, 0 at the end, or -ENOMEM. */
+int as_walk_next(as_walk *walk, as_walked *out);
+
+/* Takes NULL. */
+void as_walk_end(as_walk *walk);
 
 #ifdef __cplusplus
 }

@@ -78,6 +78,10 @@ ssize_t as_io_read(const as_io *io, int fd, void *bytes, size_t size, uint64_t o
   return (ssize_t)done;
 }
 
+int as_io_read_cached(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
+  return io->read_cached && io->read_cached(io, fd, bytes, size, offset) == (ssize_t)size;
+}
+
 int as_io_write(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset) {
   size_t done = 0;
   while (done < size) {

@@ -68,6 +68,8 @@ struct as_io {
   int (*open)(const as_io *io, int directory, const char *path, int flags, mode_t mode);
   int (*close)(const as_io *io, int fd);
   ssize_t (*read)(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset);
+  ssize_t (*read_cached)(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset); /* without waiting for a disk:
+      -EAGAIN where that cannot be, for whatever reason; an engine may leave it out */
   ssize_t (*write)(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset);
   int (*truncate)(const as_io *io, int fd, uint64_t size);
   int (*sync_data)(const as_io *io, int fd);        /* fdatasync: bytes, and what is needed to find them */
@@ -130,6 +132,9 @@ void as_io_close(const as_io *io, int *fd);
 /* Reads `size` bytes at `offset`, fewer only where the file ends. Returns the count or a negative errno. */
 ssize_t as_io_read(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset);
 
+/* Whether all `size` bytes at `offset` could be read without waiting for a disk; where not, `bytes` means nothing. */
+int as_io_read_cached(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset);
+
 /* Writes all `size` bytes at `offset`. Returns 0 or a negative errno. */
 int as_io_write(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset);
 
@@ -159,6 +164,9 @@ void as_io_queue_send(as_io_queue *queue);
 
 /* Waits for a request that has ended, in any order; NULL when none is left. */
 as_io_request *as_io_queue_wait(as_io_queue *queue);
+
+/* A request that has ended; NULL when none has. Starts what has been added. */
+as_io_request *as_io_queue_poll(as_io_queue *queue);
 
 /* Waits for all that are left, their results lost, and ends the queue. Harmless on a queue of zeros. */
 void as_io_queue_end(as_io_queue *queue);

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -34,6 +35,13 @@ static ssize_t posix_read(const as_io *io, int fd, void *bytes, size_t size, uin
   (void)io;
   ssize_t count = pread(fd, bytes, size, (off_t)offset);
   return count < 0 ? -errno : count;
+}
+
+static ssize_t posix_read_cached(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
+  (void)io;
+  struct iovec part = {.iov_base = bytes, .iov_len = size};
+  ssize_t count = preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT); /* a file system without it says EOPNOTSUPP */
+  return count < 0 ? -EAGAIN : count;
 }
 
 static ssize_t posix_write(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset) {
@@ -194,6 +202,7 @@ const as_io *as_io_posix(void) {
       .open = posix_open,
       .close = posix_close,
       .read = posix_read,
+      .read_cached = posix_read_cached,
       .write = posix_write,
       .truncate = posix_truncate,
       .sync_data = posix_sync_data,

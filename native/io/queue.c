@@ -134,15 +134,25 @@ void as_io_queue_send(as_io_queue *queue) {
   }
 }
 
-as_io_request *as_io_queue_wait(as_io_queue *queue) {
-  while (!queue->first && queue->in_flight) {
-    take_one(queue, 1);
-  }
+static as_io_request *take_first(as_io_queue *queue) {
   as_io_request *request = queue->first;
   if (request) {
     queue->first = request->next;
   }
   return request;
+}
+
+as_io_request *as_io_queue_wait(as_io_queue *queue) {
+  while (!queue->first && queue->in_flight) {
+    take_one(queue, 1);
+  }
+  return take_first(queue);
+}
+
+as_io_request *as_io_queue_poll(as_io_queue *queue) {
+  while (!queue->first && queue->in_flight && take_one(queue, 0)) {
+  }
+  return take_first(queue);
 }
 
 void as_io_queue_end(as_io_queue *queue) {

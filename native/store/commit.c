@@ -77,6 +77,9 @@ static void digest_small(batch *work) {
 static int check_expected(const entry *at) {
   const as_expect *expect = at->expect;
   const as_digests *actual = &at->result->digests;
+  if (at->ingest->announced && at->ingest->announced != at->ingest->length) {
+    return as_fail(AS_E_SIZE, "commit", NULL);
+  }
   if (!expect) {
     return 0;
   }

@@ -26,7 +26,7 @@ typedef struct step {
   as_segment *segment;
   int oldest;            /* no older segment is left */
   uint64_t needed;       /* bytes of objects that are still needed */
-  int damaged;           /* some of them are known to be damaged */
+  int damaged;           /* some of them are known to be damaged, or slots are */
   as_record *records;    /* the first of those needed, as many as one step copies */
   size_t count;
   uint64_t bytes;
@@ -162,6 +162,7 @@ static int scan(step *work, uint64_t *taken) {
     return error;
   }
   error = as_segment_scan(store->io, fd, &work->segment->id, (uint64_t)status.st_size, &seen, visit, work);
+  work->damaged |= seen.damaged || seen.unreadable; /* slots that say nothing here may be in an index still, and what they are about needed */
   uint64_t blocks = (uint64_t)status.st_blocks * 512;
   *taken = blocks < seen.end ? blocks : seen.end;
   return error;

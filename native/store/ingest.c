@@ -1,6 +1,6 @@
 /*
  * Taking in bytes, from the caller or from a file; see ingest.h. Nothing here makes anything visible.
- * May include: ingest.h, lane.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
+ * May include: ingest.h, direct.h, lane.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
  */
 #include "store/ingest.h"
 
@@ -14,25 +14,55 @@
 
 enum {
   FIRST_PENDING = 4096,
-  WRITE_BACK_STEP = 8 * 1024 * 1024 /* bytes after which the disk is set to work: the final sync finds little left */
+  WRITE_BACK_STEP = 8 * 1024 * 1024, /* bytes after which the disk is set to work: the final sync finds little left */
+  SYNC_STEP = 64 * 1024 * 1024       /* and after which it is synced, some hundredths of a second */
 };
 
 /* ---- bytes ---- */
 
-/* Sets the disk to work on what has been written. Going through the pages takes time, so where requests can be in flight a worker
- * of the kernel does it, while this thread digests the next bytes. The pages stay cached: whoever stores is often the first to read. */
-static void start_write_back(as_store *store, as_stream *stream) {
+/* What is on its way has ended, `request`. Only of a sync does it matter how: the kernel reports bytes that it has lost once. */
+static void note_handed_over(as_stream *stream, const as_io_request *request) {
+  int error = request->call == AS_IO_SYNC_DATA ? (int)request->result : 0;
+  stream->handing_over = 0;
+  stream->sync_error = stream->sync_error ? stream->sync_error : error;
+}
+
+/* Sets the disk to work on what has been written, and every so often has it empty its own cache, which at the end may take as long as all
+ * the writing. Both take time, so where requests can be in flight a worker of the kernel does it, while this thread digests the next
+ * bytes; one at a time, and where none can be in flight the sync is left for the end. The pages stay cached: whoever stores is often the
+ * first to read. */
+static void hand_over(as_store *store, as_stream *stream) {
   if (!stream->queue.io) {
     as_io_queue_begin(&stream->queue, store->io);
   }
-  as_io_queue_wait(&stream->queue); /* for the one before, which is long since over unless the disk cannot keep up */
-  stream->write_back = (as_io_request){.call = AS_IO_START_WRITE_BACK,
+  const as_io_request *ended = as_io_queue_poll(&stream->queue);
+  if (ended) {
+    note_handed_over(stream, ended);
+  }
+  if (stream->handing_over) {
+    return;
+  }
+  int sync = as_io_queue_overlaps(&stream->queue) && stream->written - stream->synced >= SYNC_STEP;
+  stream->write_back = (as_io_request){.call = sync ? AS_IO_SYNC_DATA : AS_IO_START_WRITE_BACK,
                                        .fd = stream->staged.fd,
                                        .offset = stream->write_back_started,
                                        .size = stream->written - stream->write_back_started};
+  stream->write_back_started = stream->written;
+  stream->synced = sync ? stream->written : stream->synced;
+  stream->handing_over = 1;
   as_io_queue_add(&stream->queue, &stream->write_back);
   as_io_queue_send(&stream->queue);
-  stream->write_back_started = stream->written;
+}
+
+/* Waits for what is on its way, before the descriptor is somebody else's. Returns 0 or the error of a sync. */
+static int end_hand_over(as_stream *stream) {
+  const as_io_request *ended = as_io_queue_wait(&stream->queue);
+  if (ended) {
+    note_handed_over(stream, ended);
+  }
+  as_io_queue_end(&stream->queue);
+  stream->queue = (as_io_queue){0};
+  return stream->sync_error;
 }
 
 static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
@@ -44,7 +74,7 @@ static int write_out(as_ingest *ingest, const void *bytes, size_t size) {
   }
   stream->written += size;
   if (stream->written - stream->write_back_started >= WRITE_BACK_STEP) {
-    start_write_back(store, stream);
+    hand_over(store, stream);
   }
   return 0;
 }
@@ -54,15 +84,35 @@ int as_ingest_is_packed(const as_ingest *ingest) { return ingest->length <= AS_P
 /* Where the pending bytes begin. Call it before what comes is counted in `length`. */
 static uint64_t pending_start(const as_ingest *ingest) { return ingest->length - ingest->pending_size; }
 
-int as_ingest_write_pending(as_ingest *ingest) {
+static int write_pending(as_ingest *ingest) {
   size_t written = (size_t)(ingest->stream->written - pending_start(ingest));
   size_t left = ingest->pending_size - written;
   return left ? write_out(ingest, ingest->pending + written, left) : 0;
 }
 
+/* A stream is no more of those that are written past the page cache. */
+static void leave_direct(as_ingest *ingest) {
+  if (ingest->stream->direct_counted) {
+    ingest->stream->direct_counted = 0;
+    atomic_fetch_sub(&ingest->store->direct_streams, 1);
+  }
+}
+
+int as_ingest_settle(as_ingest *ingest) {
+  as_stream *stream = ingest->stream;
+  int error = write_pending(ingest);
+  int failed = end_hand_over(stream);
+  if (stream->direct) {
+    int lost = as_direct_end(stream->direct);
+    stream->direct = NULL;
+    leave_direct(ingest);
+    failed = failed ? failed : lost;
+  }
+  return error || !failed ? error : as_store_fail(ingest->store, failed, "write", "staging");
+}
+
 int as_ingest_flush(as_ingest *ingest, as_staged *staged) {
-  int error = as_ingest_write_pending(ingest);
-  as_io_queue_end(&ingest->stream->queue); /* before the descriptor is somebody else's */
+  int error = as_ingest_settle(ingest);
   *staged = ingest->stream->staged;
   ingest->stream->staged = AS_STAGED_NONE;
   return error;
@@ -121,8 +171,55 @@ int as_ingest_start_stream(as_ingest *ingest) {
   return ingest->error;
 }
 
+/* Begins to write a stream past the page cache once it is long and all that came is in the staged file, as long as few others are. Bytes before the first
+ * whole block go the usual way: *bytes and *size are what is left. */
+static int begin_direct_stream(as_ingest *ingest, const uint8_t **bytes, size_t *size) {
+  as_stream *stream = ingest->stream;
+  size_t before = (size_t)(-stream->written % AS_DIRECT_BLOCK);
+  int is_time = !ingest->source && stream->staged.fd >= 0 && !ingest->pending_size && stream->written >= ingest->store->direct_stream_from;
+  if (!is_time || stream->direct_tried || *size <= before) {
+    return 0;
+  }
+  if (atomic_fetch_add(&ingest->store->direct_streams, 1) >= AS_DIRECT_STREAMS_MAX) {
+    atomic_fetch_sub(&ingest->store->direct_streams, 1);
+    return 0; /* the next bytes ask again */
+  }
+  stream->direct_counted = 1;
+  stream->direct_tried = 1;
+  int error = before ? write_out(ingest, *bytes, before) : 0;
+  if (error) {
+    return error;
+  }
+  *bytes += before;
+  *size -= before;
+  error = as_direct_begin(ingest->store, &stream->staged, stream->written, &stream->direct);
+  if (!stream->direct) {
+    leave_direct(ingest);
+  }
+  return error ? as_store_fail(ingest->store, error, "write", "staging") : 0;
+}
+
+/* Copies bytes that have been hashed to where they are written from: what the caller has is another's once it is answered. */
+static int write_direct(as_ingest *ingest, const uint8_t *bytes, size_t size) {
+  as_direct *direct = ingest->stream->direct;
+  while (size) {
+    size_t room;
+    uint8_t *block = as_direct_block(direct, &room);
+    if (!block) {
+      return as_store_fail(ingest->store, direct->error, "write", "staging");
+    }
+    size_t part = size < room ? size : room;
+    memcpy(block, bytes, part);
+    as_direct_filled(direct, part);
+    ingest->stream->written += part;
+    bytes += part;
+    size -= part;
+  }
+  return 0;
+}
+
 /* Writes bytes that have been hashed, or keeps them until a write is worth while. `error` is what hashing them gave. */
-static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int error) {
+static int write_hashed(as_ingest *ingest, const uint8_t *bytes, size_t size, int error) {
   if (error) {
     return as_store_fail(ingest->store, error, "write", "staging"); /* the list of chaining values could not grow */
   }
@@ -130,7 +227,19 @@ static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int e
     ingest->stream->written += size;
     return 0;
   }
-  int may_be_packed = pending_start(ingest) == 0;
+  error = begin_direct_stream(ingest, &bytes, &size);
+  if (error) {
+    return error;
+  }
+  if (ingest->stream->direct && !ingest->source) {
+    return write_direct(ingest, bytes, size);
+  }
+  if (ingest->stream->direct) { /* they were read to where it writes from */
+    as_direct_filled(ingest->stream->direct, size);
+    ingest->stream->written += size;
+    return 0;
+  }
+  int may_be_packed = pending_start(ingest) == 0 && ingest->announced <= AS_PACK_OBJECT_MAX;
   if (ingest->pending_size + size <= (may_be_packed ? AS_PACK_OBJECT_MAX : AS_COALESCE_SIZE)) {
     return keep_pending(ingest, bytes, size);
   }
@@ -142,7 +251,7 @@ static int write_hashed(as_ingest *ingest, const void *bytes, size_t size, int e
     }
   }
   if (ingest->pending_size) {
-    error = as_ingest_write_pending(ingest);
+    error = write_pending(ingest);
     ingest->pending_size = 0;
   }
   return error ? error : write_out(ingest, bytes, size);
@@ -164,7 +273,7 @@ static int append(as_ingest *ingest, const void *bytes, size_t size) {
   }
   int error = ingest->stream ? 0 : as_ingest_start_stream(ingest);
   if (!error) {
-    int hashed = ingest->lane ? as_lane_update(ingest->lane, size) : as_dual_update(&ingest->stream->dual, bytes, size);
+    int hashed = ingest->lane ? as_lane_update(ingest->lane, bytes, size) : as_dual_update(&ingest->stream->dual, bytes, size);
     error = write_hashed(ingest, bytes, size, hashed);
   }
   return note_appended(ingest, size, error);
@@ -236,25 +345,34 @@ void as_ingest_append_pair(as_ingest *const ingests[2], const as_span inputs[2],
   }
 }
 
+void as_ingest_announce(as_ingest *ingest, uint64_t size) { ingest->announced = size; }
+
 void as_ingest_defer(as_ingest *ingest) { ingest->deferred = !ingest->session; }
 
 uint64_t as_ingest_length(const as_ingest *ingest) { return ingest->length; }
+
+static void close_source(as_ingest *ingest) {
+  if (ingest->source) {
+    as_io_close(ingest->store->io, &ingest->source->fd);
+    free(ingest->source->path);
+    free(ingest->source);
+    ingest->source = NULL;
+  }
+}
 
 void as_ingest_abort(as_ingest *ingest) {
   if (!ingest) {
     return;
   }
   if (ingest->stream) {
+    as_direct_abort(ingest->stream->direct);
+    leave_direct(ingest);
     as_io_queue_end(&ingest->stream->queue);
     as_staging_discard(ingest->store, &ingest->stream->staged);
     as_cv_list_free(&ingest->stream->values);
     free(ingest->stream);
   }
-  if (ingest->source) {
-    as_io_close(ingest->store->io, &ingest->source->fd);
-    free(ingest->source->path);
-    free(ingest->source);
-  }
+  close_source(ingest);
   if (!ingest->borrowed) {
     free(ingest->pending);
   }
@@ -330,23 +448,6 @@ static int clone_source(as_ingest *ingest) {
   return 0;
 }
 
-int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
-  as_ingest *ingest;
-  *out = NULL;
-  int error = as_ingest_begin(store, &ingest);
-  if (error) {
-    return error;
-  }
-  error = open_source(ingest, path);
-  error = error ? error : clone_source(ingest);
-  if (error) {
-    as_ingest_abort(ingest);
-    return error;
-  }
-  *out = ingest;
-  return 0;
-}
-
 static int same_time(struct timespec a, struct timespec b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
 /* At the end of the file: whether it is still what it was when it was opened. */
@@ -366,6 +467,57 @@ static int end_source(as_ingest *ingest) {
   }
   source->ended = 1;
   return 0;
+}
+
+/* Whether the file is small, fits, and has a size to go by: some files that are not on a disk say that they are empty, and are not. */
+static int fits(const as_source *source, size_t room) {
+  off_t size = source->before.st_size;
+  return size > 0 && size <= AS_SMALL_SIZE && (size_t)size <= room;
+}
+
+/* Reads a file that fits with one call, and is done with it. */
+static int read_whole(as_ingest *ingest, void *room, size_t *used) {
+  as_source *source = ingest->source;
+  size_t size = (size_t)source->before.st_size;
+  ssize_t count = as_io_read(ingest->store->io, source->fd, room, size, 0);
+  if (count < 0) {
+    return source_fail(source, (int)count, "read");
+  }
+  ingest->length = (uint64_t)count;
+  int error = end_source(ingest); /* a file that became longer or shorter has another size now */
+  if (error) {
+    return error;
+  }
+  close_source(ingest);
+  ingest->borrowed = 1;
+  ingest->pending = room;
+  ingest->pending_size = *used = size;
+  return 0;
+}
+
+int as_ingest_begin_file_in(as_store *store, const char *path, void *room, size_t size, size_t *used, as_ingest **out) {
+  as_ingest *ingest;
+  *out = NULL;
+  *used = 0;
+  int error = as_ingest_begin(store, &ingest);
+  if (error) {
+    return error;
+  }
+  error = open_source(ingest, path);
+  if (!error) {
+    error = fits(ingest->source, size) ? read_whole(ingest, room, used) : clone_source(ingest);
+  }
+  if (error) {
+    as_ingest_abort(ingest);
+    return error;
+  }
+  *out = ingest;
+  return 0;
+}
+
+int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
+  size_t used;
+  return as_ingest_begin_file_in(store, path, NULL, 0, &used, out);
 }
 
 /* Reads one step of at most `most` bytes; *taken is 0 at the end. */
@@ -391,6 +543,34 @@ static uint64_t coming(const as_ingest *ingest, size_t most) {
   return most < left ? most : left;
 }
 
+/* Whether it is time to go on past the page cache: what has been read is in the staged file, and much is to come. */
+static int should_write_direct(const as_ingest *ingest) {
+  const as_stream *stream = ingest->stream;
+  uint64_t size = (uint64_t)ingest->source->before.st_size;
+  int all_written = stream->staged.fd >= 0 && !ingest->pending_size;
+  return !ingest->source->cloned && !stream->direct_tried && all_written && size > stream->written &&
+         size - stream->written >= ingest->store->direct_from;
+}
+
+/* Where the next step is read to, and how many bytes it may have. NULL when there is no memory, or a write has failed: *error. */
+static uint8_t *step_buffer(as_ingest *ingest, as_lane *lane, size_t *room, int *error) {
+  as_stream *stream = ingest->stream;
+  if (should_write_direct(ingest)) {
+    stream->direct_tried = 1;
+    *error = as_direct_begin(ingest->store, &stream->staged, stream->written, &stream->direct);
+  }
+  uint8_t *buffer = NULL;
+  *room = AS_STEP_SIZE;
+  if (!*error) {
+    buffer = stream->direct ? as_direct_block(stream->direct, room) : as_lane_buffer(lane);
+  }
+  if (!buffer) {
+    *error = *error || !stream->direct ? -ENOMEM : stream->direct->error;
+    as_store_fail(ingest->store, *error, "write", "staging");
+  }
+  return buffer;
+}
+
 /* Steps of a stream that has begun, hashed on two threads where that can be. */
 static int pump_stream(as_ingest *ingest, size_t most, size_t *taken) {
   as_lane lane;
@@ -398,9 +578,9 @@ static int pump_stream(as_ingest *ingest, size_t most, size_t *taken) {
   as_lane_begin(&lane, ingest->store, &ingest->stream->dual, coming(ingest, most));
   ingest->lane = &lane;
   while (!error && *taken < most && !ingest->source->ended) {
-    size_t step = 0;
-    uint8_t *buffer = as_lane_buffer(&lane);
-    error = buffer ? pump_step(ingest, buffer, most - *taken, &step) : as_fail(-ENOMEM, "read", ingest->source->path);
+    size_t step = 0, room, left = most - *taken;
+    uint8_t *buffer = step_buffer(ingest, &lane, &room, &error);
+    error = buffer ? pump_step(ingest, buffer, left < room ? left : room, &step) : error;
     *taken += step;
   }
   ingest->lane = NULL;

@@ -1,17 +1,19 @@
 /*
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
- * May include: store.h, packs.h, staging.h, cv_list.h, lane.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
+ * May include: store.h, packs.h, staging.h, cv_list.h, direct.h, lane.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
  *
  * An object of at most one chunk group stays in memory and is not hashed before its commit, so that a batch of small ones
  * shares the multi-lane digest. A larger one is hashed as it comes; up to AS_PACK_OBJECT_MAX it stays in memory too, and
  * goes into a pack when it is committed; beyond, it goes to a staged file. That of an upload session is its part, which the
  * session's checkpoints write to even while the object may still be packed. That of a large local file shares the file's blocks where
- * the file system can (a clone): then nothing is written, and what is hashed is the clone, which nobody can change any more.
+ * the file system can (a clone): then nothing is written, and what is hashed is the clone, which nobody can change any more. Else most of
+ * it is written past the page cache (direct.h).
  */
 #ifndef AS_STORE_INGEST_H
 #define AS_STORE_INGEST_H
 
 #include "store/cv_list.h"
+#include "store/direct.h"
 #include "store/lane.h"
 #include "store/packs.h"
 #include "store/staging.h"
@@ -28,9 +30,15 @@ typedef struct as_stream {
   as_cv_list values;
   as_staged staged;            /* none while the object may still be packed, unless a session's checkpoint needed it */
   uint64_t written;            /* bytes in the staged file */
-  uint64_t write_back_started; /* of those, handed to the disk already */
+  uint64_t write_back_started; /* of those, handed to the disk already, */
+  uint64_t synced;             /* and, about, synced */
   as_io_queue queue;           /* zeros until then */
-  as_io_request write_back;    /* the last hand-over */
+  as_io_request write_back;    /* the last hand-over or sync */
+  int handing_over;            /* it is on its way */
+  int sync_error;              /* of the first that failed; it stays */
+  as_direct *direct;           /* what writes the rest of a large file; NULL: write_out does */
+  int direct_tried;
+  int direct_counted;          /* it is one of the store's `direct_streams` */
 } as_stream;
 
 /* The file an ingest reads. */
@@ -50,6 +58,7 @@ struct as_ingest {
   size_t pending_size;
   int borrowed;      /* `pending` belongs to the caller */
   int deferred;      /* its commit need not be durable */
+  uint64_t announced; /* bytes that are to come; 0: nobody has said */
   size_t pending_capacity;
   as_stream *stream; /* NULL while small */
   as_lane *lane;     /* NULL but while a step of a file is hashed through it */
@@ -67,10 +76,11 @@ int as_ingest_start_stream(as_ingest *ingest);
  * memory. */
 uint8_t *as_ingest_keep(as_ingest *ingest, size_t size);
 
-/* Writes to the staged file, which there must be, what of the pending bytes is not there yet. Returns 0 or a negative errno. */
-int as_ingest_write_pending(as_ingest *ingest);
+/* Writes to the staged file, which there must be, what of the pending bytes is not there yet, and waits for what is on its way. Returns 0, or a
+ * negative errno, also of a write or sync that began earlier: a sync that follows would not report it again. */
+int as_ingest_settle(as_ingest *ingest);
 
-/* Writes what is pending to the staged file and hands that over. Returns 0 or a negative errno. */
+/* Does the same, and hands the file over. */
 int as_ingest_flush(as_ingest *ingest, as_staged *staged);
 
 #endif

@@ -32,7 +32,7 @@ static void note_taken(as_lane *lane) {
 static void hash_blocks(void *context) {
   as_lane *lane = context;
   for (size_t next = 0; wait_for_block(lane); next++) {
-    as_dual_sha256_groups(lane->dual, lane->buffers[next % AS_LANE_BLOCKS], lane->groups[next % AS_LANE_BLOCKS]);
+    as_dual_sha256_groups(lane->dual, lane->blocks[next % AS_LANE_BLOCKS], lane->groups[next % AS_LANE_BLOCKS]);
     note_taken(lane);
   }
 }
@@ -61,9 +61,7 @@ static void wait_for_room(as_lane *lane, size_t most) {
 
 uint8_t *as_lane_buffer(as_lane *lane) {
   size_t slot = lane->given % AS_LANE_BLOCKS; /* only this thread changes `given` */
-  if (lane->given >= AS_LANE_BLOCKS) {
-    wait_for_room(lane, AS_LANE_BLOCKS - 1);
-  }
+  wait_for_room(lane, AS_LANE_BLOCKS - 1);
   if (!lane->buffers[slot]) {
     lane->buffers[slot] = as_store_buffer(lane->store);
   }
@@ -75,25 +73,25 @@ static int splits(as_lane *lane, size_t size) {
   if (size % AS_GROUP_SIZE || !as_dual_splits(lane->dual)) {
     return 0;
   }
-  if (lane->wanted) {
-    lane->wanted = 0;
-    as_second_start(&lane->second, hash_blocks, lane);
+  if (lane->wanted && lane->asked++ % AS_LANE_ASK == 0) {
+    lane->wanted = !as_second_start(&lane->second, hash_blocks, lane);
   }
   return lane->second.running;
 }
 
-static void give(as_lane *lane, size_t groups) {
+static void give(as_lane *lane, const uint8_t *bytes, size_t groups) {
   pthread_mutex_lock(&lane->mutex);
+  lane->blocks[lane->given % AS_LANE_BLOCKS] = bytes;
   lane->groups[lane->given % AS_LANE_BLOCKS] = groups;
   lane->given++;
   pthread_cond_signal(&lane->filled);
   pthread_mutex_unlock(&lane->mutex);
 }
 
-int as_lane_update(as_lane *lane, size_t size) {
-  const uint8_t *bytes = lane->buffers[lane->given % AS_LANE_BLOCKS];
+int as_lane_update(as_lane *lane, const uint8_t *bytes, size_t size) {
   if (splits(lane, size)) {
-    give(lane, size / AS_GROUP_SIZE);
+    wait_for_room(lane, AS_LANE_BLOCKS - 1);
+    give(lane, bytes, size / AS_GROUP_SIZE);
     return as_dual_blake3_groups(lane->dual, bytes, size / AS_GROUP_SIZE);
   }
   wait_for_room(lane, 0); /* the end of a stream: its last group is not whole */

@@ -3,7 +3,8 @@
  * that its bytes need. Without a core to spare both are computed here, in one pass.
  * May include: second.h, artifactstore.h. Called by: ingest.c, verifier.c.
  *
- * A lane lives for one call. Its caller asks for a buffer, fills it, has it hashed, and may read from it until it asks for the next.
+ * A lane lives for one call. Its caller asks for a buffer, or has blocks of its own, fills it, has it hashed, and may read from it until it asks for
+ * the next.
  */
 #ifndef AS_STORE_LANE_H
 #define AS_STORE_LANE_H
@@ -12,7 +13,9 @@
 
 enum {
   AS_LANE_BLOCKS = 16,          /* buffers, 4 MiB: some milliseconds in which one thread need not wait for the other, and still in the cache */
-  AS_LANE_FROM = 1024 * 1024    /* bytes to come from which on a thread, some 30 us, is worth it */
+  AS_LANE_FROM = 1024 * 1024,   /* bytes to come from which on a thread, some 30 us, is worth it */
+  AS_LANE_ASK = 64              /* blocks, 16 MiB, after which a thread is asked for again where no core was free: what kept it busy may have
+                                   been the start of this very process */
 };
 
 /* The members are private. */
@@ -21,8 +24,10 @@ typedef struct as_lane {
   as_dual *dual;
   as_second second;
   uint8_t *buffers[AS_LANE_BLOCKS];
-  size_t groups[AS_LANE_BLOCKS]; /* in each, for the second thread */
-  int wanted;                    /* a second thread, which has not been asked for yet */
+  const uint8_t *blocks[AS_LANE_BLOCKS]; /* for the second thread, */
+  size_t groups[AS_LANE_BLOCKS];         /* and how many groups are in each */
+  int wanted;                    /* a second thread, which has not begun yet */
+  size_t asked;                  /* blocks that have come meanwhile */
   pthread_mutex_t mutex;         /* guards what follows */
   pthread_cond_t filled;
   pthread_cond_t emptied;
@@ -37,9 +42,10 @@ void as_lane_begin(as_lane *lane, as_store *store, as_dual *dual, uint64_t comin
 /* The next buffer, of AS_STEP_SIZE bytes, page-aligned; NULL without memory. */
 uint8_t *as_lane_buffer(as_lane *lane);
 
-/* The stream absorbs the first `size` bytes of the last buffer. Returns what as_dual_update returns; SHA-256 may still be under way, so
- * the stream must not be touched otherwise before as_lane_end. */
-int as_lane_update(as_lane *lane, size_t size);
+/* The stream absorbs `size` bytes: of the last buffer, or any that stay as they are until AS_LANE_BLOCKS further calls have returned, or
+ * as_lane_end has. Returns what as_dual_update returns; SHA-256 may still be under way, so the stream must not be touched otherwise before
+ * as_lane_end. */
+int as_lane_update(as_lane *lane, const uint8_t *bytes, size_t size);
 
 /* Waits until all is hashed, and releases everything. */
 void as_lane_end(as_lane *lane);

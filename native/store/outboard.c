@@ -258,6 +258,86 @@ int as_outboard_check(const as_outboard *outboard, uint64_t first_group, const u
   return !error && work.bad.start != work.bad.end ? AS_E_CORRUPT : error;
 }
 
+/* ---- giving pairs out ---- */
+
+static int walk_node(const as_outboard *outboard, node at, const uint8_t expected[AS_DIGEST_SIZE], as_outboard_walk *walk,
+                     as_range *bad);
+
+/* Gives the pairs of a node below which all are wanted and fit: one read. */
+static int walk_whole(const as_outboard *outboard, node at, const uint8_t expected[AS_DIGEST_SIZE],
+                      as_outboard_walk *walk, as_range *bad) {
+  size_t size = (size_t)(at.groups - 1) * AS_OUTBOARD_PAIR;
+  uint8_t *place = walk->buffer + walk->size;
+  ssize_t got = as_io_read(outboard->io, outboard->fd, place, size, outboard->base + at.position);
+  if (got < 0) {
+    return (int)got;
+  }
+  node here = at;
+  here.position = 0;
+  if ((size_t)got != size || !pairs_hold(place, here, expected)) {
+    *bad = node_range(at, outboard->size);
+    return AS_E_CORRUPT;
+  }
+  walk->size += size;
+  return 0;
+}
+
+/* Gives the pair of a node, unless that has been done before, and those below it. */
+static int walk_parent(const as_outboard *outboard, node at, const uint8_t expected[AS_DIGEST_SIZE],
+                       as_outboard_walk *walk, as_range *bad) {
+  uint8_t pair[AS_OUTBOARD_PAIR];
+  int proven = 0;
+  int error = read_pair(outboard, at, expected, pair, &proven);
+  if (error) {
+    return error;
+  }
+  if (!proven) {
+    *bad = node_range(at, outboard->size);
+    return AS_E_CORRUPT;
+  }
+  if (at.position >= walk->next) {
+    memcpy(walk->buffer + walk->size, pair, sizeof pair);
+    walk->size += sizeof pair;
+  }
+  error = walk_node(outboard, left_child(at), pair, walk, bad);
+  return error ? error : walk_node(outboard, right_child(at), pair + AS_DIGEST_SIZE, walk, bad);
+}
+
+static int walk_node(const as_outboard *outboard, node at, const uint8_t expected[AS_DIGEST_SIZE], as_outboard_walk *walk,
+                     as_range *bad) {
+  uint64_t pairs = at.groups - 1;
+  int wanted = at.first < walk->end && at.first + at.groups > walk->first;
+  int given = at.position + pairs * AS_OUTBOARD_PAIR <= walk->next;
+  if (pairs == 0 || !wanted || given || walk->full) {
+    return 0;
+  }
+  size_t room = walk->capacity - walk->size;
+  int fresh = at.position >= walk->next;
+  if (fresh && room < AS_OUTBOARD_PAIR) {
+    walk->next = at.position;
+    walk->full = 1;
+    return 0;
+  }
+  int whole = fresh && at.first >= walk->first && at.first + at.groups <= walk->end;
+  if (whole && outboard->fd >= 0 && pairs <= room / AS_OUTBOARD_PAIR) {
+    return walk_whole(outboard, at, expected, walk, bad);
+  }
+  return walk_parent(outboard, at, expected, walk, bad);
+}
+
+int as_outboard_pairs(const as_outboard *outboard, as_outboard_walk *walk, as_range *bad) {
+  walk->size = 0;
+  walk->full = 0;
+  int error = 0;
+  if (walk->first < walk->end) {
+    error = walk_node(outboard, root_node(outboard->size), outboard->root, walk, bad);
+  }
+  if (!walk->full) {
+    walk->next = 0;
+  }
+  return error;
+}
+
 /* ---- comparing a re-read object ---- */
 
 typedef struct comparison {

@@ -65,6 +65,21 @@ int as_outboard_stated_size(const as_outboard *outboard, uint64_t *size);
 int as_outboard_check(const as_outboard *outboard, uint64_t first_group, const uint8_t *bytes, size_t size,
                       as_range *bad);
 
+/* A walk over the pairs that prove the groups from `first` up to, not including, `end`: where it goes on, and where it puts them. */
+typedef struct as_outboard_walk {
+  uint64_t first;
+  uint64_t end;
+  uint64_t next;   /* position in the outboard; what stands before it has been given. 0 once all has */
+  uint8_t *buffer;
+  size_t capacity; /* at least AS_OUTBOARD_PAIR */
+  size_t size;     /* bytes put into the buffer */
+  int full;        /* the buffer takes no further pair */
+} as_outboard_walk;
+
+/* Puts the next pairs of a walk, in pre-order, into its buffer, each proven by the address. Returns 0; AS_E_CORRUPT, and then *bad is what the
+ * pair that does not hold covers; or an errno. */
+int as_outboard_pairs(const as_outboard *outboard, as_outboard_walk *walk, as_range *bad);
+
 /* Receives a damaged range. */
 typedef void (*as_outboard_bad)(void *context, as_range range);
 

@@ -44,9 +44,10 @@ static const char magic[8] = "ASINDEX1";
 
 struct as_index {
   const as_io *io;
+  int fd;
   const uint8_t *bytes; /* the whole file, mapped */
   size_t size;
-  const uint8_t *keys; /* the table of first keys in it */
+  uint8_t *keys; /* the table of first keys, and the footer behind it */
   uint64_t pages;
   as_index_head head;
   _Atomic uint64_t *checked; /* a bit for each page: it was looked at as a whole and is as it was written */
@@ -186,20 +187,32 @@ static int decode_head(const uint8_t *page, size_t size, as_index_head *head, ui
   return 0;
 }
 
-/* Checks head, size and table of first keys of the mapped file. */
+/* Reads bytes of the file that must be there. A disk that does not give them is no reason to fail: an index can be made again. */
+static int read_part(const as_index *index, void *bytes, size_t size, uint64_t offset) {
+  ssize_t count = as_io_read(index->io, index->fd, bytes, size, offset);
+  return count == (ssize_t)size ? 0 : count >= 0 || count == -EIO ? AS_E_CORRUPT : (int)count;
+}
+
+/* Checks head, size and table of first keys. */
 static int check_file(as_index *index) {
-  int error = decode_head(index->bytes, index->size, &index->head, &index->pages);
+  uint8_t page[PAGE];
+  int error = read_part(index, page, PAGE, 0);
+  error = error ? error : decode_head(page, index->size, &index->head, &index->pages);
   if (error) {
     return error;
   }
   size_t keys_size = (size_t)index->pages * KEY;
-  index->keys = index->bytes + PAGE + (size_t)index->pages * PAGE;
-  const uint8_t *footer = index->keys + keys_size;
-  if (as_get32(footer) != as_crc32c(0, index->keys, keys_size) || as_get32(footer + 4) != 0) {
-    return AS_E_CORRUPT;
-  }
+  index->keys = malloc(keys_size + FOOTER);
   index->checked = calloc((size_t)index->pages / 64 + 1, sizeof *index->checked);
-  return index->checked ? 0 : -ENOMEM;
+  if (!index->keys || !index->checked) {
+    return -ENOMEM;
+  }
+  error = read_part(index, index->keys, keys_size + FOOTER, PAGE + index->pages * PAGE);
+  const uint8_t *footer = index->keys + keys_size;
+  if (!error && (as_get32(footer) != as_crc32c(0, index->keys, keys_size) || as_get32(footer + 4) != 0)) {
+    error = AS_E_CORRUPT;
+  }
+  return error;
 }
 
 static int map_file(as_index *index, int directory, const char *path) {
@@ -208,19 +221,19 @@ static int map_file(as_index *index, int directory, const char *path) {
     return fd;
   }
   struct stat status;
-  int error = index->io->stat(index->io, fd, &status);
+  index->fd = fd;
+  int error = index->io->stat(index->io, index->fd, &status);
   if (!error && (status.st_size < PAGE + FOOTER || (uint64_t)status.st_size > SIZE_MAX)) {
     error = AS_E_CORRUPT;
   }
   if (!error) {
     const void *bytes;
-    error = index->io->map(index->io, fd, (size_t)status.st_size, &bytes);
+    error = index->io->map(index->io, index->fd, (size_t)status.st_size, &bytes);
     if (!error) {
       index->bytes = bytes;
       index->size = (size_t)status.st_size;
     }
   }
-  as_io_close(index->io, &fd); /* the mapping keeps the file */
   return error;
 }
 
@@ -231,6 +244,7 @@ int as_index_open(const as_io *io, int directory, const char *path, as_index **o
     return -ENOMEM;
   }
   index->io = io;
+  index->fd = -1;
   int error = map_file(index, directory, path);
   if (!error) {
     error = check_file(index);
@@ -248,6 +262,8 @@ void as_index_close(as_index *index) {
     if (index->bytes) {
       index->io->unmap(index->io, index->bytes, index->size);
     }
+    as_io_close(index->io, &index->fd);
+    free(index->keys);
     free(index->checked);
     free(index);
   }
@@ -286,6 +302,13 @@ static int page_is_whole(const as_index *index, uint64_t number, const uint8_t *
   return as_is_zero(rest, (size_t)(page + PAGE - rest));
 }
 
+/* Whether the disk gives a page, and it is whole. It is read first, and not through the mapping: there, what a disk does not give ends the
+ * process. Having been read, it is in the page cache, which the mapping shares. */
+static int page_can_be_believed(const as_index *index, uint64_t number) {
+  uint8_t page[PAGE];
+  return read_part(index, page, PAGE, PAGE + number * PAGE) == 0 && page_is_whole(index, number, page);
+}
+
 /* A page that may be believed, or NULL. Checked at the first use; threads that meet there check it each. */
 static const uint8_t *get_page(const as_index *index, uint64_t number) {
   const uint8_t *page = index->bytes + PAGE + number * PAGE;
@@ -294,7 +317,7 @@ static const uint8_t *get_page(const as_index *index, uint64_t number) {
   if (atomic_load_explicit(word, memory_order_relaxed) & bit) {
     return page;
   }
-  if (!page_is_whole(index, number, page)) {
+  if (!page_can_be_believed(index, number)) {
     return NULL;
   }
   atomic_fetch_or_explicit(word, bit, memory_order_relaxed);

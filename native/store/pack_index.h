@@ -4,8 +4,9 @@
  *
  * A file is pages of AS_PACK_BLOCK bytes: a head page, pages of entries sorted by address, and behind them the table of
  * each page's first eight address bytes, by which a search finds its page. Every page and the table carry a CRC-32C,
- * checked when first used, so opening reads only head and table, and no damaged entry is ever believed. What memory
- * mapping brings with it: a page that the disk cannot read ends the process with SIGBUS.
+ * checked when first used, so opening reads only head and table, and no damaged entry is ever believed. Head, table and the first use
+ * of a page are reads, so what a disk does not give is an error. What memory mapping brings with it is left for a page that was read
+ * once, was dropped from the cache, and then cannot be read any more: that ends the process with SIGBUS.
  */
 #ifndef AS_STORE_PACK_INDEX_H
 #define AS_STORE_PACK_INDEX_H

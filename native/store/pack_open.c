@@ -13,21 +13,36 @@
 #include "store/pack_scan.h"
 #include "store/packs.h"
 
-enum { SALVAGE_WINDOW = 1024 * 1024 /* bytes read at a time, from a segment whose head block is damaged */ };
+enum {
+  SALVAGE_WINDOW = 1024 * 1024, /* bytes read at a time, from a segment whose head block is damaged */
+  FIRST_LATE = 1024             /* records for which there is room at first: a commit of many */
+};
 
 /* ---- reading a segment ---- */
+
+/* A record with the latest number so far, and what it took the place of; of kind 0 if nothing was there. */
+typedef struct late_record {
+  as_entry entry;
+  as_entry before;
+} late_record;
 
 /* Collects the records of a segment; those with the latest sequence number, the last commit and whatever waited for the same
  * sync, also by themselves, and what they took the place of. */
 typedef struct collection {
   as_table *table;
-  as_table latest;
-  as_table replaced;
+  late_record *late; /* in the order in which they were found; each larger number begins anew */
+  size_t late_count;
+  size_t late_capacity;
+  as_table latest;   /* made of them when all is read: the last of each address, */
+  as_table replaced; /* and what the first of each took the place of */
   uint64_t latest_sequence;
   uint64_t file_size;
 } collection;
 
 static void forget_latest(collection *into) {
+  free(into->late);
+  into->late = NULL;
+  into->late_count = into->late_capacity = 0;
   as_table_free(&into->latest);
   as_table_free(&into->replaced);
 }
@@ -38,36 +53,58 @@ static as_entry entry_of(const as_record *record) {
   return entry;
 }
 
-static int put(as_table *table, const as_entry *entry) {
-  int error = as_table_reserve(table, 1);
-  if (!error) {
-    as_table_put(table, entry);
+static int note_late(collection *into, const as_entry *entry, const as_entry *before) {
+  if (into->late_count == into->late_capacity) {
+    size_t capacity = into->late_capacity ? 2 * into->late_capacity : FIRST_LATE;
+    late_record *late = realloc(into->late, capacity * sizeof *late);
+    if (!late) {
+      return -ENOMEM;
+    }
+    into->late = late;
+    into->late_capacity = capacity;
   }
-  return error;
-}
-
-/* A record with the latest number so far. */
-static int put_latest(collection *into, const as_entry *entry) {
-  const as_entry *before = as_table_get(into->table, entry->blake3);
-  int first = !as_table_get(&into->latest, entry->blake3);
-  int error = before && first ? put(&into->replaced, before) : 0;
-  return error ? error : put(&into->latest, entry);
+  into->late[into->late_count++] = (late_record){*entry, *before};
+  return 0;
 }
 
 static int collect(void *context, uint64_t sequence, const as_record *record) {
   collection *into = context;
-  as_entry entry = entry_of(record);
+  as_entry entry = entry_of(record), before;
+  int error = as_table_reserve(into->table, 1);
+  if (error) {
+    return error;
+  }
+  as_table_exchange(into->table, &entry, &before);
   if (sequence > into->latest_sequence) {
-    forget_latest(into);
+    into->late_count = 0;
     into->latest_sequence = sequence;
   }
-  int error = sequence < into->latest_sequence ? 0 : put_latest(into, &entry);
-  return error ? error : put(into->table, &entry);
+  return sequence < into->latest_sequence ? 0 : note_late(into, &entry, &before);
 }
 
-/* The salt of a segment whose head block is damaged, from the first slot that is whole by its own. */
+/* Makes the tables of what has the latest number. */
+static int gather_latest(collection *into) {
+  int error = as_table_reserve(&into->latest, into->late_count);
+  error = error ? error : as_table_reserve(&into->replaced, into->late_count);
+  for (size_t i = 0; !error && i < into->late_count; i++) {
+    const late_record *late = &into->late[i];
+    if (late->before.kind && !as_table_get(&into->latest, late->entry.blake3)) {
+      as_table_put(&into->replaced, &late->before);
+    }
+    as_table_put(&into->latest, &late->entry);
+  }
+  return error;
+}
+
+/* The salt of a segment whose head block is damaged, from the first slot that is whole by its own. Ends with the file: a
+ * disk that gives nothing any more would never say where that is. */
 static int salvage_id(const as_io *io, int fd, uint64_t number, as_segment_id *out) {
-  uint64_t sequence, offset = AS_PACK_BLOCK;
+  struct stat status;
+  int error = io->stat(io, fd, &status);
+  if (error) {
+    return error;
+  }
+  uint64_t sequence, offset = AS_PACK_BLOCK, end = (uint64_t)status.st_size;
   as_commit_head head;
   as_record record;
   ssize_t size = 0;
@@ -76,7 +113,17 @@ static int salvage_id(const as_io *io, int fd, uint64_t number, as_segment_id *o
   if (!window) {
     return -ENOMEM;
   }
-  while (!found && (size = as_io_read(io, fd, window, SALVAGE_WINDOW, offset)) > 0) {
+  while (!found && offset < end && (size = as_io_read(io, fd, window, SALVAGE_WINDOW, offset)) != 0) {
+    if (size == -EIO) { /* block by block around what the disk does not give */
+      size = as_io_read(io, fd, window, AS_PACK_BLOCK, offset);
+      offset += size == -EIO ? AS_PACK_BLOCK : 0;
+    }
+    if (size == -EIO) {
+      continue;
+    }
+    if (size < 0) {
+      break;
+    }
     for (ssize_t at = 0; !found && at + AS_PACK_SLOT <= size; at += AS_PACK_SLOT) {
       as_segment_id id = {.number = number, .salt = as_get64(window + at + 8)}; /* where every slot has it: pack.c */
       found = as_slot_decode(&id, offset + (uint64_t)at, window + at, &sequence, &head, &record) != AS_SLOT_NONE;
@@ -92,7 +139,7 @@ static int salvage_id(const as_io *io, int fd, uint64_t number, as_segment_id *o
 static int identify(const as_io *io, int fd, uint64_t number, as_segment_id *out) {
   uint8_t block[AS_PACK_BLOCK];
   ssize_t size = as_io_read(io, fd, block, sizeof block, 0);
-  if (size < 0) {
+  if (size < 0 && size != -EIO) {
     return (int)size;
   }
   int error = size == sizeof block ? as_segment_head_decode(block, out) : AS_E_CORRUPT;
@@ -106,7 +153,10 @@ static int scan(as_store *store, const as_segment *segment, as_scan *out, collec
   struct stat status;
   int error = store->io->stat(store->io, segment->fd, &status);
   into->file_size = error ? 0 : (uint64_t)status.st_size;
+  uint64_t records = into->file_size / (2 * AS_PACK_SLOT); /* about as many as there can be: growing later costs more than room */
+  error = error ? error : as_table_reserve(into->table, records < AS_SEGMENT_RECORDS_MAX ? (size_t)records : AS_SEGMENT_RECORDS_MAX);
   error = error ? error : as_segment_scan(store->io, segment->fd, &segment->id, (uint64_t)status.st_size, out, collect, into);
+  error = error ? error : gather_latest(into);
   if (error) {
     as_store_fail(store, error, "scan", "packs");
   }
@@ -316,7 +366,13 @@ static int is_covered(const as_packs *packs, uint64_t number) {
 
 /* ---- segments without an index ---- */
 
-/* The index of one segment, made from the segment. */
+/* Commits go on behind all that the segment has. What of it the disk does not give may have numbers too, one for each block at most. */
+static void note_sequence(as_packs *packs, const as_scan *seen) {
+  uint64_t last = seen->last_sequence + seen->unreadable / AS_PACK_BLOCK;
+  packs->writer.sequence = last > packs->writer.sequence ? last : packs->writer.sequence;
+}
+
+/* The index of one segment, made from the segment; in memory alone where the disk did not give all of it, which it may the next time. */
 static int index_segment(as_store *store, uint64_t number, as_run *out) {
   as_table table;
   as_scan seen;
@@ -324,10 +380,10 @@ static int index_segment(as_store *store, uint64_t number, as_run *out) {
   collection found = {.table = &table};
   int error = read_records(store, number, &found, &seen);
   forget_latest(&found);
+  *out = (as_run){.first = number, .last = number};
   if (!error) {
-    store->packs->writer.sequence =
-        seen.last_sequence > store->packs->writer.sequence ? seen.last_sequence : store->packs->writer.sequence;
-    error = as_pack_seal(store, number, number, &table, out);
+    note_sequence(store->packs, &seen);
+    error = seen.unreadable ? 0 : as_pack_seal(store, number, number, &table, out);
   }
   if (error || out->index) {
     as_table_free(&table);
@@ -341,7 +397,7 @@ static int index_segment(as_store *store, uint64_t number, as_run *out) {
  * file, it gets its length first: later commits go behind it, and what of it is not there must be found missing now. */
 static int read_active(as_store *store, const as_segment_id *id, collection *found, as_scan *seen) {
   int error = read_records(store, id->number, found, seen);
-  if (error || store->read_only) {
+  if (error || store->read_only || seen->unreadable) {
     return error;
   }
   error = as_pack_writer_resume(store, id, seen->end);
@@ -355,11 +411,26 @@ static int read_active(as_store *store, const as_segment_id *id, collection *fou
   return error;
 }
 
+/* The table of the last segment: of that in which commits go on, or a run by itself where they cannot, the disk not giving all of it. */
+static int keep_table(as_packs *packs, uint64_t number, const as_table *table, int whole) {
+  if (whole) {
+    packs->table = *table;
+    packs->table_first = number;
+    return 0;
+  }
+  as_run run = {.first = number, .last = number, .table = *table};
+  int error = as_packs_put_runs(packs, number, number, &run, 1);
+  if (error) {
+    as_run_free(&run);
+  }
+  return error;
+}
+
 /* The last segment, when it has no index: commits go on there. */
 static int resume(as_store *store, const as_segment_id *id) {
   as_packs *packs = store->packs;
   as_table table;
-  as_scan seen;
+  as_scan seen = {.unreadable = 0};
   as_record *marks = NULL;
   size_t count = 0;
   as_table_init(&table);
@@ -367,10 +438,10 @@ static int resume(as_store *store, const as_segment_id *id) {
   int error = read_active(store, id, &found, &seen);
   error = error ? error : check_latest(store, &found, &marks, &count);
   forget_latest(&found);
-  packs->table = table;
-  packs->table_first = id->number;
+  int kept = keep_table(packs, id->number, &table, error || !seen.unreadable);
+  error = error ? error : kept;
   if (!error) {
-    packs->writer.sequence = seen.last_sequence > packs->writer.sequence ? seen.last_sequence : packs->writer.sequence;
+    note_sequence(packs, &seen);
     error = store->read_only ? 0 : write_marks(store, marks, count);
   }
   free(marks);
@@ -422,6 +493,7 @@ int as_packs_open(as_store *store) {
   packs->unsynced_max = AS_UNSYNCED_MAX;
   packs->runs_max = AS_RUNS_MAX;
   as_table_init(&packs->table);
+  as_merging_init(&packs->merging);
   pthread_rwlock_init(&packs->lock, NULL);
   pthread_mutex_init(&packs->queue_mutex, NULL);
   pthread_cond_init(&packs->queue_changed, NULL);
@@ -436,6 +508,8 @@ void as_packs_close(as_store *store) {
     return;
   }
   as_pack_writer_free(store);
+  as_packs_end_merge(store);
+  as_merging_free(&packs->merging);
   for (size_t i = 0; i < packs->run_count; i++) {
     as_run_free(&packs->runs[i]);
   }
@@ -457,6 +531,7 @@ int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last) {
   as_run *runs = calloc(as_segments_count(&packs->segments) + 1, sizeof *runs);
   size_t count = 0;
   int error = runs ? 0 : -ENOMEM;
+  as_packs_cancel_merge(packs);
   for (uint64_t at = first; !error && as_segments_next(&packs->segments, at, &id) && id.number <= last; at = id.number + 1) {
     error = index_segment(store, id.number, &runs[count]);
     count += !error;

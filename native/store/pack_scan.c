@@ -31,6 +31,29 @@ typedef struct scanner {
   uint64_t stray_from, stray_to; /* and where their payloads lie */
 } scanner;
 
+/* as_io_read, zeros standing for blocks that the disk does not give. */
+static ssize_t read_around(scanner *scan, uint8_t *bytes, size_t size, uint64_t offset) {
+  ssize_t count = as_io_read(scan->io, scan->fd, bytes, size, offset);
+  if (count != -EIO) {
+    return count;
+  }
+  size_t done = 0, piece = 0;
+  for (; done < size; done += (size_t)count) {
+    size_t to_boundary = (size_t)(AS_PACK_BLOCK - (offset + done) % AS_PACK_BLOCK);
+    piece = to_boundary < size - done ? to_boundary : size - done;
+    count = as_io_read(scan->io, scan->fd, bytes + done, piece, offset + done);
+    if (count == -EIO) {
+      memset(bytes + done, 0, piece);
+      scan->out->unreadable += AS_PACK_BLOCK;
+      count = (ssize_t)piece;
+    }
+    if (count < (ssize_t)piece) {
+      return count < 0 ? count : (ssize_t)done + count;
+    }
+  }
+  return (ssize_t)done;
+}
+
 /* Sets *out to the `need` bytes at `at`, or to NULL where the file ends before. Reads no more than it must, or, if it
  * must read, `ahead` bytes. Valid until the next call. */
 static int view(scanner *scan, uint64_t at, size_t need, size_t ahead, const uint8_t **out) {
@@ -49,7 +72,7 @@ static int view(scanner *scan, uint64_t at, size_t need, size_t ahead, const uin
   want = want < scan->size - at ? want : (size_t)(scan->size - at);
   scan->window_at = at;
   scan->window_size = held;
-  ssize_t count = as_io_read(scan->io, scan->fd, scan->window + held, want - held, at + held);
+  ssize_t count = read_around(scan, scan->window + held, want - held, at + held);
   if (count < 0) {
     return (int)count;
   }

@@ -19,6 +19,7 @@ typedef struct as_scan {
   uint64_t last_commit;    /* offset of the first commit that has it; of the block of a record that has it, without head */
   uint64_t damaged;        /* bytes passed over, in whole slots, that were neither zero nor part of a commit, and the
                               slots of commits that are not whole or whose payload is not in the file */
+  uint64_t unreadable;     /* bytes, in whole blocks and some of them perhaps twice, that the disk did not give: passed over as zeros */
 } as_scan;
 
 /* Scans the segment `id`, open as `fd` and `size` bytes long, from behind its head block on. Zeros are passed over (they

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { FIRST_CAPACITY = 64 };
+enum { FIRST_CAPACITY = 64, HUGE_PAGE = 2 * 1024 * 1024 };
+_Static_assert(sizeof(as_entry) == 64, "tables are a power of two of bytes");
 
 /* Entries that a capacity takes: three quarters, so that probing stays short and always meets an empty slot. */
 static size_t room_in(size_t capacity) { return capacity / 4 * 3; }
@@ -32,8 +34,23 @@ static as_entry *find_slot(as_entry *slots, size_t capacity, const uint8_t *addr
   }
 }
 
+/* Empty slots. A large table is filled in all its pages within moments, at random: huge ones, where the kernel has them, save a fault for each of
+ * thousands of small ones, which in some virtual machines takes longer than all else. */
+static as_entry *make_slots(size_t capacity) {
+  size_t size = capacity * sizeof(as_entry);
+  if (size < HUGE_PAGE) {
+    return calloc(capacity, sizeof(as_entry));
+  }
+  as_entry *slots = aligned_alloc(HUGE_PAGE, size); /* a power of two, as HUGE_PAGE is */
+  if (slots) {
+    madvise(slots, size, MADV_HUGEPAGE);
+    memset(slots, 0, size);
+  }
+  return slots;
+}
+
 static int grow(as_table *table, size_t capacity) {
-  as_entry *slots = calloc(capacity, sizeof *slots);
+  as_entry *slots = make_slots(capacity);
   if (!slots) {
     return -ENOMEM;
   }
@@ -63,6 +80,13 @@ int as_table_reserve(as_table *table, size_t more) {
 void as_table_put(as_table *table, const as_entry *entry) {
   as_entry *slot = find_slot(table->slots, table->capacity, entry->blake3);
   table->count += slot->kind == 0;
+  *slot = *entry;
+}
+
+void as_table_exchange(as_table *table, const as_entry *entry, as_entry *before) {
+  as_entry *slot = find_slot(table->slots, table->capacity, entry->blake3);
+  table->count += slot->kind == 0;
+  *before = *slot;
   *slot = *entry;
 }
 

@@ -29,6 +29,9 @@ int as_table_reserve(as_table *table, size_t more);
 /* Puts an entry, in place of the one with the same address. There must be room. */
 void as_table_put(as_table *table, const as_entry *entry);
 
+/* The same, and *before is the one that had the place; of kind 0 if there was none. */
+void as_table_exchange(as_table *table, const as_entry *entry, as_entry *before);
+
 /* The entry of an address, or NULL. Valid until the next as_table_put or as_table_reserve. */
 const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIGEST_SIZE]);
 

@@ -267,7 +267,7 @@ int as_pack_seal_active(as_store *store) {
   packs->table_first = 0;
   pthread_rwlock_unlock(&packs->lock);
   close_files(store);
-  as_packs_merge(store); /* if it fails, lookups take a little longer, and the next one tries again */
+  as_packs_merge(store);
   return 0;
 }
 
@@ -430,6 +430,13 @@ static int commit_members(as_store *store, const commit *work) {
   return 0;
 }
 
+static void begin(commit *work, int deferred) {
+  work->count = work->dependent_count = 0;
+  work->size = AS_PACK_SLOT + AS_PACK_BLOCK;
+  work->deferred = deferred;
+  as_table_init(&work->staged);
+}
+
 /* Commits what has been put together and begins anew. */
 static void flush(as_store *store, commit *work) {
   int error = work->count ? commit_members(store, work) : 0;
@@ -439,10 +446,8 @@ static void flush(as_store *store, commit *work) {
   for (size_t i = 0; error && i < work->dependent_count; i++) {
     work->dependents[i]->status = error;
   }
-  work->count = work->dependent_count = 0;
-  work->size = AS_PACK_SLOT + AS_PACK_BLOCK;
   as_table_free(&work->staged);
-  as_table_init(&work->staged);
+  begin(work, work->deferred);
 }
 
 /* ---- which records are needed ---- */
@@ -566,12 +571,11 @@ static void conclude(const as_pack_writer *writer, as_pack_group *groups, int er
 
 void as_pack_write(as_store *store, as_pack_group *groups) {
   as_pack_writer *writer = &store->packs->writer;
-  commit *work = calloc(1, sizeof *work);
+  commit *work = malloc(sizeof *work); /* its lists are filled as they are needed: zeroing them each time would take longer than a small commit */
   writer->buffer = writer->buffer ? writer->buffer : aligned_alloc(AS_PACK_BLOCK, COMMIT_SIZE_MAX);
   int error = work && writer->buffer ? 0 : as_fail(-ENOMEM, "commit", store->path);
   if (!error) {
-    work->deferred = is_deferred(groups);
-    flush(store, work);
+    begin(work, is_deferred(groups));
     for (as_pack_group *group = groups; group; group = group->next) {
       for (size_t i = 0; i < group->count; i++) {
         consider(store, work, &group->items[i]);

@@ -1,6 +1,7 @@
 /*
  * The packs of a store: every small object, by address. Finding is here; pack_open.c finds out what is there when a
- * store is opened, pack_commit.c gathers what waits into commits, pack_writer.c writes them.
+ * store is opened, pack_commit.c gathers what waits into commits, pack_writer.c writes them, pack_merge.c
+ * keeps the runs of indexes few.
  * May include: segments.h, pack_index.h, pack_table.h, pack_prewrite.h. Called by: objects.c, remove.c, verify_many.c, commit.c, store.c,
  * compact.c.
  *
@@ -13,6 +14,7 @@
 #define AS_STORE_PACKS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/pack_index.h"
 #include "store/pack_prewrite.h"
@@ -38,6 +40,17 @@ typedef struct as_run {
   as_index *index; /* NULL: it is the table */
   as_table table;
 } as_run;
+
+/* The thread that merges runs, if there is one. Begun and waited for by whoever has the turn to commit, or opens or closes the store. */
+typedef struct as_merging {
+  pthread_t thread;
+  int running;           /* it has been made, and not been joined */
+  atomic_int ended;      /* it need not be waited for any more */
+  atomic_int cancelled;  /* the runs have changed */
+  pthread_mutex_t mutex; /* guards what follows */
+  pthread_cond_t changed;
+  int reading;           /* it uses the runs it began with */
+} as_merging;
 
 /* Where commits go. Used by whoever has the turn to commit. */
 typedef struct as_pack_writer {
@@ -93,6 +106,7 @@ typedef struct as_packs {
   size_t run_count;
   size_t run_capacity;
   as_pack_writer writer;
+  as_merging merging;
   pthread_mutex_t queue_mutex;
   pthread_cond_t queue_changed;
   as_pack_group *first; /* waiting */
@@ -160,8 +174,19 @@ int as_payload_check(const as_io *io, int fd, const as_location *at, const uint8
  * commit. */
 int as_packs_rebuild(as_store *store, uint64_t first, uint64_t last);
 
-/* Merges all runs into one when there are too many. Called with the turn to commit. */
-int as_packs_merge(as_store *store);
+/* Begins to merge all runs into one when there are too many, and leaves the rest to a thread: if that fails, lookups take a little longer, and the
+ * next call tries again. Called with the turn to commit. */
+void as_packs_merge(as_store *store);
+
+/* Whatever the merge under way comes to is not wanted, and once this has returned it does not use the runs any more. Called with the turn to
+ * commit. */
+void as_packs_cancel_merge(as_packs *packs);
+
+/* Waits for the merge under way. Called by whoever closes the store; its thread has had its last turn to commit. */
+void as_packs_end_merge(as_store *store);
+
+void as_merging_init(as_merging *merging);
+void as_merging_free(as_merging *merging);
 
 /* An entry, and what is known of where its record stands: in no segment before `first`. */
 typedef struct as_found {

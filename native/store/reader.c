@@ -155,6 +155,36 @@ static int conclude_corrupt(const as_reader *reader) {
   return AS_E_CORRUPT;
 }
 
+int as_reader_nodes(as_reader *reader, uint64_t start, uint64_t end, uint64_t *next, uint8_t *buffer, size_t capacity,
+                    size_t *size, as_range *bad) {
+  *size = 0;
+  *bad = (as_range){0, 0};
+  if (capacity < AS_OUTBOARD_PAIR) {
+    return fail(reader, AS_E_INVALID, "read");
+  }
+  if (start > end || end > reader->files.size) {
+    return fail(reader, AS_E_RANGE, "read");
+  }
+  as_outboard_walk walk = {.first = start / AS_GROUP_SIZE,
+                           .end = start == end ? start / AS_GROUP_SIZE : (end - 1) / AS_GROUP_SIZE + 1,
+                           .next = *next,
+                           .buffer = buffer,
+                           .capacity = capacity};
+  int error = check_header(reader, bad);
+  if (!error) {
+    error = as_outboard_pairs(&reader->outboard, &walk, bad);
+  }
+  if (error == AS_E_CORRUPT) {
+    error = conclude_corrupt(reader);
+  }
+  if (error) {
+    return fail(reader, error, "read");
+  }
+  *size = walk.size;
+  *next = walk.next;
+  return 0;
+}
+
 int as_reader_read(as_reader *reader, uint64_t offset, uint8_t *buffer, size_t capacity, size_t *skip, size_t *size,
                    as_range *bad) {
   uint64_t end = reader->files.size;

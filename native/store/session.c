@@ -307,7 +307,7 @@ static int restore(as_ingest *ingest, found_session *found) {
   session_path path = part_of(ingest->session->id);
   memcpy(stream->staged.name, path.text, sizeof path.text);
   found->part = found->state = -1;
-  stream->written = stream->write_back_started = ingest->length = checkpoint->offset;
+  stream->written = stream->write_back_started = stream->synced = ingest->length = checkpoint->offset;
   ingest->session->part_made = 1;
   ingest->session->sequence = checkpoint->sequence;
   return 0;
@@ -392,7 +392,7 @@ static int write_checkpoint(as_ingest *ingest, as_checkpoint *checkpoint) {
   as_store *store = ingest->store;
   as_stream *stream = ingest->stream;
   int error = stream->staged.fd < 0 ? as_session_open_part(session, &stream->staged) : 0;
-  error = error ? error : as_ingest_write_pending(ingest);
+  error = error ? error : as_ingest_settle(ingest);
   error = error ? error : as_io_sync_data(store->io, stream->staged.fd);
   error = error ? error : as_cv_list_spool(&stream->values);
   error = error ? error : as_checkpoint_take(checkpoint, &stream->dual, session->sequence + 1, stream->values.crc);

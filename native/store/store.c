@@ -1,6 +1,6 @@
 /*
  * Opening and closing a store, its health, and the buffers its rooms share.
- * May include: store.h, deferred.h, layout.h, staging.h, packs.h, core/error.h, io/io.h. Called by: users of the core, native/store.
+ * May include: store.h, deferred.h, direct.h, layout.h, staging.h, packs.h, core/error.h, io/io.h. Called by: users of the core, native/store.
  */
 #include "store/store.h"
 
@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "store/deferred.h"
+#include "store/direct.h"
 #include "store/layout.h"
 #include "store/packs.h"
 #include "store/staging.h"
@@ -50,6 +51,8 @@ static as_store *allocate(const as_io *io, const char *path, int read_only) {
   store->path = copy;
   store->read_only = read_only;
   store->cores = count_cores();
+  store->direct_from = AS_DIRECT_FROM;
+  store->direct_stream_from = AS_DIRECT_STREAM_FROM;
   store->root = store->objects = store->staging = store->packs_folder = store->lock = store->uploads = -1;
   atomic_init(&store->staging_counter, 0);
   for (int i = 0; i < AS_NAME_LOCKS; i++) {

@@ -6,7 +6,7 @@
  * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
  * are known to survive a power cut), publish.c and deferred.c (large objects on their way to a name, at once or when
  * somebody syncs), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes in
- * over several calls), reader.c, sink.c and verifier.c (bytes out), second.c and lane.c (one large object on two cores).
+ * over several calls), reader.c, sink.c and verifier.c (bytes out), second.c and lane.c (one large object on two cores), direct.c (and past the page cache).
  */
 #ifndef AS_STORE_STORE_H
 #define AS_STORE_STORE_H
@@ -59,6 +59,9 @@ struct as_store {
   unsigned buffer_count;
   unsigned cores;                       /* that this process may run on */
   unsigned busy;                        /* threads at work on large objects: see second.h */
+  uint64_t direct_from;                 /* AS_DIRECT_FROM; tests lower it */
+  uint64_t direct_stream_from;          /* AS_DIRECT_STREAM_FROM; tests lower it */
+  atomic_int direct_streams;            /* streams that are written past the page cache now */
   int alone;                            /* a test's: as if no other program were running */
   struct as_session *sessions;          /* those somebody is writing to or looking at */
   pthread_cond_t sessions_changed;

@@ -161,7 +161,7 @@ static int pump_both(as_verifier *verifier, size_t most, size_t *taken) {
   while (!error && has_more(verifier, most, *taken)) {
     uint8_t *buffer = as_lane_buffer(&lane);
     ssize_t count = buffer ? read_step(verifier, buffer, most - *taken) : fail(verifier, -ENOMEM, "read");
-    error = count < 0 ? (int)count : spool_failed(verifier, as_lane_update(&lane, (size_t)count));
+    error = count < 0 ? (int)count : spool_failed(verifier, as_lane_update(&lane, buffer, (size_t)count));
     *taken += count < 0 ? 0 : (size_t)count;
   }
   as_lane_end(&lane);

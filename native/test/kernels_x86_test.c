@@ -24,12 +24,13 @@ static uint8_t *guarded(size_t size) {
   return memory + room;
 }
 
-/* Each object ends at the guard page, so one that reads too far is a crash whichever it is. */
-static void check_batch(const uint8_t *end, const size_t *sizes, size_t count, const char *what) {
+/* Object i ends `apart` * i bytes before the guard page: all at it, so that one that reads too far is a crash whichever
+ * it is; or each with bytes of its own, so that it matters which digests are whose. */
+static void check_batch_apart(const uint8_t *end, const size_t *sizes, size_t count, size_t apart, const char *what) {
   static as_digests out[OBJECTS], expected;
   as_span inputs[OBJECTS];
   for (size_t i = 0; i < count; i++) {
-    inputs[i] = (as_span){sizes[i] ? end - sizes[i] : NULL, sizes[i]};
+    inputs[i] = (as_span){sizes[i] ? end - apart * i - sizes[i] : NULL, sizes[i]};
   }
   as_kernels_in_use()->dual_many(inputs, count, out);
   for (size_t i = 0; i < count; i++) {
@@ -37,6 +38,10 @@ static void check_batch(const uint8_t *end, const size_t *sizes, size_t count, c
     CHECK_BYTES(&out[i], &expected, sizeof expected, "%s: object %zu of %zu, %zu bytes, %s", what, i, count, sizes[i],
                 as_kernel_name());
   }
+}
+
+static void check_batch(const uint8_t *end, const size_t *sizes, size_t count, const char *what) {
+  check_batch_apart(end, sizes, count, 0, what);
 }
 
 /* A length near a boundary of block, padding, chunk or group, or anywhere. */
@@ -70,7 +75,22 @@ static void test_equal_sizes(const uint8_t *end) {
         sizes[i] = all[a];
       }
       check_batch(end, sizes, count, "equal");
+      check_batch_apart(end, sizes, count, 3, "equal, apart");
     }
+  }
+}
+
+/* Runs of one size among others, in any order. */
+static void test_runs_of_equal_sizes(const uint8_t *end) {
+  size_t sizes[OBJECTS];
+  for (int round = 0; round < 40; round++) {
+    size_t common[2] = {random_size(), random_size()};
+    size_t count = 20 + random_below(OBJECTS - 19);
+    for (size_t i = 0; i < count; i++) {
+      size_t which = random_below(5);
+      sizes[i] = which < 4 ? common[which / 2] : random_size();
+    }
+    check_batch_apart(end, sizes, count, 3, "runs of equal sizes");
   }
 }
 
@@ -112,6 +132,7 @@ static const uint8_t *guard;
 static void all(void) {
   test_mixes(guard);
   test_equal_sizes(guard);
+  test_runs_of_equal_sizes(guard);
   test_large_among_small(guard);
   test_streams(guard);
 }

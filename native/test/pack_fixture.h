@@ -19,8 +19,8 @@ static inline uint64_t below(uint64_t *random, uint64_t bound) { return next_ran
 
 static uint8_t *memory_bytes; /* exactly memory_size of them, so that sanitizers see every read beyond */
 static size_t memory_size;
-static uint64_t memory_read;  /* bytes read so far, */
-static unsigned memory_reads; /* and in how many calls */
+static _Atomic uint64_t memory_read;  /* bytes read so far, */
+static _Atomic unsigned memory_reads; /* and in how many calls */
 static int memory_error;      /* what reading gives instead, unless 0 */
 static unsigned memory_rough; /* every so many reads one is interrupted, and all are short; 0: none */
 
@@ -35,7 +35,7 @@ static int memory_close(const as_io *io, int fd) {
 }
 
 static ssize_t memory_read_at(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
-  static unsigned calls;
+  static _Atomic unsigned calls;
   (void)io, (void)fd;
   memory_reads++;
   if (memory_error) {

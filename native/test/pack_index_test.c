@@ -414,6 +414,42 @@ static void test_unknown_version(void) {
   free(from.list);
 }
 
+static uint64_t hole; /* the disk does not give the byte at this offset */
+
+static ssize_t read_with_hole(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
+  return hole >= offset && hole < offset + size ? -EIO : memory_read_at(io, fd, bytes, size, offset);
+}
+
+/* What cannot be read counts as damaged, wherever it is, and is not looked at through the mapping. */
+static void test_unreadable(void) {
+  entries from = make_entries(1000, SPREAD_EVEN);
+  as_io holed = memory_io;
+  size_t refused = 0, corrupt = 0, found = 0;
+  holed.read = read_with_hole;
+  write_index(&from);
+  for (hole = 0; hole < memory_size; hole += PAGE / 2) {
+    as_index *index;
+    int error = as_index_open(&holed, AT_FDCWD, "index", &index);
+    if (error) {
+      CHECK_INT(error, AS_E_CORRUPT);
+      refused++;
+      continue;
+    }
+    for (size_t i = 0; i < from.count; i++) {
+      as_entry entry;
+      int result = as_index_find(index, from.list[i].blake3, &entry);
+      CHECK(result == 1 ? same_entry(&entry, &from.list[i]) : result == AS_E_CORRUPT, "entry %zu: %d", i, result);
+      found += result == 1;
+      corrupt += result == AS_E_CORRUPT;
+    }
+    as_index_close(index);
+  }
+  CHECK_INT(refused, 3); /* twice for the head, once for the table */
+  CHECK_INT(corrupt, 2 * from.count);
+  CHECK(found > 0, "found %zu", found);
+  free(from.list);
+}
+
 /* Through real files, mapped. */
 static void test_files(void) {
   entries from = make_entries(1000, SPREAD_EVEN);
@@ -565,6 +601,7 @@ int main(void) {
   test_misplaced_pages();
   test_resealed();
   test_unknown_version();
+  test_unreadable();
   test_files();
   test_threads();
   test_merges();

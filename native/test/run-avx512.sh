@@ -36,6 +36,6 @@ cc -O2 -Wall -Wextra -ffreestanding -fno-pie -no-pie -static -nostdlib -mgeneral
 objcopy -O binary $build/guest.elf $build/guest.bin
 
 # The other sets run on the machine itself. Few cases, because an emulated one takes two hundred times as long.
-export ARTIFACTSTORE_TEST_KERNELS="${ARTIFACTSTORE_TEST_KERNELS:-avx512_shani,avx512}"
+export ARTIFACTSTORE_TEST_KERNELS="${ARTIFACTSTORE_TEST_KERNELS:-zen4,avx512_shani,avx512}"
 export ARTIFACTSTORE_FUZZ_CASES="${ARTIFACTSTORE_FUZZ_CASES:-300}"
 ctest --test-dir $build --no-tests=error --output-on-failure -R "$tests" -E "$left_out" "$@"

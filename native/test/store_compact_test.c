@@ -1,6 +1,7 @@
 /*
  * Compaction of deletions: more of them in one segment than one step copies. Every step must come closer to the end, and
- * what was deleted stays deleted, also for an index that is made again from the segments that are left.
+ * what was deleted stays deleted, also for an index that is made again from the segments that are left. And what a damaged slot may hide
+ * stays.
  * May include: store_model.h. Run by: CTest.
  */
 #include "store_model.h"
@@ -85,6 +86,8 @@ static void reopen_without_indexes(size_t runs) {
   check_all();
 }
 
+static int seal(as_store *of, void *context) { return (void)context, as_pack_seal_active(of); }
+
 /* The first segment stays, being needed; deletions of what is in it fill a later one. With few runs all indexes are merged,
  * and the index that comes of it leaves deletions out; with many, each segment keeps its own. */
 static void test_many_deletions(size_t runs) {
@@ -112,10 +115,45 @@ static void test_many_deletions(size_t runs) {
   fixture_remove(fixture_store);
 }
 
+/* Turns a bit of the slot that says where an object is, in the segment `file`. */
+static void damage_slot(const char *file, const uint8_t *address) {
+  uint8_t slot[AS_PACK_SLOT];
+  int damaged = 0, fd = open(file, O_RDWR);
+  CHECK(fd >= 0, "%s", file);
+  for (off_t at = AS_PACK_BLOCK; pread(fd, slot, sizeof slot, at) == sizeof slot; at += AS_PACK_SLOT) {
+    if (memcmp(slot, "ASR1", 4) == 0 && memcmp(slot + 64, address, AS_DIGEST_SIZE) == 0) {
+      slot[20] ^= 1;
+      CHECK_INT(pwrite(fd, slot, sizeof slot, at), sizeof slot);
+      damaged++;
+    }
+  }
+  close(fd);
+  CHECK_INT(damaged, 1);
+}
+
+/* A slot is damaged of an object that an index leads to still: nothing else in its segment is needed, and it must stay. */
+static void test_damaged_slot(void) {
+  store = open_small(as_io_posix(), AS_OPEN_CREATE, SMALL, 16);
+  make(kept, KEPT, 40000, 1);
+  put_all(kept, KEPT);
+  as_packs_exclusively(store, seal, NULL);
+  as_store_close(store);
+  damage_slot(fixture_file("packs/0000000000000001.pack"), kept[0].digests.blake3);
+  store = open_small(as_io_posix(), 0, SMALL, 16);
+  remove_all(kept + 1, KEPT - 1);
+  model_check_all(store, kept, KEPT);
+  compact_all(100);
+  model_check_all(store, kept, KEPT);
+  as_store_close(store);
+  model_free(kept, KEPT);
+  fixture_remove(fixture_store);
+}
+
 int main(void) {
   fixture_begin_in_memory();
   test_many_deletions(2);
   test_many_deletions(16);
+  test_damaged_slot();
   fixture_clean();
   return 0;
 }

@@ -368,6 +368,74 @@ static void test_unreadable_bytes(uint64_t groups) {
   free(bytes);
 }
 
+enum { SLOTS = 24 };
+
+static ino_t holed_file; /* the only one with a hole */
+
+static ssize_t read_with_hole_in(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
+  struct stat status;
+  int other = fstat(fd, &status) != 0 || status.st_ino != holed_file;
+  return other ? as_io_posix()->read(as_io_posix(), fd, bytes, size, offset) : read_with_hole(io, fd, bytes, size, offset);
+}
+
+/* Opens the store and counts the objects that are not there; any that is there is right. */
+static int open_and_count_lost(const as_io *io, unsigned flags, uint8_t *const contents[SLOTS], const as_digests digests[SLOTS]) {
+  int lost = 0;
+  CHECK(as_store_open_on(io, fixture_store, flags, &store) == 0, "%s", as_error_detail());
+  for (int i = 0; i < SLOTS; i++) {
+    as_range bad;
+    int error = try_read(store, digests[i].blake3, contents[i], 2000 + (size_t)i, AS_GROUP_SIZE, &bad);
+    CHECK(error == 0 || error == AS_E_MISSING || error == AS_E_CORRUPT || error == -EIO, "%s", as_error_detail());
+    lost += error != 0;
+  }
+  return lost;
+}
+
+/* A block of a segment that has no index yet cannot be read: what it says is lost, and nothing else; the store opens and takes objects; and
+ * when the block can be read again it is as if it always could. */
+static void test_unreadable_slots(void) {
+  uint8_t *contents[SLOTS];
+  as_digests digests[SLOTS];
+  as_io holed = *as_io_posix();
+  struct stat status = {.st_size = 1};
+  int lost_most = 0;
+  holed.read = read_with_hole_in;
+  for (int i = 0; i < SLOTS; i++) {
+    contents[i] = make_bytes(2000 + (size_t)i, 300 + (uint64_t)i);
+  }
+  for (unreadable_start = 0; unreadable_start < (uint64_t)status.st_size;) {
+    fixture_remove(fixture_store);
+    store = open_store(AS_OPEN_CREATE);
+    for (int i = 0; i < SLOTS; i++) {
+      digests[i] = ingest(store, contents[i], 2000 + (size_t)i).digests;
+    }
+    as_store_close(store);
+    CHECK_INT(stat(fixture_file("packs/0000000000000001.pack"), &status), 0);
+    holed_file = status.st_ino;
+    unreadable_end = unreadable_start + AS_PACK_BLOCK;
+    int lost = open_and_count_lost(&holed, AS_OPEN_READ_ONLY, contents, digests);
+    CHECK(lost <= 1, "%d of %d objects are lost with the block at %llu", lost, SLOTS, (unsigned long long)unreadable_start);
+    lost_most = lost > lost_most ? lost : lost_most;
+    as_store_close(store);
+    CHECK_INT(open_and_count_lost(&holed, 0, contents, digests), lost);
+    for (int i = 0; i < SLOTS; i++) {
+      check_read(store, ingest(store, contents[i], 2000 + (size_t)i).digests.blake3, contents[i], 2000 + (size_t)i);
+    }
+    as_store_close(store);
+    CHECK_INT(open_and_count_lost(&holed, 0, contents, digests), 0);
+    as_store_close(store);
+    CHECK_INT(open_and_count_lost(as_io_posix(), 0, contents, digests), 0);
+    as_store_close(store);
+    unreadable_start = unreadable_end;
+  }
+  CHECK_INT(lost_most, 1);
+  unreadable_start = unreadable_end = 0;
+  for (int i = 0; i < SLOTS; i++) {
+    free(contents[i]);
+  }
+  store = open_store(0);
+}
+
 /* Read-only: damage is found and refused, and nothing in the folder changes. */
 static void test_read_only(size_t size) {
   uint8_t *bytes = make_bytes(size, 111);
@@ -415,6 +483,8 @@ int main(void) {
   test_damage_in_replaced_copy(18);
   test_unreadable_bytes(10);
   test_unreadable_bytes(22);
+  as_store_close(store);
+  test_unreadable_slots();
   test_read_only(200000);
   test_read_only((AS_CV_LIST_MEMORY + 100) * (size_t)AS_GROUP_SIZE); /* large enough for a scratch file */
   CHECK_INT(count_entries(fixture_file("staging")), 0);

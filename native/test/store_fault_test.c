@@ -192,10 +192,17 @@ static void check_afterwards(const outcome *result) {
   as_store_close(store);
 }
 
-/* Some failures are got over and may go unreported. Syncs never. */
+/* Calls whose failure may be got over, and is nobody's business then: a file that is opened another way, the two that
+ * look for O_TMPFILE, and reads that opening the store and verifying take for damage, which they mend. */
+static int may_be_got_over(const char *call) {
+  return strcmp(call, "f_read") == 0 || strcmp(call, "f_open") == 0 || strcmp(call, "f_link_open") == 0;
+}
+
+/* No other failure goes unreported, above all no write's and no sync's. */
 static void check_reported(const outcome *result) {
   int count = failures(result);
   CHECK(count > 0 || !plan_sync, "call %d: a failed sync was not reported", plan_at);
+  CHECK(count > 0 || plan_harmless || may_be_got_over(plan_call), "call %d: a failed %s was not reported", plan_at, plan_call);
   CHECK(count > 0 || plan != FAULT_DEAD || plan_calls - plan_at < 6, "call %d: a dead disk was not noticed", plan_at);
 }
 
@@ -222,12 +229,11 @@ static int every_call(fault kind, int error) {
   }
 }
 
-/* What else is got over: the two calls that look for O_TMPFILE, opening a segment for punching, and reads that opening
- * the store and verifying take for damage: of the last commit's payloads, and of outboards, which verifying mends.
- * Counted, so that a call whose result nobody looks at is noticed. */
+/* Those that are got over are counted too, so that a read whose result nobody looks at is noticed. There are about 20; a
+ * thread that writes ahead moves the calls between one session and the next, so that one may be counted twice. */
 static void test_every_call(fault kind, int error) {
   int silent = every_call(kind, error);
-  CHECK(silent <= 24, "%d failures went unreported", silent);
+  CHECK(silent <= 48, "%d failures went unreported", silent);
 }
 
 /* Every transfer cut in half, every other call that can be interrupted interrupted: nobody's business but the I/O

@@ -20,6 +20,7 @@ static int plan_at;       /* the number of the call that fails */
 static int plan_calls;    /* calls so far */
 static int plan_struck;   /* the fault has happened, */
 static int plan_sync;     /* to a sync, */
+static const char *plan_call; /* the function here whose call was struck first */
 static int plan_harmless; /* or to a call that may fail without anyone being told */
 static int plan_half;     /* the failing call is a write, and does half of what it should first */
 static pthread_t plan_thread; /* who runs the session: calls of others are those of the thread that writes ahead */
@@ -33,6 +34,7 @@ typedef struct inode_set {
 } inode_set;
 
 static inode_set ledger;
+static inode_set ledger_aside; /* the same by other threads than the session's: in order with what they do, and nobody acknowledges it */
 static inode_set ledger_cut; /* segments cut to a length that is not durable: what was cut off might come back */
 static int ledger_links;     /* links and renames judged */
 static int ledger_packed;    /* writes to segments judged */
@@ -96,12 +98,20 @@ static inline int is_staging_path(const char *path) {
   return (!strchr(path, '/') && !is_pack_name(path)) || strncmp(path, "staging/", 8) == 0;
 }
 
+/* Where what the calling thread does belongs. */
+static inline inode_set *ledger_here(void) { return pthread_equal(pthread_self(), plan_thread) ? &ledger : &ledger_aside; }
+
+static inline void ledger_synced(ino_t inode) {
+  set_remove(&ledger, inode);
+  set_remove(&ledger_aside, inode);
+}
+
 /* A file has got a name: under objects/ and packs/ its bytes must be durable before. */
 static inline void ledger_named(int directory, const char *path, ino_t inode) {
   if (!is_staging_path(path)) {
     ledger_links++;
-    CHECK(!set_has(&ledger, inode), "%s is linked before its bytes are synced", path);
-    set_add(&ledger, parent_inode(directory, path));
+    CHECK(!set_has(&ledger, inode) && !set_has(&ledger_aside, inode), "%s is linked before its bytes are synced", path);
+    set_add(ledger_here(), parent_inode(directory, path));
   }
 }
 
@@ -112,7 +122,7 @@ static inline void ledger_written(int fd) {
   CHECK(!set_has(&ledger_cut, inode), "written to behind a cut that is not durable");
   ledger_packed += synced;
   if (!synced) {
-    set_add(&ledger, inode);
+    set_add(ledger_here(), inode);
   }
 }
 
@@ -121,7 +131,7 @@ static inline void ledger_written(int fd) {
 typedef enum call_kind { CALL, CALL_RETRIED, CALL_SYNC, CALL_HARMLESS } call_kind;
 
 /* Call it with the mutex held. */
-static inline int strike(call_kind kind) {
+static inline int strike_in(const char *call, call_kind kind) {
   int now = plan_calls++;
   kind = pthread_equal(pthread_self(), plan_thread) ? kind : CALL_HARMLESS;
   if (plan == FAULT_ROUGH && kind != CALL && now % 2 == 0) {
@@ -131,18 +141,22 @@ static inline int strike(call_kind kind) {
   int hit = plan == FAULT_DEAD ? now >= plan_at : plan == FAULT_ERROR && now == plan_at;
   if (hit && !plan_struck) {
     plan_struck = 1;
+    plan_call = call;
     plan_sync = kind == CALL_SYNC;
     plan_harmless = kind == CALL_HARMLESS;
   }
   return hit ? plan_error : 0;
 }
 
-static inline int locked_strike(call_kind kind) {
+static inline int locked_strike_in(const char *call, call_kind kind) {
   pthread_mutex_lock(&faulty_mutex);
-  int error = strike(kind);
+  int error = strike_in(call, kind);
   pthread_mutex_unlock(&faulty_mutex);
   return error;
 }
+
+#define strike(kind) strike_in(__func__, kind)
+#define locked_strike(kind) locked_strike_in(__func__, kind)
 
 /* How much of a transfer is done at once: half, in whole blocks, as direct I/O needs them. */
 static inline size_t half_of(size_t size) {
@@ -175,7 +189,7 @@ static int f_close(const as_io *io, int fd) {
   struct stat status;
   pthread_mutex_lock(&faulty_mutex);
   if (fstat(fd, &status) == 0 && status.st_nlink == 0) {
-    set_remove(&ledger, status.st_ino); /* a file without a name is gone now */
+    ledger_synced(status.st_ino); /* a file without a name is gone now */
   }
   int error = REAL->close(REAL, fd);
   pthread_mutex_unlock(&faulty_mutex);
@@ -219,7 +233,7 @@ static int f_sync(const as_io *io, int fd) {
   pthread_mutex_lock(&faulty_mutex);
   int error = strike(CALL_SYNC);
   if (!error) {
-    set_remove(&ledger, inode_of(fd));
+    ledger_synced(inode_of(fd));
     set_remove(&ledger_cut, inode_of(fd));
   }
   pthread_mutex_unlock(&faulty_mutex);
@@ -231,7 +245,7 @@ static int f_sync_file_system(const as_io *io, int fd) {
   pthread_mutex_lock(&faulty_mutex);
   int error = strike(CALL_SYNC);
   if (!error) {
-    ledger.count = ledger_cut.count = 0;
+    ledger.count = ledger_aside.count = ledger_cut.count = 0;
   }
   pthread_mutex_unlock(&faulty_mutex);
   return error;
@@ -289,7 +303,7 @@ static int f_unlink(const as_io *io, int directory, const char *path) {
   int error = strike(is_staging_path(path) && plan != FAULT_ROUGH ? CALL_HARMLESS : CALL);
   error = error ? error : REAL->unlink(REAL, directory, path);
   if (!error && last) {
-    set_remove(&ledger, status.st_ino);
+    ledger_synced(status.st_ino);
   }
   if (!error && !is_staging_path(path) && !is_pack_name(path)) {
     set_add(&ledger, parent_inode(directory, path));
@@ -401,7 +415,7 @@ static inline void plan_fault_only(fault kind, int error, int at) {
 /* The same with an empty ledger. */
 static inline void plan_fault(fault kind, int error, int at) {
   plan_fault_only(kind, error, at);
-  ledger.count = ledger_cut.count = 0;
+  ledger.count = ledger_aside.count = ledger_cut.count = 0;
 }
 
 /* Called when something has been acknowledged: unless a call has failed, all of it must be durable. */

@@ -1,10 +1,12 @@
 /*
  * One large object on two cores: what is stored and found is the same as on one, whatever the sizes, the steps, the damage and the calls that
- * fail; never more threads than cores; two verified side by side; sources that are cloned; and several threads that read from one reader.
+ * fail, in the page cache and past it; never more threads than cores; two verified side by side; sources that are cloned; and several threads
+ * that read from one reader.
  * May include: store_fixture.h. Run by: CTest.
  */
 #include <pthread.h>
 
+#include "store/direct.h"
 #include "store/lane.h"
 #include "store_fixture.h"
 
@@ -15,8 +17,9 @@ enum { MIB = 1024 * 1024 };
 static pthread_mutex_t engine_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static as_store *watched; /* whose busy threads are counted at every read */
 static unsigned busy_max;
-static int calls;         /* reads, writes and clones so far, */
+static int calls;         /* reads, writes, syncs and clones so far, */
 static int fail_at;       /* of which this one fails; 0: none */
+static int reads_count = 1; /* whether reads are among them */
 static int fail_with;
 static uint64_t bad_at = UINT64_MAX; /* the disk does not give the byte of that offset */
 static int written_calls;
@@ -42,7 +45,7 @@ static void watch(void) {
 }
 
 static ssize_t t_read(const as_io *io, int fd, void *bytes, size_t size, uint64_t offset) {
-  int error = strike();
+  int error = reads_count ? strike() : 0;
   watch();
   if (error || (bad_at >= offset && bad_at < offset + size)) {
     return error ? error : -EIO;
@@ -56,6 +59,50 @@ static ssize_t t_write(const as_io *io, int fd, const void *bytes, size_t size, 
   written_calls++;
   pthread_mutex_unlock(&engine_mutex);
   return error ? error : as_io_posix()->write(io, fd, bytes, size, offset);
+}
+
+static int t_sync_data(const as_io *io, int fd) {
+  int error = strike();
+  return (void)io, error ? error : as_io_posix()->sync_data(as_io_posix(), fd);
+}
+
+/* A ring whose writes and syncs are carried out when they are waited for, by the calls above, and not before; hints at once. */
+struct as_io_ring {
+  as_io_request *waiting[AS_IO_DEPTH];
+  size_t count;
+};
+
+static as_io engine;
+static int direct_writes; /* that a ring was given, */
+static int ring_syncs;    /* and syncs */
+static int ring_failed;   /* a write on it has */
+
+static as_io_ring *t_ring_take(const as_io *io) { return (void)io, calloc(1, sizeof(as_io_ring)); }
+
+static void t_ring_give(const as_io *io, as_io_ring *ring) {
+  (void)io;
+  CHECK_INT(ring->count, 0);
+  free(ring);
+}
+
+static int t_ring_add(as_io_ring *ring, as_io_request *request) {
+  direct_writes += request->call == AS_IO_WRITE && (fcntl(request->fd, F_GETFL) & O_DIRECT) != 0;
+  ring_syncs += request->call == AS_IO_SYNC_DATA;
+  ring->waiting[ring->count++] = request;
+  return 0;
+}
+
+static as_io_request *t_ring_next(as_io_ring *ring, int wait) {
+  as_io_request *request = ring->count ? ring->waiting[0] : NULL;
+  if (!request || (!wait && request->call != AS_IO_START_WRITE_BACK)) {
+    return NULL;
+  }
+  memmove(ring->waiting, ring->waiting + 1, --ring->count * sizeof *ring->waiting);
+  request->result = request->call == AS_IO_WRITE ? t_write(&engine, request->fd, (uint8_t *)request->bytes + request->done,
+                                                           request->size - request->done, request->offset + request->done)
+                    : request->call == AS_IO_SYNC_DATA ? t_sync_data(&engine, request->fd) : 0;
+  ring_failed |= request->call == AS_IO_WRITE && request->result < 0;
+  return request;
 }
 
 /* What a file system that shares blocks does, but for the sharing. */
@@ -74,13 +121,12 @@ static int t_clone(const as_io *io, int from, int to) {
   return (void)io, cloning == CLONE_PART ? -EIO : 0;
 }
 
-static as_io engine;
-
 static as_store *open_on_engine(unsigned cores) {
   as_store *store;
   engine = *as_io_posix();
   engine.read = t_read;
   engine.write = t_write;
+  engine.sync_data = t_sync_data;
   engine.clone = t_clone;
   CHECK_INT(as_store_open_on(&engine, fixture_store, AS_OPEN_CREATE, &store), 0);
   store->cores = cores;
@@ -158,10 +204,12 @@ static void check_verified(as_store *store, const as_digests *digests, size_t si
 /* ---- whole objects ---- */
 
 static const size_t SIZES[] = {AS_PACK_OBJECT_MAX + 1, AS_LANE_FROM + AS_STEP_SIZE, 2 * MIB,      2 * MIB + AS_GROUP_SIZE,
-                               3 * MIB + 5,            9 * MIB - 1,                 17 * MIB + 7 * AS_GROUP_SIZE + 1};
+                               3 * MIB + 5,            9 * MIB - 1,                 17 * MIB + 7 * AS_GROUP_SIZE + 1,
+                               35 * MIB + 4097};
 static const size_t STEPS[] = {SIZE_MAX, 8 * MIB, 1500 * 1000 + 7};
 
-static void check_sizes(void) {
+/* `direct_from`: from which size on files are written past the page cache, where that can be. */
+static void check_sizes(uint64_t direct_from) {
   for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
     uint8_t *bytes = make_bytes(SIZES[i], i);
     as_digests digests = digests_of(bytes, SIZES[i]);
@@ -172,6 +220,7 @@ static void check_sizes(void) {
         as_ingested out;
         store->cores = cores;
         store->alone = 1;
+        store->direct_from = direct_from;
         CHECK_INT(try_ingest_file(store, STEPS[s], &out), 0);
         CHECK_BYTES(&out.digests, &digests, sizeof digests, "%zu bytes on %u cores", SIZES[i], cores);
         CHECK_INT(store->busy, 0);
@@ -404,6 +453,169 @@ static void check_failures(void) {
   free(bytes);
 }
 
+/* ---- past the page cache ---- */
+
+static as_store *open_for_direct(void) {
+  as_store *store = open_on_engine(2);
+  engine.clone = as_io_posix()->clone;
+  engine.ring_take = t_ring_take;
+  engine.ring_give = t_ring_give;
+  engine.ring_add = t_ring_add;
+  engine.ring_next = t_ring_next;
+  store->direct_from = MIB;
+  return store;
+}
+
+/* One that is ended before all has come. */
+static void abort_halfway(as_store *store) {
+  as_ingest *ingest;
+  size_t taken;
+  CHECK_INT(as_ingest_begin_file(store, source_file(), &ingest), 0);
+  CHECK_INT(as_ingest_pump(ingest, 9 * MIB, &taken), 0);
+  as_ingest_abort(ingest);
+  CHECK_INT(count_entries(fixture_file("staging")), 0);
+}
+
+/* Writes and syncs that fail while they are in flight are not forgotten, and what direct I/O does not take goes through the page cache. */
+static void check_direct(void) {
+  size_t size = 34 * MIB + AS_STEP_SIZE + 5000; /* a sync on the way, and an end that is no block */
+  uint8_t *bytes = make_bytes(size, 7);
+  as_digests digests = digests_of(bytes, size);
+  write_file(source_file(), bytes, size);
+  as_store *store = open_for_direct();
+  direct_writes = 0;
+  abort_halfway(store);
+  CHECK_INT(direct_writes, 2);
+  reads_count = 0;
+  for (int refused = 0; refused < 2; refused++) {
+    fail_with = refused ? -EINVAL : -EIO;
+    for (int at = 1, struck = 1; struck; at++) {
+      calls = direct_writes = ring_failed = 0;
+      fail_at = at;
+      int status = run_ingest(store);
+      struck = calls >= at;
+      fail_at = 0;
+      int expected = struck && !(refused && ring_failed) ? fail_with : 0;
+      CHECK(status == expected, "call %d of %d: %s", at, calls, as_error_name(status));
+      CHECK_INT(count_entries(fixture_file("staging")), 0);
+      if (!status) {
+        CHECK_INT(direct_writes, 9);
+        check_verified(store, &digests, size, SIZE_MAX);
+        remove_object(store, digests.blake3);
+      }
+    }
+  }
+  reads_count = 1;
+  as_store_close(store);
+  fixture_remove(fixture_store);
+  free(bytes);
+}
+
+/* A stream in steps that begin within blocks; 0 or the first error of any of its calls. */
+static int run_stream(as_store *store, const uint8_t *bytes, size_t size, as_ingested *out) {
+  as_ingest *ingest;
+  const as_expect *expect = NULL;
+  int status = as_ingest_begin(store, &ingest);
+  for (size_t at = 0, step = AS_PACK_OBJECT_MAX + 77; !status && at < size; at += step, step = MIB) {
+    status = as_ingest_append(ingest, bytes + at, size - at < step ? size - at : step);
+  }
+  if (status) {
+    as_ingest_abort(ingest);
+  } else {
+    as_ingest_commit(store, &ingest, &expect, 1, out, &status);
+  }
+  return status;
+}
+
+/* A long stream goes past the page cache too, whatever call fails on the way, and wherever it ends. */
+static void check_direct_stream(void) {
+  size_t size = 20 * MIB + 5000;
+  uint8_t *bytes = make_bytes(size, 9);
+  as_digests digests = digests_of(bytes, size);
+  as_store *store = open_for_direct();
+  as_ingested out;
+  store->direct_stream_from = 2 * MIB;
+  for (int at = 1, struck = 1; struck; at++) {
+    calls = direct_writes = 0;
+    fail_with = -EIO;
+    fail_at = at;
+    int status = run_stream(store, bytes, size, &out);
+    struck = calls >= at;
+    fail_at = 0;
+    CHECK(status == (struck ? -EIO : 0), "call %d of %d: %s", at, calls, as_error_name(status));
+    CHECK_INT(store->direct_streams, 0);
+    CHECK_INT(count_entries(fixture_file("staging")), 0);
+    if (!status) {
+      CHECK_INT(direct_writes, 5); /* of 18 MiB: four whole, and the blocks of the rest */
+      CHECK_BYTES(&out.digests, &digests, sizeof digests, "a stream");
+      check_verified(store, &digests, size, SIZE_MAX);
+      check_read(store, digests.blake3, bytes, size);
+      remove_object(store, digests.blake3);
+    }
+  }
+  as_store_close(store);
+  fixture_remove(fixture_store);
+  free(bytes);
+}
+
+/* Few streams do so at once: hundreds of them must not each have an arena. One that ends makes room for another. */
+static void check_direct_streams_max(void) {
+  uint8_t *bytes = make_bytes(4 * MIB, 10);
+  as_store *store = open_for_direct();
+  as_ingest *ingests[AS_DIRECT_STREAMS_MAX + 2];
+  int count = AS_DIRECT_STREAMS_MAX + 2;
+  store->direct_stream_from = MIB;
+  for (int i = 0; i < count; i++) {
+    CHECK_INT(as_ingest_begin(store, &ingests[i]), 0);
+    CHECK_INT(as_ingest_append(ingests[i], bytes, 2 * MIB), 0);
+    CHECK_INT(as_ingest_append(ingests[i], bytes, 2 * MIB), 0);
+    CHECK_INT(store->direct_streams, i < AS_DIRECT_STREAMS_MAX ? i + 1 : AS_DIRECT_STREAMS_MAX);
+  }
+  as_ingest_abort(ingests[0]);
+  CHECK_INT(store->direct_streams, AS_DIRECT_STREAMS_MAX - 1);
+  CHECK_INT(as_ingest_append(ingests[count - 1], bytes, MIB), 0);
+  CHECK_INT(store->direct_streams, AS_DIRECT_STREAMS_MAX);
+  for (int i = 1; i < count; i++) {
+    as_ingest_abort(ingests[i]);
+  }
+  CHECK_INT(store->direct_streams, 0);
+  as_store_close(store);
+  fixture_remove(fixture_store);
+  free(bytes);
+}
+
+/* A stream that is written through the page cache is synced on the way. */
+static void check_stream_syncs(void) {
+  size_t size = 70 * MIB;
+  uint8_t *bytes = make_bytes(size, 8);
+  as_store *store = open_for_direct();
+  as_ingest *ingest;
+  as_ingested out;
+  const as_expect *expect = NULL;
+  int status, before;
+  ring_syncs = 0;
+  store->direct_stream_from = UINT64_MAX;
+  for (int failing = 0; failing < 2; failing++) {
+    CHECK_INT(as_ingest_begin(store, &ingest), 0);
+    for (size_t at = 0; at < size; at += MIB) {
+      CHECK_INT(as_ingest_append(ingest, bytes + at, MIB), 0);
+    }
+    CHECK_INT(ring_syncs, failing + 1);
+    before = calls;
+    fail_at = failing ? before + 1 : 0; /* the sync on the way, which the ring has kept back until now */
+    fail_with = -EIO;
+    as_ingest_commit(store, &ingest, &expect, 1, &out, &status);
+    fail_at = 0;
+    CHECK_INT(status, failing ? -EIO : 0);
+    if (!status) {
+      remove_object(store, out.digests.blake3);
+    }
+  }
+  as_store_close(store);
+  fixture_remove(fixture_store);
+  free(bytes);
+}
+
 /* ---- clones ---- */
 
 static void check_clones(void) {
@@ -522,12 +734,17 @@ static void check_readers(void) {
 
 int main(void) {
   fixture_begin();
-  check_sizes();
+  check_sizes(AS_DIRECT_FROM);
+  check_sizes(MIB);
   check_threads();
   check_damage();
   check_pairs();
   check_pair_failure();
   check_failures();
+  check_direct();
+  check_direct_stream();
+  check_direct_streams_max();
+  check_stream_syncs();
   check_clones();
   check_clone_failures();
   check_readers();

@@ -85,6 +85,7 @@ static inline void model_check_all(as_store *store, const model_object *objects,
 static inline void model_free(model_object *objects, size_t count) {
   for (size_t i = 0; i < count; i++) {
     free(objects[i].bytes);
+    objects[i].bytes = NULL;
   }
 }
 

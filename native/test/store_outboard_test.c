@@ -219,6 +219,58 @@ static void test_damaged_pairs(sample *of) {
   CHECK_INT(as_io_write(as_io_posix(), of->outboard.fd, of->stored, sizeof of->stored, 0), 0);
 }
 
+/* The pairs of a stored outboard that cover some of the groups from `first` to `end`, by the definition. Returns the end of what was written. */
+static uint8_t *wanted(const uint8_t *stored, uint64_t at, uint64_t position, uint64_t groups, uint64_t first, uint64_t end,
+                       uint8_t *out) {
+  if (groups == 1 || at >= end || at + groups <= first) {
+    return out;
+  }
+  uint64_t left = as_outboard_left(groups);
+  memcpy(out, stored + position, 64);
+  out = wanted(stored, at, position + 64, left, first, end, out + 64);
+  return wanted(stored, at + left, position + 64 * left, groups - left, first, end, out);
+}
+
+/* All pairs of a walk, in steps of a buffer of `capacity`. */
+static int walk_all(const as_outboard *outboard, uint64_t first, uint64_t end, size_t capacity, uint8_t *out, size_t *size) {
+  as_range bad;
+  as_outboard_walk walk = {.first = first, .end = end, .capacity = capacity};
+  *size = 0;
+  do {
+    walk.buffer = out + *size;
+    int error = as_outboard_pairs(outboard, &walk, &bad);
+    if (error) {
+      return error;
+    }
+    CHECK(walk.size <= capacity && walk.size % 64 == 0, "%zu bytes", walk.size);
+    *size += walk.size;
+  } while (walk.next);
+  return 0;
+}
+
+/* Every span of groups, with room for one pair, for some and for all; and no pair that does not hold. */
+static void test_pairs(sample *of) {
+  static uint8_t expected[sizeof of->stored], actual[sizeof of->stored];
+  size_t size;
+  for (uint64_t first = 0; first < GROUPS; first++) {
+    for (uint64_t end = first; end <= GROUPS; end++) {
+      size_t length = (size_t)(wanted(of->stored, 0, 8, GROUPS, first, end, expected) - expected);
+      for (size_t capacity = 64; capacity <= 64 * GROUPS; capacity += 96) {
+        CHECK_INT(walk_all(&of->outboard, first, end, capacity, actual, &size), 0);
+        CHECK_INT(size, end > first ? length : 0);
+        CHECK_BYTES(actual, expected, size, "pairs of %llu to %llu", (unsigned long long)first, (unsigned long long)end);
+      }
+    }
+  }
+  for (size_t at = 8; at < sizeof of->stored; at += 7) {
+    uint8_t byte = of->stored[at] ^ 1;
+    CHECK_INT(as_io_write(as_io_posix(), of->outboard.fd, &byte, 1, at), 0);
+    CHECK_INT(walk_all(&of->outboard, 0, GROUPS, 128, actual, &size), AS_E_CORRUPT);
+    CHECK_INT(walk_all(&of->outboard, 0, GROUPS, sizeof actual, actual, &size), AS_E_CORRUPT);
+    CHECK_INT(as_io_write(as_io_posix(), of->outboard.fd, of->stored + at, 1, at), 0);
+  }
+}
+
 static int bad_count;
 static as_range bad_last;
 
@@ -249,6 +301,7 @@ int main(void) {
   test_failures();
   make_sample(&of);
   test_check(&of);
+  test_pairs(&of);
   test_damaged_pairs(&of);
   test_compare(&of);
   as_cv_list_free(&of.list);

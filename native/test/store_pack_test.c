@@ -142,7 +142,9 @@ static void test_duplicates(void) {
 
 static model_object objects[OBJECTS];
 
+/* The same each time, none of them stored yet. */
 static void make_objects(void) {
+  model_free(objects, OBJECTS); /* of the test before */
   static const size_t most[] = {100, 3000, 3000, 9000, 40000};
   uint64_t random = 5;
   for (size_t i = 0; i < OBJECTS; i++) {
@@ -160,6 +162,13 @@ static int index_files(void) {
   int count = 0;
   CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("packs"), count_index, &count), 0);
   return count;
+}
+
+/* Has runs merged until there are few; nobody else is committing. */
+static void settle_runs(void) {
+  as_packs_end_merge(store);
+  as_packs_merge(store);
+  as_packs_end_merge(store);
 }
 
 /* Fills a store of hundreds of segments, with deletions and marks, closing and opening it all the while. */
@@ -187,6 +196,7 @@ static void fill_small_segments(const as_io *io) {
       store = open_small(io, i % 26 == 12 ? 0 : AS_OPEN_CREATE, SEGMENT, RUNS);
       model_check_all(store, objects, OBJECTS);
     }
+    settle_runs();
     CHECK(store->packs->run_count <= RUNS, "%zu runs", store->packs->run_count);
   }
   model_check_all(store, objects, OBJECTS);
@@ -200,6 +210,98 @@ static void test_sealing(const as_io *io) {
   CHECK(index_files() <= RUNS, "%d index files", index_files());
   store = open_store(AS_OPEN_READ_ONLY);
   model_check_all(store, objects, OBJECTS);
+  as_store_close(store);
+}
+
+/* ---- merging beside commits ---- */
+
+static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t held_changed = PTHREAD_COND_INITIALIZER;
+static pthread_t session_thread;
+static int held;     /* a write of another thread, until it is released */
+static int released;
+static as_io holding;
+
+static ssize_t held_write(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset) {
+  if (!pthread_equal(pthread_self(), session_thread)) {
+    pthread_mutex_lock(&held_mutex);
+    held = 1;
+    pthread_cond_broadcast(&held_changed);
+    while (!released) {
+      pthread_cond_wait(&held_changed, &held_mutex);
+    }
+    pthread_mutex_unlock(&held_mutex);
+  }
+  return (void)io, as_io_posix()->write(as_io_posix(), fd, bytes, size, offset);
+}
+
+/* Fills segments until a merge has begun, which is held at its first write. Returns how many objects are stored. */
+static size_t fill_until_merging(void) {
+  session_thread = pthread_self();
+  held = released = 0;
+  holding = *as_io_posix();
+  holding.write = held_write;
+  holding.open = open_buffered; /* or zeros would be written ahead, by another thread too */
+  fixture_remove(fixture_store);
+  store = open_small(&holding, AS_OPEN_CREATE, SEGMENT, RUNS);
+  make_objects();
+  size_t count = 0;
+  while (!store->packs->merging.running) {
+    CHECK(count < OBJECTS, "nothing is merged");
+    model_put(store, &objects[count++]);
+  }
+  pthread_mutex_lock(&held_mutex);
+  while (!held) {
+    pthread_cond_wait(&held_changed, &held_mutex);
+  }
+  pthread_mutex_unlock(&held_mutex);
+  return count;
+}
+
+static void release(void) {
+  pthread_mutex_lock(&held_mutex);
+  released = 1;
+  pthread_cond_broadcast(&held_changed);
+  pthread_mutex_unlock(&held_mutex);
+}
+
+static int release_and_cancel(as_store *of, void *context) {
+  (void)context;
+  release();
+  as_packs_cancel_merge(of->packs);
+  return 0;
+}
+
+/* Commits, seals and deletions go on while a merge is held up, which would never end if they waited for it. */
+static void test_merge_beside_commits(void) {
+  size_t count = fill_until_merging();
+  model_remove(store, &objects[0]);
+  size_t more = count + 40 < OBJECTS ? count + 40 : OBJECTS;
+  for (; count < more; count++) {
+    model_put(store, &objects[count]);
+  }
+  size_t before = store->packs->run_count;
+  CHECK(before > RUNS, "%zu runs", before);
+  release();
+  as_packs_end_merge(store);
+  CHECK(store->packs->run_count == before - RUNS + 1, "%zu of %zu runs", store->packs->run_count, before);
+  model_check_all(store, objects, count);
+  as_store_close(store);
+  store = open_store(AS_OPEN_READ_ONLY);
+  model_check_all(store, objects, count);
+  as_store_close(store);
+}
+
+/* One that is not wanted any more changes nothing, and leaves no file. */
+static void test_cancelled_merge(void) {
+  size_t count = fill_until_merging();
+  size_t runs = store->packs->run_count;
+  int files = index_files();
+  CHECK_INT(as_packs_exclusively(store, release_and_cancel, NULL), 0);
+  as_packs_end_merge(store);
+  CHECK_INT(store->packs->run_count, runs);
+  CHECK_INT(index_files(), files);
+  model_check_all(store, objects, count);
   as_store_close(store);
 }
 
@@ -515,6 +617,9 @@ int main(void) {
   test_group_commit(&slow);
   test_group_commit(as_io_posix());
   test_duplicates();
+  test_merge_beside_commits();
+  test_cancelled_merge();
+  fixture_remove(fixture_store);
   test_sealing(&slow);
   test_damaged_indexes();
   test_misnamed_index();

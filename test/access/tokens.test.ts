@@ -158,7 +158,7 @@ t.test('there may be so many tokens and no more; those that are over make room',
   const now = Date.now();
   const record = (n: number) => ({
     ...{ id: `t${n}`, holder: 'x', scopes: ['read' as const], used: 0, createdAt: 1, createdBy: 'me' },
-    ...(n === 0 && { expires: now + 20 }),
+    ...(n === 0 && { expires: now + HOUR }),
   });
   const usable = Array.from({ length: TOKENS_LIVE_MAX }, (_, n) => ({ record: record(n), hash: new Uint8Array(32) }));
   const tokens = new Tokens({
@@ -174,7 +174,7 @@ t.test('there may be so many tokens and no more; those that are over make room',
   t.teardown(() => {
     Date.now = clock;
   });
-  Date.now = () => now + 20;
+  Date.now = () => now + HOUR;
   const [first, second] = await Promise.allSettled([tokens.create(grant), tokens.create(grant)]);
   t.equal(first?.status, 'fulfilled');
   t.match(second, { status: 'rejected', reason: { code: 'AS_ERR_LIMIT' } });
@@ -199,7 +199,7 @@ t.test('pages of tokens', async (t) => {
 t.test('what is stored counts for the quota of its token while it is there', async (t) => {
   const path = t.testdir();
   const store = await open(t, path);
-  const { id } = await store.tokens.create({ holder: 'ci', scopes: ['write'], quota: 1000 });
+  const { id } = await store.tokens.create({ holder: 'ci', scopes: ['write'], quota: 1_000_000 });
   const free = await store.tokens.create({ holder: 'free', scopes: ['write'] });
   const actor = `token:${id}`;
   const used = async (of = id) => (await store.tokens.find(of)).used;
@@ -224,6 +224,129 @@ t.test('what is stored counts for the quota of its token while it is there', asy
   await store.rebuild();
   t.equal(await used(), 3, 'the same from the log alone');
 });
+
+t.test('a quota is never exceeded', async (t) => {
+  const whole = t;
+  const path = t.testdir();
+  let store = await open(t, path);
+  const { id } = await store.tokens.create({ holder: 'ci', scopes: ['write'], quota: 1000 });
+  const actor = `token:${id}`;
+  const full = { code: 'AS_ERR_QUOTA', details: { token: id, quota: 1000 } };
+  const used = async () => (await store.tokens.find(id)).used;
+  let asked = 0;
+  const stream = async function* (size: number, chunk = 100) {
+    for (let at = 0; at < size; at += chunk) {
+      asked += chunk;
+      yield randomBytes(Math.min(chunk, size - at));
+    }
+  };
+
+  await t.test('by what is put', async (t) => {
+    await t.rejects(store.put(randomBytes(1001), { actor }), full);
+    await t.rejects(store.put(stream(1001), { actor, size: 1001 }), full);
+    t.equal(asked, 0, 'a size that is known is refused before the first byte');
+    await t.rejects(store.put(stream(5000), { actor }), full);
+    t.ok(asked <= 1200, 'and one that is not as soon as it is too much');
+    t.equal(await used(), 0, 'nothing was stored, and nothing stays reserved');
+    const kept = randomBytes(400);
+    await store.put(kept, { actor });
+    const large = await store.put(randomBytes(2000));
+    await store.put(kept, { actor, expect: large.blake3 }).catch(() => undefined);
+    await store.put(stream(600), { actor });
+    t.equal(await used(), 1000, 'to the last byte');
+    await t.rejects(store.put(randomBytes(1), { actor }), full);
+    const { blake3, sha256 } = await store.put(kept);
+    t.equal((await store.put(kept, { actor, expect: blake3 })).existed, true, 'what is here already takes no room');
+    t.equal((await store.put(stream0(kept), { actor, expect: sha256 })).existed, true);
+    await store.delete(blake3, { force: true });
+    await store.put(randomBytes(400), { actor });
+    t.equal(await used(), 1000, 'what is deleted makes room');
+    for (const { blake3, state } of (await store.list()).objects)
+      if (state === 'live') await store.delete(blake3, { force: true });
+  });
+
+  await t.test('by many at once', async (t) => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => store.put(stream(100, 10), { actor })));
+    const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    t.equal(await used(), stored * 100);
+    t.ok(stored <= 10);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') t.match(outcome.reason, full);
+    for (const { blake3, state } of (await store.list()).objects)
+      if (state === 'live') await store.delete(blake3, { force: true });
+    await t.rejects(store.putMany([randomBytes(600), randomBytes(401)], { actor }), full);
+    const [one, two] = await store.putMany([randomBytes(600), randomBytes(400)], { actor });
+    t.ok(!(one instanceof Error) && !(two instanceof Error));
+    t.equal(await used(), 1000);
+    for (const { blake3, state } of (await store.list()).objects)
+      if (state === 'live') await store.delete(blake3, { force: true });
+  });
+
+  await t.test('by uploads, which keep their room from beginning to end', async (t) => {
+    const first = await store.uploads.open({ actor, size: 700 });
+    await t.rejects(store.uploads.open({ actor, size: 301 }), full);
+    await t.rejects(store.put(randomBytes(301), { actor }), full);
+    const second = await store.uploads.open({ actor });
+    await t.rejects(store.uploads.append(second, stream(400), { offset: 0 }), full);
+    t.equal(await store.uploads.offset(second), 300, 'what there was room for is kept');
+    await store.uploads.abort(first);
+    t.equal(await store.uploads.append(second, stream(100), { offset: 300 }), 400, 'and what was given up makes room');
+    await t.rejects(store.uploads.announce(second, 1001), full);
+    await store.uploads.announce(second, 900);
+    await t.rejects(store.put(randomBytes(101), { actor }), full);
+
+    await store.close();
+    store = await open(whole, path);
+    await t.rejects(store.put(randomBytes(101), { actor }), full, 'a restart forgets no upload');
+    await t.rejects(store.uploads.open({ actor, size: 101 }), full);
+    await store.uploads.append(second, stream(500), { offset: 400 });
+    await store.uploads.complete(second, { actor });
+    t.equal(await used(), 900);
+    await store.put(randomBytes(100), { actor });
+    await t.rejects(store.uploads.open({ actor, size: 1 }), full);
+    const late = await store.uploads.open({ actor, size: 0, expires: Date.now() - 1 });
+    t.same(await store.uploads.expire({ idleSince: 0 }), [late]);
+    for (const { blake3, state } of (await store.list()).objects)
+      if (state === 'live') await store.delete(blake3, { force: true });
+  });
+
+  await t.test('by packages', async (t) => {
+    const content = randomBytes(500);
+    const entries = async function* (...sizes: number[]) {
+      for (const [n, size] of sizes.entries()) {
+        const bytes = n === 0 ? content : randomBytes(size);
+        yield { kind: 'file', path: `f${n}`, size, content: bytes } as const;
+      }
+    };
+    await t.rejects(store.packages.pushEntries(entries(500, 501), 'a/b@1', { actor }), full);
+    t.equal(await used(), 0);
+    t.equal((await store.put(content)).existed, false, 'not even its bytes are there');
+    const pushed = await store.packages.pushEntries(entries(500, 100), 'a/b@1', { actor });
+    const manifest = (await store.stat(pushed.manifest)).size;
+    t.equal(await used(), 100 + manifest, 'its manifest counts, and what was here does not');
+    await t.rejects(
+      store.packages.pushEntries(entries(500, 10), 'a/b@2', { actor }),
+      full,
+      'room is needed for all of it',
+    );
+    const lying = async function* () {
+      yield { kind: 'file', path: 'a', size: 5, content: randomBytes(6) } as const;
+    };
+    await t.rejects(store.packages.pushEntries(lying(), 'a/b@3', { actor }), { code: 'AS_ERR_SIZE_MISMATCH' });
+    const large = randomBytes(300_000);
+    const whole = async function* () {
+      yield { kind: 'file', path: 'a', size: large.byteLength, content: large } as const;
+      yield { kind: 'copy', path: 'b', of: 'a', executable: true } as const;
+      yield { kind: 'directory', path: 'c' } as const;
+    };
+    t.match(await store.packages.pushEntries(whole(), 'a/large@1'), { entries: 3, size: 600_000, stored: 2 });
+    const folder = t.testdir({ large: 'x'.repeat(1001) });
+    await t.rejects(store.packages.push(folder, 'a/b@3', { actor }), full);
+  });
+});
+
+async function* stream0(bytes: Uint8Array) {
+  yield bytes;
+}
 
 t.test('the view does not depend on where batches end', async (t) => {
   const random = randomSource(7);

@@ -1,6 +1,7 @@
 /** The parsers behind the HTTP door, as tables: ranges, conditions, digest fields, Accept, problem documents, trust, routes. */
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import t from 'tap';
 import { prefersCbor } from '../../lib/api/http/accept.js';
@@ -12,7 +13,7 @@ import {
   parseDigestField,
   wantsSha256,
 } from '../../lib/api/http/digest-fields.js';
-import { problemAnswer, rawProblem } from '../../lib/api/http/problem.js';
+import { problemAnswer, rawProblem, statusOf } from '../../lib/api/http/problem.js';
 import { formatContentRange, parseRanges } from '../../lib/api/http/range.js';
 import { Refusal } from '../../lib/api/http/refusal.js';
 import { route } from '../../lib/api/http/router.js';
@@ -248,6 +249,19 @@ t.test('problem documents', async (t) => {
   t.match(head, 'X-Request-Id: id-1');
 });
 
+t.test('every code stands in the documentation, with its status', async (t) => {
+  const text = readFileSync(new URL('../../../docs/http-api.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| ([\d, ]+) \| (.*) \|$/gm)].map(([, statuses = '', codes = '']) => ({
+    statuses,
+    codes,
+  }));
+  for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+    const status = String(statusOf(code));
+    const isThere = rows.some(({ statuses, codes }) => statuses.includes(status) && codes.includes(`\`${code}\``));
+    t.ok(isThere, `${code}, ${status}`);
+  }
+});
+
 t.test('routes', async (t) => {
   t.strictSame(route('GET', `/v1/objects/${HELLO}`).params, [HELLO]);
   t.strictSame(route('GET', '/v1/objects/blake3%3Aabcd').params, ['blake3:abcd'], 'percent-encoding is undone');
@@ -302,7 +316,7 @@ t.test('whom the service trusts', async (t) => {
   const request = (headers: { host?: string; origin?: string }, hosts?: string[]) =>
     ({
       headers,
-      headersDistinct: { host: hosts ?? (headers.host === undefined ? undefined : [headers.host]) },
+      rawHeaders: (hosts ?? (headers.host === undefined ? [] : [headers.host])).flatMap((host) => ['Host', host]),
       httpVersion: '1.1',
     }) as unknown as IncomingMessage;
   const names = ['store.example'];

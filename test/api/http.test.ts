@@ -9,6 +9,7 @@ import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import {
   type ByteRange,
   type ByteSource,
+  type GetOptions,
   type ObjectRecord,
   openStore,
   type PutOptions,
@@ -574,6 +575,44 @@ t.test('malformed requests', async (t) => {
     ['a length beyond all objects', head('PUT /v1/objects HTTP/1.1', 'Content-Length: 9999999999999999999'), 413],
     ['no length', head('PUT /v1/objects HTTP/1.1'), 411],
     ['a chunk size that is none', `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked')}xyz\r\n`, 400],
+    [
+      'a chunk size beyond all numbers',
+      `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked')}fffffffffffffffff\r\n`,
+      400,
+    ],
+    [
+      'a chunk size with a sign',
+      `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked')}+5\r\nhello\r\n0\r\n\r\n`,
+      400,
+    ],
+    [
+      'a chunk that is longer than it says',
+      `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked')}3\r\nhello\r\n0\r\n\r\n`,
+      400,
+    ],
+    [
+      'chunked twice',
+      `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked', 'Transfer-Encoding: chunked')}0\r\n\r\n`,
+      400,
+    ],
+    ['chunked, and not last', `${head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding: chunked, gzip')}0\r\n\r\n`, 400],
+    [
+      'a coding hidden by a tab',
+      head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding:\tidentity, chunked', 'Content-Length: 5'),
+      400,
+    ],
+    ['a coding with a space before the colon', head('PUT /v1/objects HTTP/1.1', 'Transfer-Encoding : chunked'), 400],
+    ['a length with a sign', head('PUT /v1/objects HTTP/1.1', 'Content-Length: +5'), 400],
+    ['a length in hex', head('PUT /v1/objects HTTP/1.1', 'Content-Length: 0x5'), 400],
+    ['lengths in a list', head('PUT /v1/objects HTTP/1.1', 'Content-Length: 5, 5'), 400],
+    ['a folded header', head('GET /livez HTTP/1.1', 'X-A: b\r\n c'), 400],
+    ['a NUL in a header', head('GET /livez HTTP/1.1', 'X-A: b\0c'), 400],
+    ['a NUL in the target', head('GET /livez\0 HTTP/1.1'), 400],
+    ['a space in the target', head('GET /livez /x HTTP/1.1'), 400],
+    ['a method that is none', head('GE?T /livez HTTP/1.1'), 400],
+    ['HTTP/2 in the clear', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['a version that is none', head('GET /livez HTTP/9.9'), 400],
+    ['a tunnel', head('CONNECT localhost:22 HTTP/1.1'), 405],
     ['a header name with a space', head('GET /livez HTTP/1.1', 'Bad Name: 1'), 400],
     ['a bare line feed in a header', head('GET /livez HTTP/1.1', 'A: b\nTransfer-Encoding: chunked'), 400],
     ['headers beyond the limit', head('GET /livez HTTP/1.1', `X-Long: ${'x'.repeat(20_000)}`), 431],
@@ -588,6 +627,55 @@ t.test('malformed requests', async (t) => {
     client.socket.destroy();
   }
   await isClean(t, service, 0);
+});
+
+t.test('a body is never taken for a request', async (t) => {
+  const service = await serve(t);
+  const { url, store } = service;
+  const { blake3 } = await store.put(text('to be kept'));
+  const smuggled = head(`DELETE /v1/objects/${blake3} HTTP/1.1`);
+  const lengths = (bytes: string) => `Content-Length: ${bytes.length}`;
+  const ways: [string, string, RegExp][] = [
+    ['the body of a request that is refused', head('PUT /nowhere HTTP/1.1', lengths(smuggled)) + smuggled, / 404 /],
+    ['the body of a GET', head('GET /livez HTTP/1.1', lengths(smuggled)) + smuggled, / 200 /],
+    ['the body behind what was stored', head('PUT /v1/objects HTTP/1.1', lengths(smuggled)) + smuggled, / 201 /],
+    [
+      'the chunks of a GET',
+      `${head('GET /livez HTTP/1.1', 'Transfer-Encoding: chunked')}${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`,
+      / 200 /,
+    ],
+    [
+      'what stands behind both framings',
+      `${head('PUT /v1/objects HTTP/1.1', 'Content-Length: 5', 'Transfer-Encoding: chunked')}0\r\n\r\n${smuggled}`,
+      / 400 /,
+    ],
+    [
+      'a body that was never invited',
+      head('PUT /v1/objects/nonsense HTTP/1.1', lengths(smuggled), 'Expect: 100-continue') + smuggled,
+      / 400 /,
+    ],
+  ];
+  for (const [what, bytes, status] of ways) {
+    const client = await RawClient.open(t, url);
+    client.send(bytes);
+    t.match(await client.until(/\}\n/), status, what);
+    client.socket.end();
+    t.equal((await client.ended()).match(/HTTP\/1\.1 /g)?.length, 1, `${what}: one request, one answer`);
+  }
+  t.equal((await store.stat(blake3)).state, 'live');
+
+  const lying = await RawClient.open(t, url);
+  lying.send(`${head('PUT /v1/objects HTTP/1.1', 'Content-Length: 5')}hello and more`);
+  t.match(await lying.ended(), /HTTP\/1\.1 400 .*Connection: close/s, 'more than was announced is no request');
+  t.strictSame(await stagedFiles(service.path), []);
+  const pipelined = await RawClient.open(t, url);
+  pipelined.send(head('GET /livez HTTP/1.1') + head('GET /nowhere HTTP/1.1') + head('GET /livez HTTP/1.1'));
+  await pipelined.until(/ok.*HTTP_ROUTE.*ok/s);
+  t.match(
+    pipelined.text,
+    /^HTTP\/1\.1 200 .*HTTP\/1\.1 404 .*HTTP\/1\.1 200 /s,
+    'requests in a row are answered in a row',
+  );
 });
 
 t.test('damage never leaves', async (t) => {
@@ -644,6 +732,7 @@ function endlessStore(size: number) {
     size,
     state: 'live',
     ingestedAt: 0,
+    receipts: [],
   } as unknown as ObjectRecord;
   async function* give({ start, end }: ByteRange) {
     try {
@@ -652,11 +741,12 @@ function endlessStore(size: number) {
         yield Buffer.alloc(Math.min(MIB, end - at), (at / MIB) % 251);
       }
     } finally {
-      seen.released = true;
+      seen.released = end === size;
     }
   }
-  const range = { start: 0, end: size };
-  return { seen, record, stub: { get: async () => new StoredObject(record, range, give(range)) } };
+  const get = async (_: string, { range = { start: 0, end: size } }: GetOptions = {}) =>
+    new StoredObject(record, range, { iterate: () => give(range) });
+  return { seen, record, stub: { get, getKnown: () => undefined } };
 }
 
 t.test('back-pressure', async (t) => {
@@ -707,6 +797,34 @@ t.test('back-pressure', async (t) => {
     t.ok(seen.released);
   });
 
+  await t.test('answers sent by the store itself leave the connection as any other', async (t) => {
+    const { call, url, store } = await serve(t);
+    const bytes = randomBytes(20 * MIB);
+    const { blake3 } = await store.put(bytes);
+    const client = await RawClient.open(t, url);
+    const get = head(`GET /v1/objects/${blake3} HTTP/1.1`);
+    const range = head(`GET /v1/objects/${blake3} HTTP/1.1`, `Range: bytes=${MIB}-${9 * MIB - 1}`);
+    client.send(get + range + get + head('GET /livez HTTP/1.1', 'Connection: close')); // one behind the other
+    client.socket.pause();
+    setTimeout(() => client.socket.resume(), 100);
+    await client.ended();
+    const bodies = [bytes, bytes.subarray(MIB, 9 * MIB), bytes];
+    let at = 0;
+    for (const body of bodies) {
+      at = client.received.indexOf('\r\n\r\n', at) + 4;
+      t.ok(client.received.subarray(at, at + body.byteLength).equals(body));
+      at += body.byteLength;
+    }
+    t.match(client.received.subarray(at).toString('latin1'), /^HTTP\/1\.1 200 /);
+    t.equal((await call('GET', '/livez')).status, 200);
+    const leaver = await RawClient.open(t, url);
+    leaver.send(get);
+    await leaver.until(/\r\n\r\n/);
+    leaver.socket.destroy();
+    await settled(() => client.received.byteLength);
+    t.ok((await call('GET', `/v1/objects/${blake3}`)).bytes.equals(bytes));
+  });
+
   await t.test('a reader that leaves ends the reading', async (t) => {
     const { seen, record, stub } = endlessStore(1024 * MIB);
     const { url } = await serve(t, { stub });
@@ -743,12 +861,110 @@ t.test('back-pressure', async (t) => {
   });
 });
 
+t.test('a large body, received by the store itself', async (t) => {
+  const size = 40 * MIB + 4099;
+  const bytes = randomBytes(size);
+  const begin = async (service: Service, ...lines: string[]) => {
+    const client = await RawClient.open(t, service.url);
+    return client.send(head('PUT /v1/objects HTTP/1.1', `Content-Length: ${size}`, ...lines));
+  };
+
+  await t.test('fast, slow, and with pauses, and what follows it is no part of it', async (t) => {
+    const service = await serve(t);
+    const client = await begin(service);
+    client.send(bytes.subarray(0, 9 * MIB + 5));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    client.send(bytes.subarray(9 * MIB + 5, 30 * MIB));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (let at = 30 * MIB; at < 30 * MIB + 70; at++) {
+      client.send(bytes.subarray(at, at + 1));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    client.send(bytes.subarray(30 * MIB + 70));
+    t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 201 Created\r\n.*Connection: close\r\n/s);
+    await client.ended();
+    const { objects } = await service.store.list({});
+    t.match(objects, [{ sha256: sha256Name(bytes), size }]);
+    await isClean(t, service, 1);
+    const again = await begin(service, 'Expect: 100-continue');
+    await again.until(/100 Continue\r\n\r\n/);
+    again.send(bytes).send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    t.match(await again.until(/\}\n$/), / 200 OK\r\n.*"existed":true/s);
+    t.equal((await service.call('GET', '/livez')).status, 200);
+    const { families } = await service.call('GET', '/metrics').then(({ bytes }) => ({ families: bytes.toString() }));
+    t.match(families, new RegExp(`http_received_bytes_total\\{operation="putObject"\\} ${2 * size}\n`));
+  });
+
+  await t.test('with a digest that it does not have', async (t) => {
+    const service = await serve(t);
+    const client = await begin(service, `Artifactstore-Digest: ${sha256Name(text('other'))}`);
+    client.send(bytes);
+    t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 400 .*AS_ERR_DIGEST_MISMATCH/s);
+    await isClean(t, service, 0);
+  });
+
+  await t.test('cut off', async (t) => {
+    const service = await serve(t);
+    const client = await begin(service);
+    client.send(bytes.subarray(0, 30 * MIB));
+    await until(() => client.socket.writableLength === 0);
+    client.socket.destroy();
+    await until(async () => (await stagedFiles(service.path)).length === 0);
+    await isClean(t, service, 0);
+    t.strictSame(service.errors, []);
+  });
+
+  await t.test('from a client that falls silent, or sends a byte now and then', async (t) => {
+    const service = await serve(t, { idleTimeoutMs: 400 });
+    const silent = await begin(service);
+    silent.send(bytes.subarray(0, 30 * MIB));
+    t.match(await silent.until(/\}\n$/), /^HTTP\/1\.1 408 .*AS_ERR_HTTP_TIMEOUT/s);
+    const slow = await begin(service);
+    slow.send(bytes.subarray(0, 30 * MIB));
+    const dripping = setInterval(() => slow.send('x'), 20);
+    t.teardown(() => clearInterval(dripping));
+    t.match(await slow.until(/\}\n$/), /^HTTP\/1\.1 408 .*AS_ERR_HTTP_TIMEOUT.*fewer than/s);
+    await isClean(t, service, 0);
+  });
+
+  await t.test('by a service that ends', async (t) => {
+    const service = await serve(t, { closeGraceMs: 100 });
+    const client = await begin(service);
+    client.send(bytes.subarray(0, 30 * MIB));
+    await until(() => client.socket.writableLength === 0);
+    await service.close();
+    await client.ended();
+    await isClean(t, service, 0);
+  });
+});
+
 t.test('clients that fall silent', async (t) => {
   await t.test('while uploading', async (t) => {
     const service = await serve(t, { idleTimeoutMs: 150 });
     const client = await RawClient.open(t, service.url);
     client.send(head('POST /v1/objects HTTP/1.1', 'Content-Length: 10')).send('hello');
     t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 408 .*AS_ERR_HTTP_TIMEOUT/s);
+    await isClean(t, service, 0);
+  });
+  await t.test('in the middle of their headers', async (t) => {
+    const service = await serve(t, { headersTimeoutMs: 100 });
+    const silent = await RawClient.open(t, service.url);
+    silent.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n');
+    const dripping = await RawClient.open(t, service.url);
+    dripping.send('GET /livez HTTP/1.1\r\nX-A: ');
+    const drips = setInterval(() => dripping.send('x'), 10);
+    t.teardown(() => clearInterval(drips));
+    for (const client of [silent, dripping]) {
+      t.match(await client.ended(), /^HTTP\/1\.1 408 .*Content-Type: application\/problem\+json.*AS_ERR_HTTP_TIMEOUT/s);
+    }
+  });
+  await t.test('or send a byte now and then', async (t) => {
+    const service = await serve(t, { idleTimeoutMs: 400 });
+    const client = await RawClient.open(t, service.url);
+    client.send(head('POST /v1/objects HTTP/1.1', 'Content-Length: 1000000'));
+    const dripping = setInterval(() => client.send('x'), 20);
+    t.teardown(() => clearInterval(dripping));
+    t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 408 .*AS_ERR_HTTP_TIMEOUT.*fewer than/s);
     await isClean(t, service, 0);
   });
   await t.test('while downloading', async (t) => {

@@ -12,7 +12,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { request } from 'undici';
+import { HTTP_BODY_BUFFER_SIZE, SLAB_COUNT, SLAB_SIZE } from '../../lib/limits.js';
 import { forkUnhooked } from '../support/unhooked.js';
+import { RawClient, until } from './support.js';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -75,6 +77,58 @@ t.test(`${size / GIB} GiB in and out`, { skip: await obstacle(), timeout: 285_00
   t.comment(`served: ${report(again)}, peak ${Math.round(peak / 1e6)} MB`);
   t.ok(peak < RSS_MAX, `${peak} bytes at most`);
 
+  server.disconnect();
+  const [code] = await once(server, 'exit');
+  t.equal(code, 0);
+});
+
+const SLOW = 500;
+const SLOW_SENT = 200_000;
+/** Bytes of the largest object that the core keeps in memory. */
+const PACKED_SIZE_MAX = 256 * 1024;
+
+t.test(`${SLOW} uploads that drip, and others beside them`, { timeout: 120_000 }, async (t) => {
+  if (!existsSync('/proc/self/status')) return t.comment('memory is read from /proc, which this system does not have');
+  const path = await mkdtemp(join(tmpdir(), 'artifactstore-slow-'));
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [join(path, 'store')]);
+  t.teardown(() => server.kill('SIGKILL'));
+  const [{ url }] = (await once(server, 'message')) as [{ url: string }];
+  const pid = server.pid as number;
+  const warm = await request(`${url}/v1/objects`, { method: 'POST', body: randomBytes(40 * MIB) });
+  await warm.body.dump();
+  const before = await peakRss(pid);
+
+  const begun = randomBytes(SLOW_SENT);
+  const slow: RawClient[] = [];
+  for (let n = 0; n < SLOW; n++) {
+    const client = await RawClient.open(t, url);
+    client.send(`POST /v1/objects HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${SLOW_SENT + 8 + 1000}\r\n\r\n`);
+    client.send(Buffer.from(`${n}`.padStart(8))).send(begun);
+    slow.push(client);
+  }
+  const dripping = setInterval(() => {
+    for (const client of slow) client.send('x');
+  }, 100);
+  t.teardown(() => clearInterval(dripping));
+  const drips = slow[0]?.socket.bytesWritten ?? 0;
+  await until(() => (slow[0]?.socket.bytesWritten ?? 0) > drips + 10);
+
+  for (const size of [4096, 300_000, 20 * MIB]) {
+    const bytes = randomBytes(size);
+    const stored = await request(`${url}/v1/objects`, { method: 'POST', body: bytes });
+    t.equal(stored.statusCode, 201, `${size} bytes are taken in meanwhile`);
+    const { blake3 } = (await stored.body.json()) as { blake3: string };
+    const served = await request(`${url}/v1/objects/${blake3}`);
+    t.ok(Buffer.from(await served.body.arrayBuffer()).equals(bytes), 'and served');
+  }
+  const peak = await peakRss(pid);
+  t.comment(`${Math.round(before / 1e6)} MB before, ${Math.round(peak / 1e6)} MB at most`);
+  // What the door buffers of a body, and what the core keeps of an object that may yet be packed.
+  const most = SLOW * (HTTP_BODY_BUFFER_SIZE + PACKED_SIZE_MAX) + SLAB_COUNT * SLAB_SIZE;
+  t.ok(peak - before < most, `${peak - before} bytes more, of ${most}`);
+  clearInterval(dripping);
+  for (const client of slow) client.socket.destroy();
   server.disconnect();
   const [code] = await once(server, 'exit');
   t.equal(code, 0);

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import t from 'tap';
+import { pack } from 'tar-stream';
 import { Agent, type Dispatcher, request } from 'undici';
 import { apiDocument } from '../../lib/api/http/openapi/routes.js';
 import { encodeCanonical } from '../../lib/cbor/index.js';
@@ -67,9 +68,10 @@ t.test('is a valid document, published as it is served', async (t) => {
 });
 
 t.test('every operation, with what fits and what does not', async (t) => {
-  const service = await serve(t);
   const folder = await mkdtemp(join(tmpdir(), 'artifactstore-openapi-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const cold = await mkdtemp(join(tmpdir(), 'artifactstore-openapi-cold-'));
+  const service = await serve(t, { store: { cold } });
+  t.teardown(() => Promise.all([folder, cold].map((path) => rm(path, { recursive: true, force: true }))));
   await mkdir(join(folder, 'docs'));
   await writeFile(join(folder, 'docs/file'), 'content');
   await service.store.packages.push(folder, 'acme/tools@1.0.0', { refs: ['latest'] });
@@ -82,8 +84,34 @@ t.test('every operation, with what fits and what does not', async (t) => {
     moveRef: Buffer.from('{"version":"1.0.0"}'),
     createToken: Buffer.from('{"holder":"x","scopes":["read"]}'),
     listMissing: Buffer.from('[]'),
+    verifyMany: Buffer.from('{}'),
+    sweepObjects: Buffer.from('{}'),
+    reconcileStore: Buffer.from('{"dryRun":true}'),
+    // For whichever operation takes it, as for the others by chance.
+    archive: await archiveOf('some/file', 'content'),
   };
-  const fuzzer = new Fuzzer(service, sound, new Random(SEED));
+  const { retention } = service.store;
+  let turn = 0;
+  /** What has to be there first, for what fits: where the request goes, and with which body. In a namespace of its own, so that nothing else is held. */
+  const arranged: Arranged = {
+    setPolicy: async () => ({ body: '{"classes":{"build":{"keep":{"last":3}}}}' }),
+    describePolicy: async () => void (await retention.setPolicy('acme', {})),
+    removePolicy: async () => void (await retention.setPolicy('acme', {})),
+    classifyVersion: async () => ({ body: '{"version":"acme/tools@1.0.0","class":"release"}' }),
+    placeHold: async () => ({ body: `{"on":"other/","case":"${++turn}","reason":"r"}` }),
+    releaseHold: async () => {
+      await retention.hold('other/', { case: `${++turn}`, reason: 'r' });
+      return { target: `/v1/retention/holds?on=other%2F&case=${turn}` };
+    },
+    setLock: async () => ({ body: JSON.stringify({ on: 'other/x', mode: 'governance', until: 4e12 + ++turn }) }),
+    readPlan: async () => ({ target: `/v1/retention/plans/${(await retention.plan()).plan}` }),
+    moveToTier: async () => {
+      const { blake3 } = await service.store.put(Buffer.from(`cold ${++turn}`));
+      return { target: `/v1/tiers/cold/${blake3}` };
+    },
+    applyPlan: async () => ({ target: `/v1/retention/plans/${(await retention.plan()).plan}/application`, body: '{}' }),
+  };
+  const fuzzer = new Fuzzer(service, sound, new Random(SEED), arranged);
   const problems: string[] = [];
   for (let n = 0; n < REQUESTS && problems.length < 10; n++) problems.push(...(await fuzzer.round()));
   await fuzzer.close();
@@ -101,6 +129,15 @@ t.test('every operation, with what fits and what does not', async (t) => {
   for (const { id } of await service.store.uploads.list()) await service.store.uploads.abort(id);
   t.strictSame(await stagedFiles(service.path), [], 'nothing is left in staging');
 });
+
+async function archiveOf(name: string, content: string): Promise<Buffer> {
+  const archive = pack();
+  archive.entry({ name }, content);
+  archive.finalize();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
+}
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
 
@@ -159,6 +196,8 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 };
 const DIGEST_FIELDS = ['Repr-Digest', 'Content-Digest', 'Artifactstore-Digest'];
 
+type Arranged = Readonly<Record<string, () => Promise<{ target?: string; body?: string } | undefined>>>;
+
 class Fuzzer {
   /** Operations that were answered with success. */
   readonly served = new Set<string>();
@@ -174,6 +213,7 @@ class Fuzzer {
     /** Bodies that operations take, by their names. */
     private readonly sound: Readonly<Record<string, Buffer>>,
     private readonly random: Random,
+    private readonly arranged: Arranged = {},
   ) {}
 
   close(): Promise<void> {
@@ -185,9 +225,11 @@ class Fuzzer {
     const one = this.random.pick(operations);
     // What fits comes more often than by chance.
     const fits = this.random.oneIn(4);
-    if (fits && one.path === '/v1/uploads/{id}') this.#uploads.push(await this.service.store.uploads.open({}));
-    const { headers, body } = fits ? this.#fitting(one) : this.#content(one);
-    const target = this.#target(one, body, fits);
+    if (fits) await this.#prepare(one);
+    const ready = fits ? ((await this.arranged[one.operationId]?.()) ?? {}) : {};
+    const { headers, body: made } = fits ? this.#fitting(one) : this.#content(one);
+    const body = ready.body === undefined ? made : Buffer.from(ready.body);
+    const target = ready.target ?? this.#target(one, body, fits);
     const what = `${one.method} ${target} ${JSON.stringify(headers)}`;
     let reply: Dispatcher.ResponseData;
     try {
@@ -206,6 +248,22 @@ class Fuzzer {
     const bytes = await firstBytes(reply);
     this.#remember(reply, bytes);
     return this.#misfits(one, reply, bytes).map((problem) => `${what} -> ${reply.statusCode}: ${problem}`);
+  }
+
+  /** Has there be what the operation is about. */
+  async #prepare({ operationId, path }: Operation): Promise<void> {
+    const { store } = this.service;
+    if (path === '/v1/uploads/{id}') this.#uploads.push(await store.uploads.open({}));
+    if (operationId === 'undeleteObject') {
+      const { blake3 } = await store.put(this.random.bytes(9));
+      await store.retire([blake3], { grace: 1_000_000 });
+      this.#known.push(blake3);
+    } else if (operationId === 'restoreVersion') {
+      await store.packages.withdraw('acme/tools@1.0.0', { force: true }).catch(() => undefined);
+    } else if (path.includes('/packages/')) {
+      await store.packages.undelete('acme/tools@1.0.0').catch(() => undefined);
+      await store.packages.moveRef('acme/tools:latest', 'acme/tools@1.0.0').catch(() => undefined);
+    }
   }
 
   #remember({ statusCode, headers }: Dispatcher.ResponseData, bytes: Buffer): void {
@@ -233,7 +291,7 @@ class Fuzzer {
   }
 
   #segment(name: string, path: string, body: Buffer | undefined, fits: boolean): string {
-    const packaged = path.includes('/packages/') ? PACKAGED[name] : undefined;
+    const packaged = path.includes('/packages/') || name === 'namespace' ? PACKAGED[name] : undefined;
     if (packaged !== undefined && (fits || !this.random.oneIn(5)))
       return path.endsWith('files/{path}') ? (name === 'path' ? 'docs/file' : packaged) : packaged;
     if (name === 'digest' && body !== undefined && this.random.oneIn(2))

@@ -7,7 +7,7 @@ import type { Method, Operation } from '../../lib/api/http/route.js';
 import { openStore } from '../../lib/index.js';
 import { RawClient, type Reply, type Service, serve } from './support.js';
 
-const SCOPES: readonly Scope[] = ['read', 'write', 'delete', 'admin'];
+const SCOPES: readonly Scope[] = ['read', 'write', 'delete', 'retain', 'release', 'admin'];
 const HELLO = Buffer.from('hello');
 const HELLO_SHA256 = 'sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824';
 

@@ -10,6 +10,7 @@ import type { Test } from 'tap';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type RunningServer, type ServerOptions, startServer } from '../../lib/api/http/server.js';
 import { openStore, type Store, type StoreOptions } from '../../lib/index.js';
+import { hostStore } from '../../lib/store/host.js';
 import { damageStored } from '../support/stored.js';
 
 export interface Service extends RunningServer {
@@ -36,13 +37,40 @@ export interface Reply {
   json: any;
 }
 
+/** Has the bytes of a store in a daemon: the tests of the service are then tests of that too. */
+async function startDaemon(path: string) {
+  const address = `unix:${path}.socket`;
+  const host = await hostStore({
+    path,
+    listen: [address],
+    software: 'test',
+    readOnly: false,
+    closeGraceMs: 0,
+    onError: () => undefined,
+  });
+  return { options: { dataplane: address }, close: () => host.close() };
+}
+
+/** Gives the store a cold tier in a folder of its own. */
+async function makeTiers(path: string) {
+  const cold = `${path}.cold`;
+  return { options: { cold }, close: () => rm(cold, { recursive: true, force: true }) };
+}
+
+/** What ARTIFACTSTORE_TEST_DATAPLANE says: `remote`, the bytes are in a daemon; `tiered`, there is a cold tier. */
+const PLACES: Readonly<Record<string, typeof startDaemon | typeof makeTiers>> = {
+  remote: startDaemon,
+  tiered: makeTiers,
+};
+
 /** A service over a store in a folder of its own, or over `stub`. */
 export async function serve(
   t: Test,
   options: ServerOptions & { store?: Partial<StoreOptions>; stub?: unknown } = {},
 ): Promise<Service> {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-api-'));
-  const store = await openStore({ path, ...options.store });
+  const place = await PLACES[process.env.ARTIFACTSTORE_TEST_DATAPLANE ?? '']?.(path);
+  const store = await openStore({ path, ...place?.options, ...options.store });
   const errors: unknown[] = [];
   const { store: _, stub, ...serverOptions } = options;
   const running = await startServer((stub as Store) ?? store, {
@@ -55,6 +83,7 @@ export async function serve(
     await agent.destroy();
     await running.close();
     await store.close();
+    await place?.close();
     await rm(path, { recursive: true, force: true });
   });
   return { ...running, store, path, errors, call: (...args) => call(agent, running.url, ...args) };

@@ -115,7 +115,7 @@ t.test('artifactstore serve reads them from files, and again on SIGHUP', async (
   const [cert, key] = [join(place, 'cert.pem'), join(place, 'key.pem')];
   cpSync(service.certFile, cert);
   cpSync(service.keyFile, key);
-  const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../lib/cli/main.cjs', import.meta.url));
   const args = [
     '--store',
     join(place, 'store'),

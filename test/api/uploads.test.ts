@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { EventSource } from 'eventsource';
 import t, { type Test } from 'tap';
 import { Upload as TusUpload, type UploadOptions } from 'tus-js-client';
 import { request } from 'undici';
@@ -145,6 +146,36 @@ t.test('plain', async (t) => {
     t.match(whole.json, { existed: true, sha256: sha256Name(content) });
     const streamed = await call('PUT', '/v1/uploads/streamed', { body: Readable.from([content.subarray(0, 9)]) });
     t.match(streamed.json, { size: 9, sha256: sha256Name(content.subarray(0, 9)) });
+  });
+
+  await t.test('curl, cut off again and again, as scripts with -C do', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'artifactstore-curl-'));
+    t.teardown(() => rm(dir, { recursive: true, force: true }));
+    const file = join(dir, 'file');
+    const content = randomBytes(3 * MIB);
+    await writeFile(file, content);
+    const url = `${service.url}/v1/uploads/nightly`;
+    const send = (offset: number, ...more: string[]) =>
+      promisify(execFile)('curl', ['-s', '-S', '-f', '-C', `${offset}`, '-T', file, ...more, url]);
+    const offsets = [0];
+    while ((offsets.at(-1) as number) < 2 * MIB) {
+      const offset = offsets.at(-1) as number;
+      const slow = ['--limit-rate', '2M', '--max-time', '0.6'];
+      await t.rejects(
+        offset === 0 ? promisify(execFile)('curl', ['-s', '-f', '-T', file, ...slow, url]) : send(offset, ...slow),
+      );
+      const { headers } = await request(url, { method: 'HEAD' });
+      offsets.push(Number(headers['upload-offset']));
+    }
+    t.ok(offsets.length > 2, `cut at ${offsets.slice(1)}`);
+    t.strictSame(
+      offsets,
+      [...offsets].sort((a, b) => a - b),
+      'it never goes back',
+    );
+    const done = JSON.parse((await send(offsets.at(-1) as number)).stdout);
+    t.match(done, { sha256: sha256Name(content), size: content.length });
+    await holds(t, service, content);
   });
 
   await t.test('what is expected holds for the whole', async (t) => {
@@ -348,6 +379,118 @@ t.test('limits and time', async (t) => {
     late.send(head(`PATCH ${url} HTTP/1.1`, ...sized(1), 'Expect: 100-continue'));
     t.match(await late.until(/\}\n$/), /^HTTP\/1\.1 503 .*AS_ERR_LIMIT/s);
   });
+});
+
+t.test('progress', async (t) => {
+  const service = await serve(t, { heartbeatMs: 300 });
+  const { call, store } = service;
+  const url = await open(service, { 'upload-length': '3000000' });
+  const watcher = await RawClient.open(t, service.url);
+  watcher.send(head(`GET ${url} HTTP/1.1`, 'Accept: text/event-stream'));
+  await watcher.until(/event: progress\ndata: \{"id":"[^"]+","state":"open","offset":0,"length":3000000/);
+  t.match(watcher.text, /^HTTP\/1\.1 200 OK\r\n.*Content-Type: text\/event-stream\r\n.*retry: 2000\n\n/s);
+  await watcher.until(/:\n\n/);
+  const sender = await RawClient.open(t, service.url);
+  const bytes = randomBytes(3_000_000);
+  sender.send(
+    head(
+      `PATCH ${url} HTTP/1.1`,
+      'Upload-Draft-Interop-Version: 8',
+      'Content-Type: application/partial-upload',
+      'Upload-Complete: ?1',
+      'Upload-Offset: 0',
+      'Content-Length: 3000000',
+    ),
+  );
+  sender.send(bytes.subarray(0, 1_000_000));
+  await watcher.until(/id: 1000000\nevent: progress\ndata: \{[^}]*"offset":1000000,/);
+  await sender.until(
+    /^HTTP\/1\.1 104 .*HTTP\/1\.1 104 [^\r]*\r\nUpload-Draft-Interop-Version: 8\r\nUpload-Offset: 1000000\r\n\r\n/s,
+  );
+  sender.send(bytes.subarray(1_000_000));
+  t.match(await sender.until(/\}\n$/), / 201 /);
+  await watcher.until(/id: end\nevent: completed\ndata: [^\n]*\n\n/);
+  t.match(watcher.text, new RegExp(`event: completed\ndata: \\{.*"offset":3000000.*${sha256Name(bytes)}`));
+  const again = { headers: { accept: 'text/event-stream', 'last-event-id': 'end' } };
+  t.equal((await call('GET', url, again)).status, 204, 'an EventSource does not come back then');
+  const late = await call('GET', url, { headers: { accept: 'text/event-stream' } });
+  t.match(late.bytes.toString(), /event: completed/, 'who comes later hears the end at once');
+  isProblem(
+    t,
+    await call('GET', '/v1/uploads/unknown', { headers: { accept: 'text/event-stream' } }),
+    404,
+    'AS_ERR_NOT_FOUND',
+  );
+
+  const heard: string[] = [];
+  const source = new EventSource(`${service.url}${url}`);
+  t.teardown(() => source.close());
+  source.addEventListener('completed', () => heard.push('completed'));
+  await until(() => heard.length === 1);
+  await until(() => source.readyState === EventSource.CLOSED);
+  t.strictSame(heard, ['completed'], 'an EventSource hears the end once, comes back and stays away');
+
+  const other = await open(service);
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const { state, offset } of store.uploads.watch(other.slice('/v1/uploads/'.length)))
+      seen.push(`${state} ${offset}`);
+  })();
+  await until(() => seen.length === 1);
+  await call('PATCH', other, { body: 'abc', headers: { 'upload-offset': '0' } });
+  await until(() => seen.length === 2);
+  await call('DELETE', other);
+  await watching;
+  t.strictSame(seen, ['open 0', 'open 3', 'aborted 3']);
+  const left = await RawClient.open(t, service.url);
+  left.send(head(`GET ${await open(service)} HTTP/1.1`, 'Accept: text/event-stream'));
+  await left.until(/event: progress/);
+  await service.close();
+  t.match(await left.ended(), /\r\n0\r\n\r\n$/, 'a service that closes ends the stream properly');
+});
+
+t.test('a quota', async (t) => {
+  const service = await serve(t, { auth: 'required' });
+  const { store, url } = service;
+  const grant = { holder: 'ci', scopes: ['read', 'write', 'delete'] as const };
+  const { id, token } = await store.tokens.create({ ...grant, quota: 1000 });
+  const authorization = `Bearer ${token}`;
+  const call = (method: string, target: string, headers: Record<string, string> = {}, body?: Uint8Array | Readable) =>
+    service.call(method, target, { headers: { authorization, ...headers }, ...(body && { body }) });
+  const isFull = (reply: Reply) => {
+    isProblem(t, reply, 507, 'AS_ERR_QUOTA');
+    t.match(reply.json, { token: id, quota: 1000 });
+  };
+  const begun = await call('POST', '/v1/uploads', { 'upload-length': '900' });
+  t.equal(begun.status, 201);
+  for (const headers of [{ 'upload-length': '101' }, { ...TUS, 'upload-length': '101' }]) {
+    isFull(await call('POST', '/v1/uploads', headers as Record<string, string>));
+  }
+  isFull(await call('POST', '/v1/objects', {}, randomBytes(101)));
+  isFull(await call('PUT', '/v1/uploads/unannounced', {}, Readable.from([randomBytes(60), randomBytes(60)])));
+  for (const target of ['/v1/objects', '/v1/uploads', '/v1/uploads/named']) {
+    const method = target === '/v1/uploads' ? 'POST' : 'PUT';
+    const client = await RawClient.open(t, url);
+    const lines = [
+      `${method} ${target} HTTP/1.1`,
+      `Authorization: ${authorization}`,
+      'Upload-Length: 1001',
+      'Content-Length: 1001',
+    ];
+    client.send(head(...lines, 'Expect: 100-continue'));
+    t.match(await client.ended(), /^HTTP\/1\.1 507 .*AS_ERR_QUOTA/s, `${target}: before the body is asked for`);
+  }
+  t.equal((await call('DELETE', begun.headers.location as string)).status, 204);
+  t.equal((await call('DELETE', '/v1/uploads/unannounced')).status, 204);
+  const again = await call('POST', '/v1/uploads', { 'upload-length': '1000' });
+  t.equal(again.status, 201, 'what was given up is free again');
+  const bytes = randomBytes(1000);
+  const done = await call('PATCH', again.headers.location as string, { 'upload-offset': '0' }, bytes);
+  t.equal(done.status, 201);
+  isFull(await call('POST', '/v1/objects', {}, randomBytes(1)));
+  t.equal((await call('PUT', `/v1/objects/${sha256Name(bytes)}`, {}, bytes)).status, 200, 'what is here takes no room');
+  t.equal((await call('DELETE', `/v1/objects/${sha256Name(bytes)}`)).status, 200);
+  t.equal((await call('POST', '/v1/objects', {}, randomBytes(1000))).status, 201);
 });
 
 t.test('tus 1.0 on the wire', async (t) => {

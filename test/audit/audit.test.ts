@@ -11,13 +11,13 @@ import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { openRegistry, openStore, type Store } from '../../lib/index.js';
-import { REBUILD_EVENTS_MAX } from '../../lib/limits.js';
+import { PAGE_SIZE_MAX } from '../../lib/limits.js';
 import { openPastRegistry } from '../../lib/registry/past-registry.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { dumpViews } from '../events/dump.js';
-import { everyKind, leastFacts } from '../events/every-kind.js';
+import { everyKind, furtherFacts, leastFacts } from '../events/every-kind.js';
 import { ingestResult, randomEvent, randomSource } from '../events/random-events.js';
 import { damageStored } from '../support/stored.js';
 
@@ -28,11 +28,18 @@ const HEX1 = Buffer.from(ingestResult(1).sha256).toString('hex');
 t.test('every kind has its sentence', (t) => {
   t.same(everyKind.map(told), [
     `alice stored it: 1.0 kB (1,001 bytes), sha256:${HEX1}; 4.1 kB taken in local (hot, synced).`,
-    'alice verified it: all 1.0 kB (1,001 bytes) are intact, by both digests. Damaged helper data was written anew.',
+    'alice verified it: all 1.0 kB (1,001 bytes) are intact, by both digests. Damaged helper data, or a damaged copy, was written anew.',
     'Damage was found when verifier verified it: 32.8 kB, bytes 0-16383,4294967296-4294983679.',
     'zoë deleted it: superseded.',
+    'zoë undeleted it: needed after all: it is there again.',
+    'sweeper found nothing of it when comparing the log with what is stored: its bytes are lost.',
+    'sweeper removed bytes of it that no event named: 4.1 kB (4,096 bytes) freed. They were stored by 2023-07-02 00:06:39Z at the latest.',
     'Its bytes were removed by sweeper: 4.1 kB (4,096 bytes) freed.',
+    'mover copied it to the cold tier: 2.0 kB taken in s3, replicated.',
+    'mover removed it from the hot tier: 4.1 kB (4,096 bytes) freed there.',
+    'alice noted that it is a manifest and needs 4 objects, itself among them.',
     `alice published it: 3 entries, 12.3 kB (12,345 bytes), manifest ${MANIFEST}.`,
+    'alice withdrew it by the plan p-2031: leaks a key; what no other version needs can be collected.',
     `alice moved it from ${OTHER} to ${MANIFEST}, for good.`,
     `bob removed it; it pointed at ${MANIFEST}: withdrawn.`,
     `alice began the upload of 1.0 kB (1,001 bytes), ${ADDRESS} and sha256:${HEX1}, to be ended by 2023-07-02 00:06:39Z.`,
@@ -43,9 +50,21 @@ t.test('every kind has its sentence', (t) => {
     'admin made the token for ci; it allows read and put, until 2023-07-02 00:06:39Z.',
     'admin revoked the token: leaked.',
     `admin set the policy to ${ADDRESS}: first one.`,
+    'admin set the retention policy: it has rules for build, evidence and scratch, and "build" is what has no class: disk is dear.',
+    'admin removed the retention policy: each has its own.',
+    'alice gave it the retention class "release": shipped.',
+    'bob pulled it, for the first time in a day or longer.',
+    'counsel placed a hold on it for the case C-2026/14: litigation.',
+    'counsel released the hold for the case C-2026/14: settled.',
+    'admin expressly shortened its lock: a governance lock until 2023-07-02 00:06:39Z: by mistake too long.',
+    'keeper made this plan: 2 versions and 5 objects are to go, 81.9 kB.',
+    'keeper began to carry out this plan.',
+    'keeper carried out this plan: 2 versions and 4 objects went, 65.5 kB.',
   ]);
   t.same(leastFacts.map(told), [
     'me deleted it.',
+    'me undeleted it: it is there again.',
+    'me withdrew it; what no other version needs can be collected.',
     `me set it to ${MANIFEST}.`,
     `me removed it; it pointed at ${MANIFEST}.`,
     'me began the upload.',
@@ -53,6 +72,15 @@ t.test('every kind has its sentence', (t) => {
     'me made the token for ci; it allows nothing, without end.',
     'me revoked the token.',
     'me removed the policy.',
+    'me set the retention policy: it has no rules.',
+    'me removed the retention policy.',
+    'me gave it the retention class "build".',
+    'me released the hold for the case 1.',
+    'me locked it with a compliance lock until 1970-01-01 00:00:00Z.',
+  ]);
+  t.same(furtherFacts.map(told), [
+    'zoë deleted it by the plan p-2031: superseded. Its bytes stay until 1970-01-08 00:00:00Z at least.',
+    'zoë deleted it by the plan p-2031.',
   ]);
   const others: NewEvent[] = [
     kinds.objectIngested('me', ingestResult(1, { existed: true })),
@@ -62,6 +90,8 @@ t.test('every kind has its sentence', (t) => {
     kinds.objectVerified('me', ADDRESS, { status: 'missing', size: 7, damaged: [], repaired: false }),
     kinds.objectCorrupted('me', ADDRESS, [], 'read'),
     kinds.objectDeleted('me', ADDRESS, { deleted: false, freedSize: 0 }),
+    kinds.objectCopied('me', ADDRESS, { tier: 'hot', existed: true, receipts: ingestResult(1).receipts }),
+    kinds.objectEvicted('me', ADDRESS, { tier: 'cold', deleted: false, freedSize: 0 }),
     kinds.newEvent('policy.changed', 'me', 'p', { to: ingestResult(1).blake3, from: ingestResult(1).blake3 }),
     { kind: 'object.painted', actor: 'later', subject: ADDRESS, data: { colour: 'red', bytes: new Uint8Array([1]) } },
   ];
@@ -73,6 +103,8 @@ t.test('every kind has its sentence', (t) => {
     'me verified it: its bytes are not there.',
     'Damage was found when me read it: no range is known.',
     'me found none of its bytes left to remove.',
+    'me copied it to the hot tier, where it was already, and whole.',
+    'me found none of its bytes left to remove from the cold tier.',
     `me changed the policy from ${ADDRESS} to ${ADDRESS}.`,
     'later did something that this version of artifactstore does not know, object.painted (version 1): {"bytes":"01","colour":"red"}.',
   ]);
@@ -154,7 +186,7 @@ t.test('the registry at every moment of a random history is what it was, row for
     await log.append(Array.from({ length: 1 + random(40) }, () => randomEvent(random)));
     live.set(await log.last(), await viewsOf(log.reader));
   }
-  await log.append(Array.from({ length: REBUILD_EVENTS_MAX + 500 }, () => randomEvent(random, 300)));
+  for (const length of [PAGE_SIZE_MAX, 500]) await log.append(Array.from({ length }, () => randomEvent(random, 300)));
   live.set(await log.last(), await viewsOf(log.reader)); // more than is derived in one step
   for (const [seq, views] of live) {
     const connection = await Connection.open('', 'write');

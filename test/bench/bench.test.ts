@@ -14,6 +14,8 @@ import { readKernelRows } from '../../bench/hash/kernels.js';
 import { drawHash } from '../../bench/hash/picture.js';
 import { renderHash } from '../../bench/hash/report.js';
 import { type HashReport, measureHash } from '../../bench/hash.js';
+import { judge } from '../../bench/http/bars.js';
+import { rowOf as httpRowOf } from '../../bench/http/rows.js';
 import { renderIngest } from '../../bench/ingest/report.js';
 import { measureIngest, rowsOf } from '../../bench/ingest.js';
 import { describeFileSystem } from '../../bench/machine.js';
@@ -96,12 +98,13 @@ t.test('the file system of a path', async (t) => {
 t.test('the output of kernels_bench', async (t) => {
   const row = {
     ...{ set: 'portable', case: 'one stream', objects: 1, size: 64, gbps_median: 0.5, gbps_best: 0.75 },
-    ...{ openssl_sha256_gbps_median: 1, openssl_sha256_gbps_best: 1.25, ratio_median: 0.5 },
+    ...{ reference: 'OpenSSL SHA-256, low-level', reference_gbps_median: 1, reference_gbps_best: 1.25 },
+    ratio_median: 0.5,
   };
   t.strictSame(readKernelRows(JSON.stringify([{ ...row, cycles: 3 }])), [
     {
       ...{ kernel: 'portable', case: 'one stream', objects: 1, size: 64, median: 500, best: 750 },
-      ...{ opensslMedian: 1000, opensslBest: 1250, ratio: 0.5 },
+      ...{ reference: 'OpenSSL SHA-256, low-level', referenceMedian: 1000, referenceBest: 1250, ratio: 0.5 },
     },
   ]);
   t.throws(() => readKernelRows(JSON.stringify([{ ...row, ratio_median: undefined }])), /no ratio_median/);
@@ -153,7 +156,7 @@ t.test('a hash report: measured, as tables, as a picture', async (t) => {
   );
   const kernels = ['one stream', 'two streams', 'many objects', 'BLAKE3'].map((name) => ({
     ...{ kernel: report.machine.kernel, case: name, objects: 1, size: 65536, median: 2, best: 3, ratio: 1.23 },
-    ...{ opensslMedian: 1, opensslBest: 2 },
+    ...{ reference: 'OpenSSL SHA-256, low-level', referenceMedian: 1, referenceBest: 2 },
   }));
   const files = [{ program: 'openssl', computes: 'sha256', median: 1, best: 1, ratio: 1 } as const];
   const whole: HashReport = { ...report, kernels, files, absent: ['b3sum is not installed'] };
@@ -189,7 +192,7 @@ t.test('one file by every program, and the store alone where nothing else is ins
   // A PATH on which only what every system has can be found.
   const folder = t.testdir({ bin: {}, work: {} });
   const bin = join(folder, 'bin');
-  for (const name of ['sh', 'cp', 'cat', 'sync']) symlinkSync(findProgram(name) as string, join(bin, name));
+  for (const name of ['sh', 'cp', 'cat', 'mkdir', 'sync']) symlinkSync(findProgram(name) as string, join(bin, name));
   const before = process.env.PATH;
   process.env.PATH = bin;
   t.teardown(() => {
@@ -215,6 +218,16 @@ t.test('one file by every program, and the store alone where nothing else is ins
     ours.map(({ durable }) => durable),
     ['yes', 'yes', undefined, undefined],
   );
+  const others = report.rows.filter(({ contender }) => /^artifactstore.+/.test(contender));
+  t.strictSame(
+    others.map(({ part, contender }) => `${part}: ${contender}`),
+    [
+      'verify: artifactstore --quick',
+      'verify: artifactstore, warm process',
+      'verify: artifactstore, warm process, BLAKE3',
+    ],
+  );
+  t.ok(others.every(({ median }) => median > 0));
   for (const name of ['restic', 'borg', 'casync', 'git']) {
     t.ok(
       report.absent.some((line) => line.startsWith(`${name} is not installed (Debian: apt-get install`)),
@@ -266,3 +279,29 @@ function unclosed(xml: string): string[] {
   }
   return open;
 }
+
+t.test('what the service must reach', async (t) => {
+  const ours = httpRowOf('get', 'artifactstore', 'MB/s', [10, 40, 20], [10, 40, 20]);
+  const nginx = httpRowOf('get', 'nginx', 'MB/s', [20, 40, 40], [10, 40, 20]);
+  t.match(ours, { median: 20, best: 40, ratio: 1 });
+  t.match(nginx, { median: 40, best: 40, ratio: 0.5 }, 'the median of 0.5, 1 and 0.5: each within its round');
+  t.match(judge([ours, nginx]), [{ asked: 'at least 0.8 × nginx', found: '0.50 ×', reached: false }]);
+  t.match(judge([{ ...nginx, ratio: 0.8 }]), [{ reached: true }]);
+  t.strictSame(judge([ours]), [], 'what was not measured is not judged');
+  const puts = httpRowOf('put-small', 'artifactstore', 'requests/s', [4999, 6000], [4999, 6000]);
+  t.match(judge([puts]), [{ found: '5500 a second', reached: true }]);
+  const archive = httpRowOf('archive', 'artifactstore, into the store', 's', [1.4, 1.6, 1.5], []);
+  t.match(archive, { median: 1.5, best: 1.4 }, 'of seconds less is better');
+  t.match(judge([archive]), [{ found: '1.50 s', reached: false }]);
+  const readers = [
+    httpRowOf('readers', 'an event, to the last of them', 'ms', [49.9], []),
+    httpRowOf('readers', 'memory of all of them', 'MB', [100], []),
+  ];
+  t.strictSame(
+    judge(readers).map(({ found, reached }) => [found, reached]),
+    [
+      ['100 MB more', false],
+      ['49.9 ms', true],
+    ],
+  );
+});

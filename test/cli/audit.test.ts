@@ -105,7 +105,8 @@ t.test('who did what, and what was there', async (t) => {
   t.equal(story[0], ABC);
   t.match(story[1], /^ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2}alice stored it: 3 B, sha256:.* \(event 1\)$/);
   t.match(story[3], /carol deleted it: a test\. \(event 4\)$/);
-  t.equal(story.length, 5);
+  t.equal(story[5], 'why it is gone:', 'and what that comes to');
+  t.equal(story.length, 7);
   t.equal(lines(await shown('explain', ABC, '--at', '3')).length, 3);
   t.match(jsonLines(await shown('explain', ABC, '--json'))[2], {
     subject: ABC,

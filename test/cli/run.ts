@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { spawnUnhooked } from '../support/unhooked.js';
 
 export const root = resolve(import.meta.dirname, '../../..');
-export const executable = resolve(root, 'dist/lib/cli/main.js');
+export const executable = resolve(root, 'dist/lib/cli/main.cjs');
 
 /** What a run ended with. */
 export interface Ended {

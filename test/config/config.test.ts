@@ -55,7 +55,18 @@ t.test('every default fits its own schema', async (t) => {
 
 t.test('a file that says everything', async (t) => {
   const everything: Required<{ [K in keyof Configuration]: Required<Configuration[K]> }> = {
-    store: { path: 'data/store', readOnly: true, threads: 3 },
+    store: {
+      path: 'data/store',
+      dataplane: 'unix:/run/artifactstore/data',
+      cold: 'data/cold',
+      coldReads: 'restore',
+      s3Endpoint: 'http://127.0.0.1:9000',
+      s3Region: 'eu-west-1',
+      s3Addressing: 'path',
+      spool: 'data/spool',
+      readOnly: true,
+      threads: 3,
+    },
     service: {
       listen: ['127.0.0.1:0', '[::1]:8420', 'unix:/run/artifactstore/socket', 'systemd'],
       host: '::1',
@@ -67,14 +78,29 @@ t.test('a file that says everything', async (t) => {
       accessLog: 'stderr',
     },
     auth: { mode: 'required', insecureNoAuthentication: true, issuers: 'issuers.json' },
+    dataplane: {
+      listen: ['unix:/run/artifactstore/data', 'systemd'],
+      mode: '0660',
+      allowUid: ['1000'],
+      allowRoot: ['/srv/build'],
+      shared: true,
+      metrics: '127.0.0.1:9464',
+      closeGraceMs: 1,
+    },
     tls: { cert: 'cert.pem', key: '/etc/key.pem', clientCa: 'ca.pem', clientScopes: ['read', 'write'] },
+    retention: { everyMinutes: 60, window: '22:00-05:30', throttle: 1 },
   };
   for (const [name, section] of Object.entries<Section>(SECTIONS)) {
     const given = Object.keys(everything[name as keyof Configuration]);
     t.strictSame(given.sort(), Object.keys(section).sort(), `the type of ${name} has the settings of the schema`);
   }
   const read = await readConfiguration(fileWith({ $schema: './config.schema.json', ...everything }));
-  const store = { ...everything.store, path: join(folder, 'data/store') };
+  const inFolder = {
+    path: join(folder, 'data/store'),
+    cold: join(folder, 'data/cold'),
+    spool: join(folder, 'data/spool'),
+  };
+  const store = { ...everything.store, ...inFolder };
   const auth = { ...everything.auth, issuers: join(folder, 'issuers.json') };
   const tls = { ...everything.tls, cert: join(folder, 'cert.pem'), clientCa: join(folder, 'ca.pem') };
   t.strictSame(read, { ...everything, store, auth, tls }, 'a relative path counts from the folder of the file');
@@ -85,7 +111,10 @@ t.test('what is wrong is said, all of it', async (t) => {
   const cases: [content: unknown, ...problems: (string | RegExp)[]][] = [
     [{ stor: {} }, '"stor" has no meaning in the configuration. Did you mean "store"?'],
     [{ service: { prot: 1 } }, '"prot" has no meaning in service. Did you mean "port"?'],
-    [{ store: { colour: 1 } }, '"colour" has no meaning in store. It knows path, readOnly, threads.'],
+    [
+      { store: { colour: 1 } },
+      '"colour" has no meaning in store. It knows path, dataplane, s3Endpoint, s3Region, s3Addressing, spool, cold, coldReads, readOnly, threads.',
+    ],
     ['{"service":{"__proto__":{"port":1}}}', /^"__proto__" has no meaning in service\. It knows /] as never,
     [{ store: { threads: '2' } }, 'store.threads is "2"; it has to be a whole number.'],
     [{ store: { threads: 0 } }, 'store.threads is 0; give 1 to 8.'],

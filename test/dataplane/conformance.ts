@@ -7,7 +7,9 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -31,6 +33,8 @@ import { GROUP_SIZE } from '../../lib/limits.js';
 /** What the kit needs of an implementation. */
 export interface Subject {
   name: string;
+  /** Small objects in the tests of many; fewer where each takes a server some 20 ms. Default 1,500. */
+  many?: number;
   /** Opens an empty data plane; `close` ends it and removes what it kept. */
   open(): Promise<{
     plane: DataPlane;
@@ -44,7 +48,7 @@ export interface Subject {
   }>;
 }
 
-type Opened = Awaited<ReturnType<Subject['open']>>;
+type Opened = Awaited<ReturnType<Subject['open']>> & { many: number };
 
 const EMPTY_BLAKE3 = 'blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262';
 const ABC_BLAKE3 = 'blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85';
@@ -57,7 +61,7 @@ const EMPTY = new Uint8Array(0);
 /** Runs the kit as subtests of `t`. */
 export async function conformance(t: Test, subject: Subject): Promise<void> {
   await t.test(`${subject.name}: the data-plane contract`, async (t) => {
-    const opened = await subject.open();
+    const opened: Opened = { many: 1_500, ...(subject.many && { many: subject.many }), ...(await subject.open()) };
     t.teardown(() => opened.close());
     await t.test('ingest names bytes by both digests', (t) => ingestNames(t, opened));
     await t.test('ingest takes any chunking and gives back the same bytes', (t) => ingestChunking(t, opened));
@@ -72,6 +76,10 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     await t.test('serve gives any range', (t) => serveRanges(t, opened));
     if (opened.plane.serveFile === undefined) t.comment('it does not write files itself: their test left out');
     else await t.test('serve puts into a file what it would give', (t) => serveIntoFiles(t, opened));
+    if (opened.plane.serveSmall === undefined) t.comment('it gives nothing in one piece: their test left out');
+    else await t.test('serve gives few bytes in one piece', (t) => serveInOnePiece(t, opened));
+    if (opened.plane.serveSocket === undefined) t.comment('it sends nothing itself: their test left out');
+    else await t.test('serve sends to a socket what it would give', (t) => serveIntoSockets(t, opened));
     await t.test('serve refuses what is not there', (t) => serveAbsent(t, opened));
     await t.test('serve may be ended early, abandoned, and run many times at once', (t) => serveEarlyEnd(t, opened));
     await t.test('chunks are the reader’s to keep', (t) => serveOwned(t, opened));
@@ -125,7 +133,7 @@ async function ingestChunking(t: Test, { plane }: Opened): Promise<void> {
   }
 }
 
-async function ingestManyAtOnce(t: Test, { plane }: Opened): Promise<void> {
+async function ingestManyAtOnce(t: Test, { plane, many }: Opened): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'artifactstore-kit-'));
   t.teardown(() => rm(folder, { recursive: true }));
   const failure = new Error('the source broke');
@@ -135,7 +143,7 @@ async function ingestManyAtOnce(t: Test, { plane }: Opened): Promise<void> {
   }
   const known = randomBytes(500);
   await ingest(plane, known);
-  const sizes = [0, 1, 4096, 70_000, 300_000, 1 << 20, ...Array.from({ length: 1500 }, (_, i) => (i * 37) % 3000)];
+  const sizes = [0, 1, 4096, 70_000, 300_000, 1 << 20, ...Array.from({ length: many }, (_, i) => (i * 37) % 3000)];
   const objects = sizes.map((size) => randomBytes(size));
   const sources: ByteSource[] = objects.map((bytes) => ({ bytes, ...stream([bytes]) }));
   const expected: (Uint8Array | string | Error)[] = [...objects];
@@ -325,6 +333,98 @@ async function serveRanges(t: Test, { plane }: Opened): Promise<void> {
   }
 }
 
+/** Twice, because what has been read before may come from elsewhere. */
+async function serveInOnePiece(t: Test, { plane, damage }: Opened): Promise<void> {
+  const give = async (address: ContentAddress, range: ByteRange, into?: Uint8Array) =>
+    plane.serveSmall?.(address, range, into);
+  for (const size of [0, 1, 4096, 16_385, 70_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    const into = new Uint8Array(8192);
+    for (const range of [
+      { start: 0, end: size },
+      { start: Math.floor(size / 3), end: Math.ceil(size / 2) },
+    ]) {
+      for (const memory of [undefined, undefined, into, into]) {
+        const given = await give(address, range, memory);
+        if (given === undefined) t.ok(range.end > 16_384, `${size} bytes are too many`);
+        else
+          t.ok(equal(given, bytes.subarray(range.start, range.end)), `bytes ${range.start} to ${range.end} of ${size}`);
+      }
+    }
+    await rejects(
+      t,
+      give(address, { start: 0, end: size + 1 }).then(
+        (given) => given ?? read(plane, address, { start: 0, end: size + 1 }),
+      ),
+      'AS_ERR_RANGE',
+    );
+  }
+  await rejects(t, give(formatBlake3(randomBytes(32)), { start: 0, end: 1 }), 'AS_ERR_NOT_FOUND');
+  if (damage === undefined) return;
+  const address = formatBlake3((await ingest(plane, randomBytes(4096))).blake3);
+  for (let n = 0; n < 2; n++) await give(address, { start: 0, end: 4096 });
+  await damage(address, 2000);
+  await rejects(t, give(address, { start: 0, end: 4096 }), 'AS_ERR_CORRUPT');
+}
+
+/** A connection on loopback: the descriptor of one end, and what comes out of the other. */
+async function makeLine(t: Test) {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [near] = (await once(server, 'connection')) as [Socket];
+  const chunks: Buffer[] = [];
+  far.on('data', (chunk) => chunks.push(chunk)).on('error', () => undefined);
+  near.on('error', () => undefined);
+  t.teardown(() => {
+    near.destroy();
+    far.destroy();
+    server.close();
+  });
+  const { fd } = (near as Socket & { _handle: { fd: number } })._handle;
+  const write = (chunk: Uint8Array) => new Promise<void>((resolve) => near.write(chunk, () => resolve()));
+  return { near, far, fd, chunks, write };
+}
+
+async function serveIntoSockets(t: Test, { plane }: Opened): Promise<void> {
+  const send = async (line: Awaited<ReturnType<typeof makeLine>>, address: ContentAddress, range: ByteRange) => {
+    let told = 0;
+    for await (const step of plane.serveSocket?.(address, line.fd, range) ?? []) {
+      told += typeof step === 'number' ? step : step.byteLength;
+      if (typeof step !== 'number') await line.write(step);
+    }
+    return told;
+  };
+  for (const size of [1, 70_000, 3_000_000, 30_000_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    const ranges = [
+      { start: 0, end: size },
+      { start: Math.floor(size / 3), end: Math.ceil(size / 2) },
+    ];
+    for (const range of ranges) {
+      const line = await makeLine(t);
+      if (size === 30_000_000) {
+        line.far.pause(); // it takes some, and then nothing for a while
+        setTimeout(() => line.far.resume(), 100);
+      }
+      const told = await send(line, address, range);
+      t.equal(told, range.end - range.start);
+      line.near.end();
+      await once(line.far, 'close');
+      t.ok(equal(Buffer.concat(line.chunks), bytes.subarray(range.start, range.end)), `${told} of ${size} bytes`);
+    }
+    await rejects(t, send(await makeLine(t), address, { start: 0, end: size + 1 }), 'AS_ERR_RANGE');
+  }
+  await rejects(t, send(await makeLine(t), formatBlake3(randomBytes(32)), { start: 0, end: 1 }), 'AS_ERR_NOT_FOUND');
+  const address = formatBlake3((await ingest(plane, randomBytes(30_000_000))).blake3);
+  const gone = await makeLine(t);
+  gone.far.destroy();
+  await rejects(t, send(gone, address, { start: 0, end: 30_000_000 }), 'AS_ERR_ABORTED');
+}
+
 async function serveIntoFiles(t: Test, { plane, damage }: Opened): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'artifactstore-kit-'));
   t.teardown(() => rm(folder, { recursive: true }));
@@ -447,8 +547,8 @@ async function verifySlowly(t: Test, { plane }: Opened): Promise<void> {
   }
 }
 
-async function manyAtOnce(t: Test, { plane }: Opened): Promise<void> {
-  const sizes = Array.from({ length: 1_500 }, (_, i) => (i % 300 === 0 ? 2_000_000 : 200 + i));
+async function manyAtOnce(t: Test, { plane, many }: Opened): Promise<void> {
+  const sizes = Array.from({ length: many }, (_, i) => (i % 300 === 0 ? 2_000_000 : 200 + i));
   const stored = await Promise.all(sizes.map((size) => ingest(plane, randomBytes(size))));
   const addresses = [...stored.map(({ blake3 }) => formatBlake3(blake3)), ABSENT];
   const verified = await Promise.all(

@@ -7,11 +7,14 @@ import { chmod, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { Gather } from '../../lib/dataplane/backend/gather.js';
+import type { LocalBackend } from '../../lib/dataplane/backend/local.js';
 import { Arena } from '../../lib/dataplane/inproc/arena.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
+import { StreamIngest } from '../../lib/dataplane/inproc/ingest.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
-import { READS_AHEAD, SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX } from '../../lib/limits.js';
+import { READS_AHEAD, SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX, SLAB_COUNT } from '../../lib/limits.js';
 import { Op } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
@@ -95,6 +98,45 @@ t.test('read-only', async (t) => {
   await t.rejects(reader.deleteObject(address), { code: 'AS_ERR_READ_ONLY' });
   t.match(await reader.backendHealth(), { ready: true, readOnly: true });
   await Promise.all([reader.close(), second.close()]);
+});
+
+t.test('streams that drip give their slabs to others', async (t) => {
+  const { plane, close } = await openSubject();
+  t.teardown(close);
+  const sizes = Array.from({ length: 3 * SLAB_COUNT }, (_, n) => [20_000, 300_000, 1_500_000][n % 3] as number);
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let waiting = 0;
+  const drips = sizes.map((size) => randomBytes(size));
+  const slow = drips.map((bytes) =>
+    plane.ingestStream(
+      (async function* () {
+        for (let at = 0; at < bytes.byteLength - 7; at += 17_001)
+          yield bytes.subarray(at, Math.min(at + 17_001, bytes.byteLength - 7));
+        waiting++;
+        await released;
+        yield bytes.subarray(-7);
+      })(),
+      {},
+    ),
+  );
+  const outcomes = Promise.allSettled(slow);
+  const fast = randomBytes(5_000_000);
+  const chunks = async function* () {
+    for (let at = 0; at < fast.byteLength; at += 60_000) yield fast.subarray(at, at + 60_000);
+  };
+  const { sha256 } = await plane.ingestStream(chunks(), {});
+  t.same(Buffer.from(sha256), createHash('sha256').update(fast).digest(), 'a fast one gets through');
+  while (waiting < drips.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  release();
+  for (const [n, outcome] of (await outcomes).entries()) {
+    const expected = createHash('sha256')
+      .update(drips[n] as Buffer)
+      .digest();
+    t.same(outcome.status === 'fulfilled' && Buffer.from(outcome.value.sha256), expected, `${sizes[n]} bytes`);
+  }
 });
 
 t.test('closing', async (t) => {
@@ -328,6 +370,80 @@ t.test('arena', async (t) => {
   await Promise.all([third, fourth]);
   t.same(order, [3, 4], 'first come, first served');
   t.throws(() => new Arena(1, 1000), RangeError);
+});
+
+/** A core that takes bytes only once it is let: until then they lie where they were put. */
+class SlowCore {
+  /** What each ingest has; 0 is the object that came whole. */
+  readonly taken: Buffer[] = [];
+  let: () => void = () => undefined;
+  readonly #turn = new Promise<void>((resolve) => {
+    this.let = resolve;
+  });
+  begun = 0;
+
+  async ingestBegin() {
+    await this.#turn;
+    return ++this.begun;
+  }
+  async ingestAppend(ingest: number, bytes: Uint8Array) {
+    await this.#turn;
+    this.taken[ingest] = Buffer.concat([this.taken[ingest] ?? Buffer.alloc(0), bytes]);
+  }
+  async ingestWhole(bytes: Uint8Array) {
+    await this.ingestAppend(0, bytes);
+    return 0;
+  }
+  async ingestCommit(ingest: number) {
+    return ingest;
+  }
+  async ingestAbort() {}
+}
+
+t.test('a stream is asked for its slab while it ends, or begins', async (t) => {
+  const ends: Record<string, [size: number, end: (stream: StreamIngest) => Promise<unknown>]> = {
+    'in one slab': [10_000, (stream) => stream.finish()],
+    'behind a slab that is still to be taken': [20_000, (stream) => stream.finish()],
+    'when the core has to have it all': [10_000, (stream) => stream.begun()],
+  };
+  for (const [when, [size, end]] of Object.entries(ends)) {
+    const core = new SlowCore();
+    const arena = new Arena(2, 16_384);
+    const stream = new StreamIngest(core as unknown as LocalBackend, arena, {});
+    const bytes = randomBytes(size);
+    const ended = (async () => {
+      await stream.write(bytes);
+      return end(stream);
+    })();
+    await new Promise(setImmediate);
+    stream.giveBack();
+    await new Promise(setImmediate);
+    const other = async () => {
+      const slab = await arena.acquire();
+      slab.bytes.fill(0);
+      arena.release(slab);
+    };
+    const others = [other(), other()];
+    await new Promise(setImmediate);
+    core.let();
+    const ingest = (await ended) as number;
+    await stream.dispose();
+    await Promise.all(others);
+    t.ok(core.taken[ingest]?.equals(bytes), `${when}: each byte once, and its own`);
+    t.ok(core.begun <= 1, 'in one ingest');
+  }
+});
+
+t.test('what gathers behind an operation that was never sent is told', async (t) => {
+  const gather = new Gather<number, number, number>({
+    countMax: 10,
+    weightMax: 10,
+    run: async () => Promise.reject(new Error('closed')),
+    outcome: (columns) => columns,
+    error: (cause) => cause,
+  });
+  await t.rejects(gather.add(1, 1), { message: 'closed' });
+  await t.rejects(gather.add(2, 1), { message: 'closed' }, 'the next too, instead of waiting for ever');
 });
 
 t.test('the native boundary refuses nonsense without harm', async (t) => {

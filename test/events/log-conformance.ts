@@ -288,6 +288,7 @@ function facade(log: EventLog, replaced: Partial<EventLog>): EventLog {
     appendIngests: (ingests) => log.appendIngests(ingests),
     read: (query) => log.read(query),
     last: () => log.last(),
+    now: () => log.now(),
     onCommit: (listener) => log.onCommit(listener),
     rebuild: (progress) => log.rebuild(progress),
     close: () => log.close(),

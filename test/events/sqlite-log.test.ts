@@ -7,6 +7,7 @@ import t from 'tap';
 import { sentenceOf } from '../../lib/audit/explain.js';
 import { type CborInput, decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
@@ -18,15 +19,18 @@ import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
 import { uuidv7 } from '../../lib/events/uuid.js';
 import type { View } from '../../lib/events/view.js';
+import { COMMIT_EVENTS_MAX, REBUILD_EVENTS_MAX } from '../../lib/limits.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
 import { loadSqlite } from '../../lib/sqlite/load.js';
 import { forkUnhooked } from '../support/unhooked.js';
 import { dumpViews } from './dump.js';
-import { everyKind, leastFacts } from './every-kind.js';
+import { everyKind, furtherFacts, leastFacts } from './every-kind.js';
 import { testEventLog } from './log-conformance.js';
 import { ingestResult, randomEvent, randomSource } from './random-events.js';
+
+const INTACT = { status: 'intact' as const, size: 1, damaged: [], repaired: false };
 
 const GOLDEN = new URL('../../../test/golden/', import.meta.url);
 
@@ -128,6 +132,61 @@ t.test('one caller whose events a view refuses does not fail the others', async 
     'nothing of a refused call is stored',
   );
   t.same(await log.reader.all('SELECT n FROM picky'), [{ n: 1 }, { n: 4 }, { n: 5 }, { n: 6 }]);
+  await log.close();
+});
+
+t.test('a commit that fails takes nothing with it that was prepared behind it', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: [pickyView(1)] });
+  const many = Math.floor(COMMIT_EVENTS_MAX / 2) + 1;
+  const append = (count: number, n: number) => log.append(Array(count).fill({ ...event('s'), data: { n } }));
+  const calls = [append(many, 1), append(many, 1000), append(many, 2), append(many, 1001), append(1, 3)];
+  const settled = await Promise.allSettled(calls);
+  t.same(
+    settled.map((call) => (call.status === 'fulfilled' ? [call.value.at(0)?.seq, call.value.at(-1)?.seq] : 'refused')),
+    [[1, many], 'refused', [many + 1, 2 * many], 'refused', [2 * many + 1, 2 * many + 1]],
+  );
+  t.equal(await log.last(), 2 * many + 1);
+  const stored = await log.read({ after: many - 1, limit: 2 });
+  t.same(
+    stored.map(({ data }) => data),
+    [{ n: 1 }, { n: 2 }],
+  );
+  t.same(await log.reader.all('SELECT n, count(*) AS many FROM picky GROUP BY n'), [
+    { n: 1, many },
+    { n: 2, many },
+    { n: 3, many: 1 },
+  ]);
+  await log.close();
+});
+
+t.test('a rebuild that fails leaves the views as they were', async (t) => {
+  const path = `${t.testdir()}/log`;
+  let factor = 1;
+  const view = pickyView(1);
+  const fickle: View = {
+    ...view,
+    project: (batch) => ({
+      changes: JSON.stringify(batch.ofKinds(() => true).map(({ data }) => (data as { n: number }).n * factor)),
+    }),
+  };
+  const log = await openEventLog({ path, views: [...registryViews, fickle] });
+  const numbers = Array.from({ length: 2 * REBUILD_EVENTS_MAX }, (_, n) => (n < REBUILD_EVENTS_MAX ? 1 : 2));
+  for (const n of [1, 2]) {
+    await log.append(Array(REBUILD_EVENTS_MAX).fill({ ...event('s'), data: { n } }));
+  }
+  const live = await dumpViews(log.reader);
+  factor = 500; // fails in the second of two batches
+  await t.rejects(log.rebuild(), { code: 'AS_ERR_SQLITE', message: /CHECK constraint failed/ });
+  t.same(await dumpViews(log.reader), live);
+  factor = 1;
+  await log.append([{ ...event('s'), data: { n: 3 } }]);
+  t.same(
+    await log.reader.all('SELECT n FROM picky'),
+    [...numbers, 3].map((n) => ({ n })),
+  );
+  const whole = await dumpViews(log.reader);
+  await log.rebuild();
+  t.same(await dumpViews(log.reader), whole);
   await log.close();
 });
 
@@ -345,7 +404,7 @@ t.test('the bytes of every kind are pinned', async (t) => {
 
 t.test('facts are given back as they were written, and others are refused', async (t) => {
   const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
-  for (const event of [...everyKind, ...leastFacts]) {
+  for (const event of [...everyKind, ...leastFacts, ...furtherFacts]) {
     const [stored] = (await log.append([event])) as [StoredEvent];
     const kind = event.kind as kinds.EventKind;
     const again = kinds.newEvent(kind, event.actor, event.subject as string, kinds.factsOf(stored, kind) as never);
@@ -367,6 +426,12 @@ t.test('facts are given back as they were written, and others are refused', asyn
     ['upload.aborted', 'u', {}],
     ['upload.aborted', 'u', { offset: 1, reason: 7 }],
     ['upload.expired', 'u', { offset: 1 }],
+    ['manifest.indexed', 'a/x@1', { objects: [] }],
+    ['manifest.indexed', formatBlake3(digest), {}],
+    ['manifest.indexed', formatBlake3(digest), { objects: [1] }],
+    ['manifest.indexed', formatBlake3(digest), { objects: [1, 0] }],
+    ['manifest.indexed', formatBlake3(digest), { objects: [-1, 1] }],
+    ['manifest.indexed', formatBlake3(digest), { objects: [1, Number.MAX_SAFE_INTEGER] }],
     ['token.created', 'a token', { holder: 'x', scopes: [] }],
     ['token.created', 'x', { holder: 'x' }],
     ['token.created', 'x', { holder: 'x', scopes: [1] }],
@@ -437,6 +502,38 @@ t.test('unusual ingests are views like any other, and known again by every name'
     [0x07, 0x5a],
     'SHA-256 digests that another took the place of',
   );
+  await log.rebuild();
+  t.same(await dumpViews(log.reader), live);
+  await log.close();
+});
+
+t.test('ingests from columns are in the views as a rebuild has them, whoever makes them', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
+  const ids = ['ci', 'c'.repeat(40)];
+  const quota = { holder: 'ci', scopes: ['put'], quota: 1e9 };
+  await log.append(ids.map((id) => kinds.newEvent('token.created', 'admin', id, quota)));
+  const actors = ['kit', 'token:ci', `token:${ids[1]}`, 'zo\u00eb', 'x'.repeat(23), 'x'.repeat(24), 'x'.repeat(300)];
+  for (const [place, actor] of actors.entries()) {
+    for (const backend of ['local', 'lok\u00e4l']) {
+      const table = new MutableIngestTable(40, { backend, tier: 'hot', durability: 'synced' });
+      for (let n = 0; n < table.length; n++) {
+        // The second half is that of the table before, so that objects are stored again, also within one commit.
+        const { blake3, sha256 } = ingestResult(20 * place + n);
+        const sizes = { size: 10 ** (n % 12), storedSize: 10 ** (n % 7) };
+        table.set(n, { digests: Buffer.concat([blake3, sha256]), ...sizes, existed: n % 3 === 0, healed: false });
+      }
+      const indexes = Uint32Array.from({ length: table.length }, (_, n) => n);
+      await Promise.all([
+        log.appendIngests({ actor, table, indexes }),
+        log.append([kinds.objectVerified('kit', formatBlake3(table.blake3(7)), INTACT)]),
+        log.appendIngests({ actor, table, indexes: indexes.subarray(0, 5) }),
+      ]);
+    }
+  }
+  const live = await dumpViews(log.reader);
+  t.equal(live.objects?.length, 20 * actors.length + 20);
+  t.match(live.tokens, [{ used: Number }, { used: Number }]);
+  t.ok(live.tokens?.every((row) => (row as { used: number }).used > 0));
   await log.rebuild();
   t.same(await dumpViews(log.reader), live);
   await log.close();

@@ -75,11 +75,21 @@ const others: Plant[] = [
     rule: 'one-cbor-door',
   },
   {
+    file: 'lib/client/planted-undici.ts',
+    source: "import { request } from 'undici';\nexport default request;\n",
+    rule: 'one-http-client-door',
+  },
+  {
     file: 'lib/api/oci/planted.ts',
     source: "import * as door from '../http/planted-door.js';\nexport default door;\n",
     rule: 'doors-stand-apart',
   },
   { file: 'lib/api/http/planted-door.ts', source: 'export default 1;\n', rule: '' },
+  {
+    file: 'lib/cli/remote.ts',
+    source: "import * as door from '../api/http/planted-door.js';\nexport default door;\n",
+    rule: 'a-url-opens-the-client',
+  },
   {
     file: 'lib/store/planted.ts',
     source: "import * as door from '../api/http/planted-door.js';\nexport default door;\n",

@@ -66,7 +66,10 @@ t.test('the tarball holds what a user needs and nothing else', async (t) => {
     'dist/lib/index.js',
     'dist/lib/index.d.ts',
     'dist/lib/dataplane/spi.d.ts',
-    'dist/lib/cli/main.js',
+    'dist/lib/client/index.js',
+    'dist/lib/client/index.d.ts',
+    'dist/lib/cli/main.cjs',
+    'dist/lib/cli/commands.cjs',
     'dist/bench/main.js',
     `prebuilds/${host}/artifactstore.node`,
   ];
@@ -119,6 +122,26 @@ t.test('it stores and gives back', async (t) => {
   t.strictSame(answer, { size: 3, text: 'abc' });
 });
 
+t.test('it asks a service', async (t) => {
+  const answer = consumer(`
+    import { openStore } from 'artifactstore';
+    import { openClient } from 'artifactstore/client';
+    import { spawn } from 'node:child_process';
+    import { once } from 'node:events';
+    const program = process.cwd() + '/node_modules/artifactstore/dist/lib/cli/main.cjs';
+    await (await openStore({ path: 'served' })).close();
+    const service = spawn(process.execPath, [program, '--store', 'served', '--json', 'serve', '--port', '0']);
+    const [line] = await once(service.stdout, 'data');
+    const client = openClient({ url: JSON.parse(line).url });
+    const { sha256 } = await client.put(Buffer.from('abc'));
+    const text = await (await client.get(sha256)).text();
+    await client.close();
+    service.kill();
+    console.log(JSON.stringify({ sha256, text }));
+  `);
+  t.strictSame(answer, { sha256: `sha256:${ABC.sha256}`, text: 'abc' });
+});
+
 t.test('the command line is installed', async (t) => {
   const help = run(join(project, 'node_modules/.bin/artifactstore'), ['--help'], project);
   t.match(help, /artifactstore/);
@@ -128,7 +151,9 @@ t.test('its types are found by a TypeScript consumer', async (t) => {
   writeFileSync(
     join(project, 'consumer.ts'),
     `import { digest, openStore } from 'artifactstore';
+     import { openClient, type StoreClient } from 'artifactstore/client';
      import type { DataPlane } from 'artifactstore/dataplane';
+     export const client: StoreClient = openClient({ url: 'http://localhost' });
      const both: { blake3: Uint8Array; sha256: Uint8Array } = digest(new Uint8Array());
      export const open: (plane: DataPlane) => unknown = () => openStore({ path: String(both.blake3.length) });`,
   );

@@ -45,7 +45,7 @@ t.test('push, look, pull', async (t) => {
     stored: 4,
     published: true,
     moved: ['latest', 'stable'],
-    events: [{ kind: 'package.published' }, { kind: 'ref.moved' }, { kind: 'ref.moved' }],
+    events: [{ kind: 'manifest.indexed' }, { kind: 'package.published' }, { kind: 'ref.moved' }, { kind: 'ref.moved' }],
   });
   const { manifest } = pushed as { manifest: string };
   t.equal(await text('push', tree, 'acme/tools'), `${manifest}  acme/tools@1.0\n`, 'the same again, in a line');
@@ -101,6 +101,8 @@ t.test('what there is', async (t) => {
   const { blake3 } = file as { blake3: string };
   t.match(await json('packages', '--containing', blake3), [{ version: '1.1' }]);
   t.equal(await text('packages', 'other', '--containing', blake3.slice(0, 20)), '');
+  const kept = await run('rm', blake3);
+  t.match([kept.code, kept.stderr], [EXIT.conflict, /needed by acme\/tools@1\.1; .*AS_ERR_IN_USE/]);
   t.match(await text('usage'), /^acme {2}1 package, 2 versions, 2 refs; 46 B, without repetitions [\d.]+ kB, on disk /);
   t.match(await json('usage', 'acme'), [
     { namespace: 'acme', packages: 1, versions: 2, refs: 2, size: 46, objects: 7 },

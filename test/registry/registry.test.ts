@@ -1,13 +1,18 @@
 /** Digest names, the registry's views and its answers: any name finds its object, any history rebuilds to the same rows. */
 
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { encodeCanonical } from '../../lib/cbor/index.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import * as names from '../../lib/digest-name.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { openEventLog, type SqliteEventLog } from '../../lib/events/sqlite-log.js';
-import type { PackageQuery } from '../../lib/registry/packages.js';
+import { EVENT_SIZE_MAX, INDEXED_RUNS_MAX } from '../../lib/limits.js';
+import type { DuePlace, LifecycleRegistry } from '../../lib/registry/lifecycle.js';
+import { blocksOf, runsOf } from '../../lib/registry/object-sets.js';
+import type { NamespaceUsage, PackageQuery, PackageRecord, RefRecord } from '../../lib/registry/packages.js';
 import type { ObjectRecord, Registry } from '../../lib/registry/registry.js';
+import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from '../../lib/registry/sqlite-packages.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
 import { registryViews } from '../../lib/registry/views.js';
@@ -164,10 +169,19 @@ t.test('views equal a rebuild, and a simple model, after random histories', asyn
     await log.rebuild();
     t.same(await dumpViews(log.reader), live, `seed ${seed}`);
     const { objects } = await registry.list();
-    t.same(
-      new Map(objects.map((record) => [record.blake3, summary(record)])),
-      model(await log.read({ limit: 10_000 })),
-    );
+    const events = await log.read({ limit: 10_000 });
+    t.same(new Map(objects.map((record) => [record.blake3, summary(record)])), model(events));
+    const packages = createPackageRegistry(log.reader);
+    const [{ packages: versions }, { refs }] = [await packages.versions(), await packages.refs()];
+    const needs = needsOf(events);
+    t.same(await packages.usage(100), usageModel(objects, versions, refs, needs), `usage, seed ${seed}`);
+    t.same(await registry.usage(), usageSum(objects), `usage in all, seed ${seed}`);
+    t.same(versions.map(versionKey), versionsModel(events), `versions, seed ${seed}`);
+    await compareLifecycle(t, createLifecycleRegistry(log.reader), objects, versions, needs, seed);
+    for (const { blake3 } of objects) {
+      const needing = versions.filter(({ manifest }) => needs.get(manifest)?.has(blake3));
+      t.same(await packages.needing(blake3, 100), needing, `who needs ${blake3}, seed ${seed}`);
+    }
     await log.close();
   }
 });
@@ -185,6 +199,30 @@ t.test('views equal a rebuild after every kind of event', async (t) => {
     t.same(progress, [{ events, total: events }]);
   }
   await log.close();
+});
+
+t.test('sets of objects as runs and as blocks', (t) => {
+  const random = randomSource(5);
+  for (let round = 0; round < 200; round++) {
+    const seqs = Array.from({ length: random(300) }, () => 1 + random(1 + random(3000)));
+    const before = random(3) === 0 ? 1 + random(3000) : 4000;
+    const wanted = [...new Set(seqs)].filter((seq) => seq < before).sort((a, b) => a - b);
+    const found = runsOf(seqs).flatMap((runs) =>
+      blocksOf(runs, before).flatMap(([block, bits]) =>
+        Array.from({ length: 32 }, (_, n) => n)
+          .filter((n) => Math.floor(bits / 2 ** n) % 2 === 1)
+          .map((n) => 32 * block + n + 1),
+      ),
+    );
+    t.same(found, wanted, `round ${round}`);
+  }
+  t.same(runsOf([]), [], 'nothing needs no event');
+  t.same(runsOf([1, 2, 3, 5]), [[0, 3, 1, 1]]);
+  const apart = Array.from({ length: INDEXED_RUNS_MAX + 1 }, (_, n) => 2 ** 40 + 2 ** 33 * n);
+  t.same(runsOf(apart)[1], [(apart.at(-1) as number) - 1, 1], 'each part counts from the beginning');
+  const event = kinds.manifestIndexed('me', addressOf(1), runsOf(apart)[0] as number[]);
+  t.ok(encodeCanonical(event.data).byteLength < EVENT_SIZE_MAX - 1000, 'a part fits into an event');
+  t.end();
 });
 
 t.test('versions never change, refs follow their newest event, and both are listed in pages', async (t) => {
@@ -250,7 +288,7 @@ t.test('versions never change, refs follow their newest event, and both are list
   await log.close();
 });
 
-t.test('which of many objects are stored just so, and what they occupy', async (t) => {
+t.test('which of many objects are stored just so, and where they stand', async (t) => {
   const { log } = await open(`${t.testdir()}/log`);
   const registry = createPackageRegistry(log.reader);
   const objects = Array.from({ length: 50 }, (_, n) => ingestResult(n));
@@ -275,8 +313,9 @@ t.test('which of many objects are stored just so, and what they occupy', async (
     ]),
     [0, 2],
   );
-  t.equal(await registry.storedSize(objects.map(({ blake3 }) => blake3)), 47 * 4096);
-  t.equal(await registry.storedSize([]), 0);
+  const seqs = objects.flatMap((_, n) => (n === 7 ? [] : [n < 7 ? n + 1 : n]));
+  t.same(await registry.seqs(objects.map(({ blake3 }) => blake3)), seqs);
+  t.same(await registry.seqs([]), []);
   await log.close();
 });
 
@@ -334,14 +373,168 @@ function addressOf(n: number): ContentAddress {
 
 type Summary = ReturnType<typeof summary>;
 
-function summary({ state, lastSeq, receipts, tombstone, damaged, sha256 }: ObjectRecord) {
-  const places = receipts.map(({ backend }) => backend);
-  return { state, lastSeq, places, tombstone: tombstone?.seq, damaged, sha256 };
+function summary({ state, lastSeq, receipts, tombstone, damaged, lost, sha256 }: ObjectRecord) {
+  const places = receipts.map(({ key }) => key);
+  return { state, lastSeq, places, tombstone: tombstone?.seq, damaged, lost, sha256 };
 }
+
+/** Which objects each manifest needs, as its events say: the object that is named is one whose first ingest stands there already. */
+function needsOf(events: readonly StoredEvent[]): Map<string, Set<string>> {
+  const first = new Map<number, string>();
+  const needs = new Map<string, Set<string>>();
+  const met = new Set<string>();
+  for (const event of events) {
+    const { subject, seq } = event;
+    if (subject === null) continue;
+    if (event.kind === 'object.ingested' && met.size < met.add(subject).size) first.set(seq, subject);
+    const { objects } = kinds.factsOf(event, 'manifest.indexed') ?? { objects: [] };
+    let at = 1;
+    for (const [index, count] of objects.entries()) {
+      const set = needs.get(subject) ?? new Set();
+      needs.set(subject, set);
+      for (let n = at; index % 2 === 1 && n < at + count; n++) {
+        const object = first.get(n);
+        if (object !== undefined) set.add(object);
+      }
+      at += count;
+    }
+  }
+  return needs;
+}
+
+function usageSum(objects: readonly ObjectRecord[]) {
+  const live = objects.filter(({ state }) => state === 'live');
+  const sizeOf = ({ receipts }: ObjectRecord) => receipts.reduce((sum, { storedSize }) => sum + storedSize, 0);
+  const sum = (value: (record: ObjectRecord) => number) => live.reduce((total, record) => total + value(record), 0);
+  const copies = live.flatMap(({ receipts }) => receipts.filter(({ key }) => key.startsWith('cold/')));
+  const cold = { objects: copies.length, storedSize: copies.reduce((total, { storedSize }) => total + storedSize, 0) };
+  const all = { objects: live.length, size: sum(({ size }) => size), storedSize: sum(sizeOf) };
+  return { ...all, ...(cold.objects > 0 && { cold }) };
+}
+
+/** What docs/formats/events.md says of usage, added up anew. */
+function usageModel(
+  objects: readonly ObjectRecord[],
+  versions: readonly PackageRecord[],
+  refs: readonly RefRecord[],
+  needs: Map<string, Set<string>>,
+): NamespaceUsage[] {
+  const namespaces = new Set([...versions, ...refs].map(({ namespace }) => namespace));
+  return [...namespaces].sort().map((namespace) => {
+    const here = versions.filter((version) => version.namespace === namespace);
+    const manifests = new Map<string, PackageRecord>();
+    for (const version of here.toSorted((a, b) => a.seq - b.seq)) {
+      const key = `${version.name} ${version.manifest}`;
+      if (!manifests.has(key)) manifests.set(key, version);
+    }
+    const needed = objects.filter(({ blake3 }) => here.some(({ manifest }) => needs.get(manifest)?.has(blake3)));
+    const { size: uniqueSize, ...sums } = usageSum(needed);
+    return {
+      namespace,
+      packages: new Set(here.map(({ name }) => name)).size,
+      versions: here.length,
+      refs: refs.filter((ref) => ref.namespace === namespace).length,
+      size: [...manifests.values()].reduce((sum, { size }) => sum + size, 0),
+      objects: sums.objects,
+      uniqueSize,
+      storedSize: sums.storedSize,
+      missing: needed.length - sums.objects,
+    };
+  });
+}
+
+const versionKey = ({ namespace, name, version, manifest, seq }: PackageRecord) =>
+  `${namespace}/${name}@${version} ${manifest} ${seq}`;
+
+/** The rules at the head of packages-view.ts, one event at a time. */
+function versionsModel(events: readonly StoredEvent[]): string[] {
+  const versions = new Map<string, { manifest: ContentAddress; seq: number; isThere: boolean }>();
+  for (const event of events) {
+    const { subject, seq } = event;
+    const published = kinds.factsOf(event, 'package.published');
+    const withdrawn = kinds.factsOf(event, 'package.withdrawn');
+    if (subject === null || (published ?? withdrawn) === undefined) continue;
+    const manifest = names.formatBlake3((published ?? withdrawn)?.manifest as Uint8Array);
+    const [, version = ''] = subject.split('@');
+    const known = versions.get(subject);
+    if (published !== undefined) {
+      if (version.includes(':') && version !== manifest) continue;
+      if (known === undefined || (!known.isThere && known.manifest === manifest))
+        versions.set(subject, { manifest, seq, isThere: true });
+    } else if (known?.isThere && known.manifest === manifest) known.isThere = false;
+  }
+  const there = [...versions].filter(([, { isThere }]) => isThere);
+  const key = (subject: string) => subject.split(/[/@]/);
+  const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return there
+    .sort(([a], [b]) => {
+      const [left, right] = [key(a), key(b)];
+      return [0, 1, 2].map((part) => before(left[part] ?? '', right[part] ?? '')).find((sign) => sign !== 0) ?? 0;
+    })
+    .map(([subject, { manifest, seq }]) => `${subject} ${manifest} ${seq}`);
+}
+
+/** What who deletes is told, against what it means, object by object. */
+async function compareLifecycle(
+  t: Test,
+  lifecycle: LifecycleRegistry,
+  objects: readonly ObjectRecord[],
+  versions: readonly PackageRecord[],
+  needs: Map<string, Set<string>>,
+  seed: number,
+): Promise<void> {
+  const addresses = objects.map(({ blake3 }) => blake3);
+  const isNeeded = (address: string) => versions.some(({ manifest }) => needs.get(manifest)?.has(address));
+  const wasNeeded = (address: string) => [...needs.values()].some((set) => set.has(address));
+  const expected = objects.map(({ blake3, state, size, tombstone }) => ({
+    blake3,
+    state,
+    size,
+    needed: isNeeded(blake3),
+    sweepAfter: state === 'tombstoned' ? (tombstone?.sweepAfter ?? 0) : undefined,
+  }));
+  const standing = await lifecycle.standing([...addresses, addressOf(1000)]);
+  t.equal(standing.pop(), undefined, 'one that was never stored');
+  t.match(standing, expected, `standing, seed ${seed}`);
+  const there = objects.filter(({ state }) => state === 'live' || state === 'corrupt').map(({ blake3 }) => blake3);
+  const collectable: string[] = [];
+  for (let after = 0; ; ) {
+    const page = await lifecycle.collectable(2, after);
+    if (page.length === 0) break;
+    collectable.push(...page.map(({ blake3 }) => blake3));
+    after = page.at(-1)?.seq as number;
+  }
+  const unneeded = there.filter((address) => wasNeeded(address) && !isNeeded(address));
+  t.same(collectable.toSorted(), unneeded.toSorted(), `collectable, seed ${seed}`);
+  const counts = addresses.map(
+    (address) => versions.filter(({ manifest }) => needs.get(manifest)?.has(address)).length,
+  );
+  t.same(await lifecycle.references(addresses), counts, `references, seed ${seed}`);
+  const waiting = expected.filter(({ sweepAfter }) => sweepAfter !== undefined);
+  for (const now of [0, Date.now() + 10_000]) {
+    const due = await lifecycle.due(now, 1000);
+    const wanted = waiting.filter(({ sweepAfter = 0 }) => sweepAfter <= now).map(({ blake3 }) => blake3);
+    t.same(due.map(({ blake3 }) => blake3).toSorted(), wanted.toSorted(), `due, seed ${seed}`);
+  }
+  const pages: number[] = [];
+  for (let after: DuePlace | undefined; ; ) {
+    const [next] = await lifecycle.due(Number.MAX_SAFE_INTEGER, 1, after);
+    if (next === undefined) break;
+    pages.push(next.sweepAfter);
+    after = next;
+  }
+  t.same(
+    pages,
+    waiting.map(({ sweepAfter }) => sweepAfter as number).toSorted((a, b) => a - b),
+    'in order, by pages',
+  );
+}
+
+const OBJECT_KIND = /^object[.]/;
 
 /** The rules of views.ts, applied one event at a time. */
 function model(events: readonly StoredEvent[]): Map<string, Summary> {
-  const objects = new Map<string, Summary>();
+  const objects = new Map<string, Modelled>();
   for (const event of events) {
     const { subject, seq } = event;
     const ingested = kinds.factsOf(event, 'object.ingested');
@@ -350,30 +543,56 @@ function model(events: readonly StoredEvent[]): Map<string, Summary> {
       objects.set(subject ?? '', {
         state: 'live',
         lastSeq: seq,
-        places: ingested.receipts.map(({ backend }) => backend),
+        hot: ingested.receipts.map(({ key }) => key),
+        cold: known?.cold ?? [],
         tombstone: undefined,
         damaged: undefined,
+        lost: undefined,
         sha256: names.formatSha256(ingested.sha256),
       });
-    } else if (known !== undefined && kinds.isKnownKind(event.kind)) applyTo(known, event);
+    } else if (known !== undefined && OBJECT_KIND.test(event.kind) && kinds.isKnownKind(event.kind))
+      applyTo(known, event);
   }
-  return objects;
+  const summaries = [...objects].map(([address, { hot, cold, ...rest }]): [string, Summary] => {
+    const { state, lastSeq, ...others } = rest;
+    return [address, { state, lastSeq, places: [...hot, ...cold], ...others }];
+  });
+  return new Map(summaries);
 }
 
-function applyTo(object: Summary, event: StoredEvent): void {
+/** Where an object is, tier by tier. */
+type Modelled = Omit<Summary, 'places'> & { hot: string[]; cold: string[] };
+
+function applyTo(object: Modelled, event: StoredEvent): void {
   object.lastSeq = event.seq;
+  const copied = kinds.factsOf(event, 'object.copied');
+  if (copied !== undefined) object[copied.tier === 'hot' ? 'hot' : 'cold'] = copied.receipts.map(({ key }) => key);
+  const evicted = kinds.factsOf(event, 'object.evicted');
+  if (evicted !== undefined) object[evicted.tier === 'hot' ? 'hot' : 'cold'] = [];
+  if (copied !== undefined || evicted !== undefined) return;
   const present = object.state === 'live' || object.state === 'corrupt';
   const verified = kinds.factsOf(event, 'object.verified');
   const corrupted = kinds.factsOf(event, 'object.corrupted');
   if (event.kind === 'object.tombstoned') {
-    Object.assign(object, { state: 'tombstoned', tombstone: event.seq, damaged: undefined });
+    Object.assign(object, { state: 'tombstoned', tombstone: event.seq, damaged: undefined, lost: undefined });
+  } else if (event.kind === 'object.undeleted') {
+    if (object.state === 'tombstoned')
+      Object.assign(object, { state: 'live', tombstone: undefined, damaged: undefined, lost: undefined });
   } else if (event.kind === 'object.deleted') {
-    Object.assign(object, { state: 'deleted', places: [], damaged: undefined });
+    Object.assign(object, { state: 'deleted', hot: [], cold: [], damaged: undefined, lost: undefined });
     object.tombstone ??= event.seq;
+  } else if (event.kind === 'object.lost') {
+    if (present) Object.assign(object, { state: 'corrupt', damaged: undefined, lost: true });
+    return;
+  } else if (event.kind === 'object.discarded') {
+    return;
   } else if (present && verified?.status === 'intact') {
-    Object.assign(object, { state: 'live', damaged: undefined });
+    Object.assign(object, { state: 'live', damaged: undefined, lost: undefined });
   } else if (present) {
     object.state = 'corrupt';
-    if (corrupted !== undefined) object.damaged = corrupted.ranges;
+    if (corrupted !== undefined) {
+      object.damaged = corrupted.ranges;
+      object.lost = undefined;
+    }
   }
 }

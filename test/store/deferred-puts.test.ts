@@ -148,15 +148,18 @@ t.test('other events wait for deferred bytes that they may be about', async (t) 
   const order: string[] = [];
   let crossing: (() => Promise<unknown>) | undefined;
   const store = await altered(t, (plane, log) => {
-    const [ingest, sync] = [plane.ingestStream.bind(plane), plane.sync.bind(plane)];
-    const append = log.append.bind(log);
-    plane.ingestStream = async (source, hints) => {
-      const result = await ingest(source, hints);
+    const [one, many, sync] = [plane.ingestStream.bind(plane), plane.ingestMany.bind(plane), plane.sync.bind(plane)];
+    const [append, appendIngests] = [log.append.bind(log), log.appendIngests.bind(log)];
+    /** Between the data plane's commit and the event. */
+    const crossed = async <T>(result: Promise<T>): Promise<T> => {
+      await result;
       const cross = crossing;
       crossing = undefined;
-      await cross?.(); // between the data plane’s commit and the event
+      await cross?.();
       return result;
     };
+    plane.ingestStream = (source, hints) => crossed(one(source, hints));
+    plane.ingestMany = (sources) => crossed(many(sources));
     plane.sync = () => {
       order.push('sync');
       return sync();
@@ -164,6 +167,10 @@ t.test('other events wait for deferred bytes that they may be about', async (t) 
     log.append = (events) => {
       order.push(...events.map(({ kind }) => kind));
       return append(events);
+    };
+    log.appendIngests = (ingests) => {
+      order.push(...Array.from(ingests.indexes, () => 'object.ingested'));
+      return appendIngests(ingests);
     };
   });
   t.teardown(() => store.close());

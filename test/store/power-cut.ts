@@ -61,16 +61,8 @@ async function viewsDiffer(store: Store): Promise<boolean> {
   return !isDeepStrictEqual(await allObjects(store), before);
 }
 
-/** Opens what the power cut left and looks for each acknowledged object, and for each that an event names. */
-async function examine(acknowledged: readonly string[], result: PowerCuts): Promise<void> {
-  let store: Store;
-  try {
-    store = await openStore({ path: join(cut, 'store'), create: false });
-  } catch (error) {
-    if (lieAbout === '') throw error;
-    result.lost.push(...acknowledged); // nothing can be read at all
-    return;
-  }
+/** Looks for each acknowledged object, and for each that an event names. */
+async function examine(store: Store, acknowledged: readonly string[], result: PowerCuts): Promise<void> {
   const named = (await allObjects(store)).filter(({ state }) => state === 'live').map(({ blake3 }) => blake3);
   for (const address of new Set([...acknowledged, ...named])) {
     const status = await store.verify(address).then(
@@ -80,7 +72,22 @@ async function examine(acknowledged: readonly string[], result: PowerCuts): Prom
     if (status !== 'intact') result.lost.push(`${address} is ${status}`);
   }
   if (await viewsDiffer(store)) result.differs++;
-  await store.close();
+}
+
+/** Opens what the power cut left and examines it. Where syncs were lies, nothing need be readable at all: then everything is lost. */
+async function openAndExamine(acknowledged: readonly string[], result: PowerCuts): Promise<void> {
+  let store: Store | undefined;
+  try {
+    store = await openStore({ path: join(cut, 'store'), create: false });
+    await examine(store, acknowledged, result);
+  } catch (error) {
+    if (lieAbout === '') throw error;
+    result.lost.push(...acknowledged);
+  } finally {
+    await store?.close().catch((error) => {
+      if (lieAbout === '') throw error;
+    });
+  }
 }
 
 /** One power cut. `acknowledged` has what the disk should hold already, and grows. */
@@ -100,7 +107,7 @@ async function cutPower(acknowledged: string[], result: PowerCuts): Promise<void
     result.lost.push(...acknowledged);
     return;
   }
-  await examine(acknowledged.slice(0, before), result);
+  await openAndExamine(acknowledged.slice(0, before), result);
   result.cuts++;
   result.acknowledged += before;
   run('umount', cut);
@@ -121,6 +128,9 @@ async function main(): Promise<PowerCuts> {
   return result;
 }
 
-process.on('disconnect', () => process.exit(1));
-process.send?.(await main());
+const orphaned = () => process.exit(1);
+process.on('disconnect', orphaned);
+const result = await main();
+await new Promise((resolve) => process.send?.(result, resolve)); // whole: many lost objects are more than a socket takes at once
+process.off('disconnect', orphaned);
 process.disconnect?.();

@@ -11,11 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { memberSlice } from '../../lib/cbor/index.js';
 import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
+import { joinPaths } from '../../lib/dataplane/file-list.js';
 import { type ClosableDataPlane, openInproc } from '../../lib/dataplane/inproc/index.js';
-import type { IngestResult } from '../../lib/dataplane/spi.js';
+import type { Digest, FileList, IngestResult } from '../../lib/dataplane/spi.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import {
   type ContentAddress,
@@ -34,6 +36,7 @@ import {
 import { PUT_PART_MAX } from '../../lib/limits.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { AddressGuard } from '../../lib/store/address-guard.js';
+import { KnownObjects } from '../../lib/store/known-objects.js';
 import { type PutResult, Store as StoreClass } from '../../lib/store.js';
 import { allObjects } from '../support/all-objects.js';
 import { damageStored } from '../support/stored.js';
@@ -68,6 +71,7 @@ function altered(plane: ClosableDataPlane, changes: Partial<ClosableDataPlane>):
     sync: () => plane.sync(),
     uploadSessions: () => plane.uploadSessions(),
     serveObject: (address, range) => plane.serveObject(address, range),
+    serveOutboard: (address, range) => plane.serveOutboard(address, range),
     verifyObject: (address) => plane.verifyObject(address),
     deleteObject: (address) => plane.deleteObject(address),
     backendHealth: () => plane.backendHealth(),
@@ -235,6 +239,11 @@ t.test('one encoding: the data plane’s result, the event’s payload and the a
       results.push(result as IngestResult);
       return result;
     },
+    ingestMany: async (sources) => {
+      const table = await plane.ingestMany(sources);
+      results.push(table.result(0));
+      return table;
+    },
   });
   const log = await openEventLog({ path: join(path, 'events.sqlite'), views: registryViews });
   const store = new StoreClass(path, false, 'test', watched, log);
@@ -247,6 +256,101 @@ t.test('one encoding: the data plane’s result, the event’s payload and the a
     t.same(stored?.dataBytes, fromPlane);
     t.same(memberSlice(stored?.bytes as Uint8Array, 'data'), fromPlane, 'byte for byte inside the stored event');
   }
+});
+
+t.test('a list of files', async (t) => {
+  const store = await opened(t);
+  const place = await folder(t);
+  const sizes = [0, 1, 4096, 16 * 1024, 16 * 1024 + 1, 256 * 1024 + 1, 3_000_000];
+  const contents = sizes.map((size) => randomBytes(size));
+  const names = [...sizes.map((size) => join(place, `of ${size}`)), join(place, 'none'), place];
+  for (const [index, bytes] of contents.entries()) await writeFile(names[index] as string, bytes);
+  let read = 0;
+  const results = await store.putMany(joinPaths(names) as FileList, { onProgress: (size) => (read = size) });
+  t.equal(results.length, names.length);
+  for (const [index, bytes] of contents.entries()) {
+    const result = results.at(index) as PutResult;
+    const { blake3, sha256 } = digest(bytes);
+    t.equal(result.blake3, `blake3:${toHex(blake3)}`, names[index] as string);
+    t.equal(result.sha256, `sha256:${toHex(sha256)}`);
+    t.strictSame(results.addressAt(index), { blake3: result.blake3, existed: false });
+    t.equal((await store.stat(result.blake3)).size, bytes.byteLength);
+  }
+  for (const index of [sizes.length, sizes.length + 1]) {
+    t.match(results.at(index), { code: 'AS_ERR_SOURCE_UNREADABLE' });
+    t.equal(results.addressAt(index), undefined, 'an error has no address');
+  }
+  t.equal(results.addressAt(names.length), undefined);
+  t.equal(read, 16 * 1024 + 4096 + 1 + 16 * 1024 + 1 + 256 * 1024 + 1 + 3_000_000);
+  const gone = new AbortController();
+  gone.abort();
+  await t.rejects(store.putMany(joinPaths(names) as FileList, { signal: gone.signal }), { code: 'AS_ERR_ABORTED' });
+});
+
+t.test('a thread of JavaScript may end while it stores', async (t) => {
+  const place = await folder(t);
+  const library = new URL('../../lib/index.js', import.meta.url).href;
+  const program = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { openStore } = await import(workerData.library);
+    const store = await openStore({ path: workerData.path });
+    const objects = Array.from({ length: 2000 }, (_, index) => Buffer.alloc(4000, String(Math.random() + index)));
+    parentPort.postMessage('storing');
+    for (;;) await store.putMany(objects);
+  `;
+  for (let round = 0; round < 4; round++) {
+    const workerData = { library, path: join(place, String(round)) };
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), { workerData });
+    await once(worker, 'message');
+    await new Promise((resolve) => setTimeout(resolve, 3 * round));
+    t.type(await worker.terminate(), 'number', 'and takes nobody with it');
+  }
+});
+
+t.test('single puts at once', async (t) => {
+  const store = await opened(t);
+  const objects = Array.from({ length: 1000 }, (_, index) => text(`single ${index % 700}`));
+  const results = await Promise.all(objects.map((bytes) => store.put(bytes)));
+  for (const [index, result] of results.entries()) {
+    const { blake3, sha256 } = digest(objects[index] as Uint8Array);
+    t.equal(result.blake3, `blake3:${toHex(blake3)}`);
+    t.equal(result.sha256, `sha256:${toHex(sha256)}`);
+    t.strictSame(result.cbor, result.event.dataBytes);
+    t.equal(result.receipts.length, 1);
+  }
+  t.equal(new Set(results.map(({ event }) => event.seq)).size, 1000, 'each has an event of its own');
+  t.equal(results.filter(({ existed }) => existed).length, 300);
+  const last = store.put(text('the last'));
+  await store.close();
+  t.equal((await last).size, 8, 'closing waits for those before');
+});
+
+t.test('single puts at once, by several who act', async (t) => {
+  const store = await opened(t);
+  const actors = ['a', 'b', 'c'];
+  const names = Array.from({ length: 300 }, (_, n) => `object ${n}`);
+  const puts = names.map((name, n) => store.put(text(name), { actor: actors[n % 3] as string, size: name.length }));
+  const refused = [
+    store.put(text('nobody'), { actor: '' }),
+    store.put(text('short'), { actor: 'a', size: 6 }),
+    store.put(text('other'), { actor: 'a', expect: sha256(text('another')) as Digest }),
+  ];
+  const errors = await Promise.allSettled(refused);
+  t.match(errors, [
+    { reason: { code: 'AS_ERR_INVALID_ARGUMENT' } },
+    { reason: { code: 'AS_ERR_SIZE_MISMATCH' } },
+    { reason: { code: 'AS_ERR_DIGEST_MISMATCH' } },
+  ]);
+  const results = await Promise.all(puts);
+  for (const [n, result] of results.entries()) {
+    const { blake3, event } = result;
+    t.equal(result.sha256, sha256(text(names[n] as string)));
+    t.match(event, { actor: actors[n % 3], kind: 'object.ingested', subject: blake3 });
+    const [stored] = await store.events({ after: event.seq - 1, limit: 1 });
+    t.match(stored, { id: event.id, time: event.time, actor: event.actor, subject: blake3 });
+    t.ok(stored && equal(stored.bytes, event.bytes) && equal(stored.dataBytes, result.cbor));
+  }
+  t.equal((await store.list({ limit: 1000 })).objects.length, names.length);
 });
 
 t.test('many objects in one call', async (t) => {
@@ -409,6 +513,39 @@ t.test('a deletion that crosses an ingest never loses an acknowledged copy', asy
   const streams = await store.putMany([text('other'), Readable.from([bytes])]);
   t.match(streams.at(1), { code: 'AS_ERR_CONFLICT' });
   t.match(streams.at(0), { size: 5 }, 'which leaves the others alone');
+  await t.rejects(store.get(blake3), { code: 'AS_ERR_GONE' });
+});
+
+t.test('a put that begins while the same content is being deleted', async (t) => {
+  const path = await folder(t);
+  const plane = await openInproc({ path: join(path, 'data') });
+  const log = await openEventLog({ path: join(path, 'events.sqlite'), views: registryViews });
+  let found: (() => void) | undefined;
+  const slow = altered(plane, {
+    ingestStream: async (source, hints) => {
+      const result = await plane.ingestStream(source, hints);
+      found?.();
+      return result;
+    },
+    deleteObject: async (address) => {
+      // The put finds the bytes there, and waits for the deletion to say so.
+      const isFound = new Promise<void>((resolve) => {
+        found = resolve;
+      });
+      second = store.put(Readable.from([bytes]));
+      second.catch(() => undefined); // looked at below
+      await isFound;
+      return plane.deleteObject(address);
+    },
+  });
+  const store = new StoreClass(path, false, 'test', slow, log);
+  t.teardown(() => store.close());
+  const bytes = randomBytes(300_000);
+  let second: Promise<PutResult> = Promise.reject(new Error('no deletion yet'));
+  second.catch(() => undefined);
+  const { blake3 } = await store.put(bytes);
+  await store.delete(blake3);
+  await t.rejects(second, { code: 'AS_ERR_CONFLICT' }, 'is not told that they are there');
   await t.rejects(store.get(blake3), { code: 'AS_ERR_GONE' });
 });
 
@@ -580,4 +717,38 @@ t.test('a full disk', async (t) => {
   t.equal((await store.list()).objects.length, 1, 'nothing half stored');
   t.match(await store.put(text('fits too')), { existed: false }, 'and the space is back');
   await store.close();
+});
+
+t.test('what is known of objects is forgotten with what happens to them', async (t) => {
+  const name = `blake3:${'a'.repeat(64)}` as const;
+  const record = { blake3: name, sha256: `sha256:${'b'.repeat(64)}`, size: 1, state: 'live' } as ObjectRecord;
+  const known = new KnownObjects();
+  let asked = 0;
+  const ask = async () => {
+    asked++;
+    return { ...record };
+  };
+  await known.get(name, ask);
+  t.notOk(known.get(name, ask) instanceof Promise, 'remembered');
+  t.notOk(known.get(record.sha256, ask) instanceof Promise, 'by both digests');
+  t.equal(asked, 1);
+  known.forget(name);
+  t.ok(known.get(record.sha256, ask) instanceof Promise, 'forgotten by both');
+
+  const other = new KnownObjects();
+  let answer: (record: ObjectRecord) => void = () => undefined;
+  const late = other.get(
+    name,
+    () =>
+      new Promise<ObjectRecord>((resolve) => {
+        answer = resolve;
+      }),
+  );
+  other.forget(name); // while the registry is being asked: what it says may be of before
+  answer({ ...record });
+  await late;
+  t.ok(other.get(name, ask) instanceof Promise, 'what may be old is not remembered');
+  const dead = new KnownObjects();
+  await dead.get(name, async () => ({ ...record, state: 'deleted' }));
+  t.ok(dead.get(name, ask) instanceof Promise, 'only what is live is');
 });

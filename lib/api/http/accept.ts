@@ -1,5 +1,5 @@
 /**
- * Choosing a representation by the Accept header (RFC 9110, section 12.5.1).
+ * Choosing a representation by the Accept headers (RFC 9110, sections 12.5.1 and 12.5.3).
  *
  * Pure. Called by handlers that have several.
  */
@@ -19,4 +19,17 @@ export function preferredType<T extends string>(accept: string | undefined, offe
   }
   const weightOf = (offer: T) => weights.get(offer) ?? 0;
   return offers.reduce((best, offer) => (weightOf(offer) > weightOf(best) ? offer : best));
+}
+
+/** Whether a client takes an answer in this content coding (RFC 9110, section 12.5.3), by name or by `*`. */
+export function acceptsCoding(header: string | undefined, coding: string): boolean {
+  let rest = false;
+  for (const range of header?.toLowerCase().split(',') ?? []) {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+    const isWanted = weight === undefined || Number(weight) > 0;
+    if (name === coding) return isWanted;
+    if (name === '*') rest = isWanted;
+  }
+  return rest;
 }

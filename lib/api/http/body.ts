@@ -6,8 +6,16 @@
  */
 
 import type { IncomingMessage } from 'node:http';
+import type { GivenSocket, SocketSource } from '../../dataplane/spi.js';
 import { ArtifactStoreError } from '../../errors.js';
-import { HTTP_BODY_BUFFER_SIZE } from '../../limits.js';
+import {
+  HTTP_BODIES_BUFFER_SIZE,
+  HTTP_BODY_BUFFER_SIZE,
+  HTTP_RATE_MIN,
+  RECEIVE_DIRECT_FROM,
+  RECEIVERS_MAX,
+} from '../../limits.js';
+import { canTakeSocket, descriptorOf, takeSocket } from './take-socket.js';
 
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array>): void;
@@ -16,7 +24,13 @@ interface Waiter {
 
 const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
-export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+/** Bodies whose sockets have been given away and are still coming. */
+let given = 0;
+
+/** Bytes that all bodies hold for their readers. */
+let held = 0;
+
+export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSource {
   readonly #chunks: Uint8Array[] = [];
   #buffered = 0;
   #received = 0;
@@ -25,6 +39,17 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #waiter: Waiter | undefined;
   #idle: NodeJS.Timeout | undefined;
   #started = false;
+  #rate: NodeJS.Timeout | undefined;
+  /** Bytes that had come when the time by which the rate is measured began, and the milliseconds of it in which the client was waited for. */
+  #receivedBefore = 0;
+  #waitedMs = 0;
+  #waitingSince = 0;
+  /** Bytes that are to come over a socket that was given away; undefined while it was not. */
+  #left: number | undefined;
+  /** It is one of those that `given` counts. */
+  #isCounted = false;
+  /** Whoever has the socket waits for bytes. */
+  #isStarved = false;
 
   /**
    * @param idleMs milliseconds a client may be silent while its bytes are waited for
@@ -41,6 +66,41 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return this.#received;
   }
 
+  /** Whether the socket was given away, so that Node reads no more from it and the connection ends behind the answer. */
+  get isGiven(): boolean {
+    return this.#left !== undefined;
+  }
+
+  /** Whether all of the body has come over a socket that was given away. */
+  get isReceived(): boolean {
+    return this.#left === 0 && this.#ended;
+  }
+
+  /** Where much is still to come, and few others have been given away. */
+  async giveSocket(): Promise<GivenSocket | undefined> {
+    const { request } = this;
+    const size = Number(request.headers['content-length']);
+    const isWorthIt = size - this.#received >= RECEIVE_DIRECT_FROM && given < RECEIVERS_MAX; // of a chunked body nobody knows
+    if (!isWorthIt || this.#ended || this.#error || !canTakeSocket(request)) return undefined;
+    given++;
+    this.#isCounted = true;
+    this.#left = 0; // from now on, whatever comes meanwhile
+    await takeSocket(request);
+    request.off('data', this.#onData).off('end', this.#onEnd);
+    this.#left = size - this.#received;
+    this.#idle?.refresh();
+    this.#hold(-this.#buffered);
+    const { socket } = request;
+    return {
+      get descriptor() {
+        return descriptorOf(socket);
+      },
+      before: this.#chunks.splice(0),
+      size: this.#left,
+      took: (more) => this.#took(more),
+    };
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
@@ -49,13 +109,14 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     if (!this.#started) this.#start();
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
-      this.#buffered -= chunk.byteLength;
+      this.#hold(-chunk.byteLength);
       if (this.#buffered === 0 && !this.#ended) this.request.resume();
       return Promise.resolve({ done: false, value: chunk });
     }
     if (this.#error) return Promise.reject(this.#error);
     if (this.#ended) return Promise.resolve(DONE);
     this.#idle?.refresh();
+    this.#waitingSince = performance.now();
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
     });
@@ -70,19 +131,36 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#started = true;
     this.#ended = true;
     this.#chunks.length = 0;
+    this.#hold(-this.#buffered);
+    this.#takeWaiter()?.resolve(DONE);
     return Promise.resolve(DONE);
+  }
+
+  #took(size: number): void {
+    if (this.#error) throw this.#error;
+    this.#received += size;
+    this.#left = (this.#left ?? 0) - size;
+    if (size === 0 && !this.#isStarved) this.#waitingSince = performance.now();
+    else if (size > 0 && this.#isStarved) this.#waitedMs += performance.now() - this.#waitingSince;
+    if (size > 0 || !this.#isStarved) this.#idle?.refresh();
+    this.#isStarved = size === 0;
+    if (this.#left === 0) this.#onEnd();
   }
 
   #start(): void {
     this.#started = true;
     this.onStart();
     this.#idle = setTimeout(this.#onIdle, this.idleMs);
+    this.#rate = setInterval(this.#onRate, this.idleMs);
     this.request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onGone).on('error', this.#onGone);
     if (this.request.destroyed) this.#onGone();
   }
 
   #stop(): void {
+    if (this.#isCounted) given--;
+    this.#isCounted = false;
     clearTimeout(this.#idle);
+    clearInterval(this.#rate);
     this.request
       .off('data', this.#onData)
       .off('end', this.#onEnd)
@@ -98,9 +176,15 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       return;
     }
     this.#chunks.push(chunk);
-    this.#buffered += chunk.byteLength;
-    if (this.#buffered >= HTTP_BODY_BUFFER_SIZE) this.request.pause();
+    this.#hold(chunk.byteLength);
+    const isEnough = this.#buffered >= HTTP_BODY_BUFFER_SIZE || held >= HTTP_BODIES_BUFFER_SIZE;
+    if (isEnough && !this.isGiven) this.request.pause();
   };
+
+  #hold(size: number): void {
+    this.#buffered += size;
+    held += size;
+  }
 
   readonly #onEnd = (): void => {
     this.#ended = true;
@@ -118,13 +202,35 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     );
   };
 
+  get #isAwaited(): boolean {
+    return this.#waiter !== undefined || this.#isStarved;
+  }
+
   /** Only a client that is waited for is too slow: while the store is busy, its silence is our own doing. */
   readonly #onIdle = (): void => {
-    if (!this.#waiter) return;
+    if (!this.#isAwaited) return;
     this.#fail(
       new ArtifactStoreError(
         'AS_ERR_HTTP_TIMEOUT',
         `No byte of the body came for ${this.idleMs} ms; ${this.#received} had come and nothing was stored. Send the object again.`,
+        { received: this.#received, idleMs: this.idleMs },
+      ),
+    );
+  };
+
+  /** Who sends a byte now and then is never silent, and never done. */
+  readonly #onRate = (): void => {
+    const now = performance.now();
+    const waitedMs = this.#waitedMs + (this.#isAwaited ? now - this.#waitingSince : 0);
+    const size = this.#received - this.#receivedBefore;
+    this.#receivedBefore = this.#received;
+    this.#waitedMs = 0;
+    this.#waitingSince = now;
+    if (!this.#isAwaited || waitedMs < this.idleMs / 2 || size >= (HTTP_RATE_MIN * waitedMs) / 1000) return;
+    this.#fail(
+      new ArtifactStoreError(
+        'AS_ERR_HTTP_TIMEOUT',
+        `Only ${size} bytes of the body came within ${this.idleMs} ms, fewer than ${HTTP_RATE_MIN} a second; nothing was stored. Send the object again over a better connection, or in parts.`,
         { received: this.#received, idleMs: this.idleMs },
       ),
     );
@@ -139,6 +245,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   #takeWaiter(): Waiter | undefined {
     const waiter = this.#waiter;
+    if (waiter !== undefined) this.#waitedMs += performance.now() - this.#waitingSince;
     this.#waiter = undefined;
     return waiter;
   }

@@ -38,15 +38,17 @@ export class Connections {
     return this.#responses.has(socket);
   }
 
-  /** An answer is under way until its response closes. */
+  /** An answer is under way until its response closes, or `untrack` is told that all of it has left. */
   track(response: ServerResponse): void {
-    const socket = response.req.socket;
-    this.#responses.get(socket)?.add(response);
-    response.once('close', () => {
-      const others = this.#responses.get(socket);
-      others?.delete(response);
-      if (this.#closing && others?.size === 0) socket.destroySoon();
-    });
+    this.#responses.get(response.req.socket)?.add(response);
+  }
+
+  /** An answer has been written, or given up: what the connection has not taken yet is waited for. */
+  untrack(response: ServerResponse): void {
+    const { socket } = response.req;
+    if (response.closed || socket.destroyed || (response.writableEnded && socket.writableLength === 0))
+      this.#ended(response);
+    else response.once('close', () => this.#ended(response));
   }
 
   /** Whether the head of an answer is out, so that nothing else may be written to the connection. */
@@ -64,6 +66,13 @@ export class Connections {
   /** Tears whatever is left. */
   destroyAll(): void {
     for (const socket of this.#responses.keys()) socket.destroy();
+  }
+
+  #ended(response: ServerResponse): void {
+    const { socket } = response.req;
+    const others = this.#responses.get(socket);
+    others?.delete(response);
+    if (this.#closing && others?.size === 0) socket.destroySoon();
   }
 
   #greet(socket: Socket): void {

@@ -10,6 +10,7 @@ import type { Principal } from '../../access/principal.js';
 import type { ByteSource } from '../../dataplane/spi.js';
 import type { Family } from '../../metrics/exposition.js';
 import type { Store } from '../../store.js';
+import type { Piece } from './piece.js';
 import type { UploadDesk } from './uploads/desk.js';
 
 /** Query parameters by name. */
@@ -58,16 +59,22 @@ export interface Exchange {
 export interface Download {
   readonly first: IteratorResult<Uint8Array>;
   readonly rest: AsyncIterator<Uint8Array>;
+  /**
+   * The rest sent to a socket by the store itself, if it can: numbers are bytes that have been sent, chunks are to be written. Undefined: read `rest`. Nothing is
+   * read of one when the other is.
+   */
+  readonly intoSocket?: (socket: number) => AsyncIterable<Uint8Array | number> | undefined;
 }
 
 /** What is sent. A stream comes with its Content-Length in `headers`, or goes out in chunks. */
 export interface Answer {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
-  readonly body?: string | Uint8Array | Download;
+  readonly body?: string | Uint8Array | Piece | Download;
 }
 
-export type Handler = (exchange: Exchange) => Promise<Answer>;
+/** Answers at once where it has nothing to wait for: a promise costs a small answer more than most of what it does. */
+export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
 
 /** An answer in JSON. */
 export function json(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): Answer {

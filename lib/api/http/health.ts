@@ -32,10 +32,14 @@ export async function started({ service }: Exchange): Promise<Answer> {
 export async function ready({ service }: Exchange): Promise<Answer> {
   const { phase, store } = service;
   if (phase !== 'ready' || store === undefined) return json(503, { ready: false, status: phase }, FRESH);
-  const { facts, ...status } = await storageStatus(store);
-  // Where the store lies is nobody's business out there.
-  const { path: _, ...shown } = facts;
-  return json(status.ready ? 200 : 503, { ...status, facts: shown }, FRESH);
+  const { cold, ...status } = await storageStatus(store);
+  return json(status.ready ? 200 : 503, { ...shown(status), ...(cold && { cold: shown(cold) }) }, FRESH);
+}
+
+/** Where the store lies is nobody's business out there. */
+function shown({ facts, ...status }: BackendStatus): BackendStatus {
+  const { path: _, ...others } = facts;
+  return { ...status, facts: others };
 }
 
 /** The storage's state, asked anew when the last answer is too old. */

@@ -10,10 +10,10 @@ import {
   HTTP_CONNECTIONS_CHECK_MS,
   HTTP_CONNECTIONS_MAX,
   HTTP_HEADER_SIZE_MAX,
-  HTTP_HEADERS_TIMEOUT_MS,
   HTTP_KEEP_ALIVE_MS,
 } from '../../limits.js';
 import { listen, type Place } from '../../listen/listen.js';
+import { TUNNEL } from './client-error.js';
 import { Connections } from './connections.js';
 import { isAuthRequired, urlOf } from './places.js';
 import { changeCertificates, createTlsServer, type TlsMaterial } from './tls.js';
@@ -41,10 +41,14 @@ export class Listeners {
   readonly #servers: Server[] = [];
   readonly #tlsServers: Server[] = [];
 
-  /** @param tls certificates; absent: plain HTTP. A socket in the file system has plain HTTP in any case: nobody is in between */
+  /**
+   * @param tls certificates; absent: plain HTTP. A socket in the file system has plain HTTP in any case: nobody is in between
+   * @param headersTimeoutMs milliseconds for a request's headers to arrive
+   */
   constructor(
     private readonly events: ListenerEvents,
     private readonly tls: TlsMaterial | undefined,
+    private readonly headersTimeoutMs: number,
   ) {}
 
   /**
@@ -76,9 +80,9 @@ export class Listeners {
     const { onRequest, onClientError } = this.events;
     const settings = {
       maxHeaderSize: HTTP_HEADER_SIZE_MAX,
-      headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
+      headersTimeout: this.headersTimeoutMs,
       requestTimeout: 0, // objects have no size limit, so neither has the time they take; RequestBody notices silence
-      connectionsCheckingInterval: HTTP_CONNECTIONS_CHECK_MS,
+      connectionsCheckingInterval: Math.min(HTTP_CONNECTIONS_CHECK_MS, this.headersTimeoutMs),
       keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
       requireHostHeader: false, // checked in trust.ts, which answers with a problem document
     };
@@ -89,7 +93,13 @@ export class Listeners {
     server.on('request', (request, response) => onRequest(request, response, 'request'));
     server.on('checkContinue', (request, response) => onRequest(request, response, 'continue'));
     server.on('checkExpectation', (request, response) => onRequest(request, response, 'unknown'));
+    server.on('connect', (_request, socket) => onClientError(noProxy(), socket as Socket));
     server.on('clientError', (error, socket) => onClientError(error, socket as Socket));
     return server;
   }
+}
+
+/** CONNECT, which no handler gets: Node would end the connection without a word. */
+function noProxy(): NodeJS.ErrnoException {
+  return Object.assign(new Error('CONNECT asks for a tunnel'), { code: TUNNEL });
 }

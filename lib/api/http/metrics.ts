@@ -4,8 +4,10 @@
  * Imports the text format, the exchange and the state of the storage. Called by the router.
  */
 
+import type { BackendStatus } from '../../dataplane/spi.js';
 import { counter, EXPOSITION_TYPE, expose, type Family, gauge } from '../../metrics/exposition.js';
 import { processFamilies } from '../../metrics/process.js';
+import type { Usage } from '../../registry/registry.js';
 import type { Store } from '../../store.js';
 import type { Answer, Exchange } from './exchange.js';
 import { storageStatus } from './health.js';
@@ -36,7 +38,7 @@ async function storeFamilies(store: Store): Promise<Family[]> {
   return [
     gauge('artifactstore_objects', 'Objects that are live.', usage.objects),
     gauge('artifactstore_object_bytes', 'Their bytes.', usage.size),
-    gauge('artifactstore_stored_bytes', 'Bytes that they take in the storage.', usage.storedSize),
+    gauge('artifactstore_stored_bytes', 'Bytes that they take in the storage, in all tiers.', usage.storedSize),
     counter('artifactstore_log_last_seq', 'Place of the newest event in the log.', last),
     gauge('artifactstore_workers', 'Threads that touch bytes.', workers),
     gauge('artifactstore_workers_busy', 'Threads that are at work.', busy),
@@ -46,9 +48,22 @@ async function storeFamilies(store: Store): Promise<Family[]> {
       help: 'Operations that wait for a thread, by whether they end in a sync to disk.',
       samples: Object.entries(waiting).map(([line, value]) => ({ labels: { line }, value })),
     },
+    ...store.dataPlaneFamilies(),
     gauge('artifactstore_storage_ready', 'Whether the storage takes reads and writes.', Number(ready)),
     gauge('artifactstore_storage_free_bytes', 'Bytes that can still be stored.', freeSize),
     gauge('artifactstore_storage_size_bytes', 'Bytes of the volume in all.', totalSize),
     gauge('artifactstore_storage_sync_seconds', 'What one small durable write took last.', sync && sync / 1e6),
+    ...(storage.cold === undefined ? [] : coldFamilies(storage.cold, usage)),
+  ];
+}
+
+/** Of the cold tier, where there is one. Everything else is of the hot one, or of both where it says so. */
+function coldFamilies({ ready, freeSize }: BackendStatus, { cold }: Usage): Family[] {
+  const { objects, storedSize } = cold ?? { objects: 0, storedSize: 0 };
+  return [
+    gauge('artifactstore_cold_objects', 'Live objects of which a copy is in the cold tier.', objects),
+    gauge('artifactstore_cold_stored_bytes', 'Bytes that these copies take.', storedSize),
+    gauge('artifactstore_cold_storage_ready', 'Whether the cold tier takes reads and writes.', Number(ready)),
+    gauge('artifactstore_cold_storage_free_bytes', 'Bytes that can still be stored in the cold tier.', freeSize),
   ];
 }

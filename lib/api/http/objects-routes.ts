@@ -4,10 +4,11 @@
  * Imports the handlers, the shapes and limits. Read by `rooms.ts`.
  */
 
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../limits.js';
+import { GRACE_MS_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../limits.js';
 import { readObject } from './download.js';
 import { listMissing, MISSING_BODY } from './missing.js';
 import { deleteObject, describeObject, listObjects } from './objects.js';
+import { readOutboard } from './outboard.js';
 import type { AnswerDescription, Parameters, Room } from './route.js';
 import { count, list, record, ref, text } from './schemas.js';
 import { storeObject, storeObjectAs } from './upload.js';
@@ -22,6 +23,8 @@ const NAME: Parameters = {
     description: 'A digest; to read, also bare hex or an unambiguous prefix of four digits on.',
   },
 };
+
+const AT = { schema: count(), description: 'As it was behind this event; derived anew, which takes time.' };
 
 const STORE_HEADERS: Parameters = {
   'Repr-Digest': { schema: text(), description: 'sha-256=:<base64>: that the bytes must have (RFC 9530).' },
@@ -73,6 +76,7 @@ export const OBJECTS: Room = {
               schema: { ...count(), minimum: 1, maximum: PAGE_SIZE_MAX, default: PAGE_SIZE_DEFAULT },
               description: `Objects on the page, 1 to ${PAGE_SIZE_MAX}.`,
             },
+            at: AT,
             state: {
               schema: { type: 'string', enum: ['live', 'corrupt', 'tombstoned', 'deleted'] },
               description: 'Only objects that are live, corrupt, tombstoned or deleted.',
@@ -148,12 +152,43 @@ export const OBJECTS: Room = {
           scope: 'delete',
           handler: deleteObject,
           summary: 'Deletes the bytes; the tombstone remains.',
-          query: { reason: { schema: text(), description: 'Stands in the tombstone.' } },
+          query: {
+            reason: { schema: text(), description: 'Stands in the tombstone.' },
+            force: { schema: { enum: ['1'] }, description: 'Also if packages need it; else 409 names them.' },
+            grace: {
+              schema: count('Milliseconds.', GRACE_MS_MAX),
+              description: 'How long the bytes stay, so that it can be undeleted. Default 0: they go at once.',
+            },
+          },
           answers: {
             200: {
               description: 'Deleted.',
               content: { [JSON_TYPE]: ref('Deletion') },
             },
+          },
+        },
+      },
+    },
+    {
+      path: '/v1/objects/{digest}/outboard',
+      parameters: NAME,
+      methods: {
+        GET: {
+          id: 'readOutboard',
+          scope: 'read',
+          handler: readOutboard,
+          summary: 'What proves the bytes, or a range of them, to who has the content address alone.',
+          query: {
+            start: { schema: count(), description: 'First byte of the range; default: the first of the object.' },
+            end: { schema: count(), description: 'Behind its last byte; default: the end of the object.' },
+          },
+          answers: {
+            200: {
+              description:
+                'The size as 8 bytes, little-endian, then the nodes of the BLAKE3 tree over 16 KiB, in pre-order.',
+              content: { [BYTES]: undefined },
+            },
+            304: { description: 'The client has it.' },
           },
         },
       },
@@ -168,6 +203,7 @@ export const OBJECTS: Room = {
           forBrowsers: true,
           handler: describeObject,
           summary: 'What is known about an object, also a deleted one.',
+          query: { at: AT },
           answers: { 200: { description: 'Its record.', content: { [JSON_TYPE]: ref('Object') } } },
         },
       },

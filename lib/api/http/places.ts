@@ -1,13 +1,12 @@
 /**
  * Where the service may listen: addresses as text, made into places, as long as nobody beyond this machine can reach them.
  *
- * Imports the listening, errors and the rules of trust. Called by `server.ts`.
+ * Imports the listening and the rules of trust. Called by `server.ts`.
  */
 
-import { ArtifactStoreError } from '../../errors.js';
 import { parseListenAddress } from '../../listen/address.js';
 import type { Bound, Place } from '../../listen/listen.js';
-import { inheritedSockets } from '../../listen/systemd.js';
+import { requireInheritedSockets } from '../../listen/systemd.js';
 import { type AuthOptions, listening } from './trust.js';
 
 /** What is said of it holds for a socket in the file system too. */
@@ -26,7 +25,7 @@ export async function placesOf(addresses: readonly string[], auth: AuthOptions):
     const address = parseListenAddress(text);
     if (address.kind === 'tcp') places.push({ ...address, host: (await listening(address.host, auth)).address });
     else if (address.kind === 'unix') places.push(address);
-    else places.push(...handedOver());
+    else places.push(...requireInheritedSockets().map((descriptor): Place => ({ kind: 'descriptor', descriptor })));
   }
   return places;
 }
@@ -45,15 +44,4 @@ export function urlOf(bound: Bound, scheme: 'http' | 'https'): string {
   if ('path' in bound) return `unix:${bound.path}`;
   const host = bound.address.includes(':') ? `[${bound.address}]` : bound.address;
   return `${scheme}://${host}:${bound.port}`;
-}
-
-function handedOver(): Place[] {
-  const sockets = inheritedSockets();
-  if (sockets.length === 0) {
-    throw new ArtifactStoreError(
-      'AS_ERR_INVALID_ARGUMENT',
-      'No sockets were handed over: LISTEN_FDS and LISTEN_PID are not set for this process. Start it by a systemd socket unit, or listen elsewhere.',
-    );
-  }
-  return sockets.map((descriptor) => ({ kind: 'descriptor', descriptor }));
 }

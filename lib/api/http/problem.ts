@@ -18,6 +18,7 @@ interface Mapping {
 const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_ABORTED: { status: 400 },
   AS_ERR_AMBIGUOUS_DIGEST: { status: 409 },
+  AS_ERR_ARCHIVE: { status: 422 },
   AS_ERR_CBOR_DECODE: { status: 400 },
   AS_ERR_CBOR_ENCODE: { status: 400 },
   AS_ERR_CLOSED: { status: 503, private: true },
@@ -28,6 +29,7 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_DIGEST_MISMATCH: { status: 400 },
   AS_ERR_FORBIDDEN: { status: 403 },
   AS_ERR_GONE: { status: 410 },
+  AS_ERR_HTTP_ANSWER: { status: 502, private: true },
   AS_ERR_HTTP_METHOD: { status: 405 },
   AS_ERR_HTTP_ORIGIN: { status: 403 },
   AS_ERR_HTTP_PRECONDITION: { status: 412 },
@@ -35,18 +37,25 @@ const MAPPINGS: Record<ErrorCode, Mapping> = {
   AS_ERR_HTTP_ROUTE: { status: 404 },
   AS_ERR_HTTP_TIMEOUT: { status: 408 },
   AS_ERR_INTERNAL: { status: 500, private: true },
+  AS_ERR_IN_USE: { status: 409 },
   AS_ERR_INVALID_ARGUMENT: { status: 400 },
   AS_ERR_INVALID_DIGEST: { status: 400 },
   AS_ERR_IO: { status: 500, private: true },
   AS_ERR_ISSUER: { status: 503, private: true },
   AS_ERR_LIMIT: { status: 413 },
+  // RFC 4918, section 11.3.
+  AS_ERR_LOCKED: { status: 423 },
   AS_ERR_LOG_DAMAGED: { status: 500, private: true },
   AS_ERR_MANIFEST: { status: 422 },
   AS_ERR_NATIVE: { status: 500, private: true },
   AS_ERR_NO_SPACE: { status: 507, private: true },
   AS_ERR_NOT_FOUND: { status: 404 },
   AS_ERR_OFFSET: { status: 409 },
+  AS_ERR_PLAN: { status: 409 },
+  AS_ERR_POLICY: { status: 422 },
+  AS_ERR_PROTECTED: { status: 409 },
   // RFC 4918, section 11.5; RFC 4331 has it for quotas. It tells a token of its own quota and nothing else.
+  AS_ERR_PROTOCOL: { status: 503, private: true },
   AS_ERR_QUOTA: { status: 507 },
   AS_ERR_RANGE: { status: 416 },
   AS_ERR_RATE: { status: 429 },
@@ -68,30 +77,45 @@ export function statusOf(code: ErrorCode): number {
   return MAPPINGS[code].status;
 }
 
+/** What a stranger may read of an error. */
+function shown(known: ArtifactStoreError): string {
+  const { code, message } = known;
+  if (!MAPPINGS[code].private) return message;
+  return `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.`;
+}
+
+function known(error: unknown): ArtifactStoreError {
+  return error instanceof ArtifactStoreError ? error : new ArtifactStoreError('AS_ERR_INTERNAL', '', {});
+}
+
+/** An error among other values, such as lines: its code and what a stranger may read of it. */
+export function errorJson(error: unknown): { code: ErrorCode; message: string } {
+  const { code } = known(error);
+  return { code, message: shown(known(error)) };
+}
+
 /**
  * The answer to an error, whatever was thrown. Members beyond RFC 9457: `code`, `requestId`, and the error's details.
  *
  * @param requestId under which the operator finds the request
  */
 export function problemAnswer(error: unknown, requestId: string): Answer {
-  const known = error instanceof ArtifactStoreError ? error : new ArtifactStoreError('AS_ERR_INTERNAL', '', {});
-  const { code } = known;
+  const told = known(error);
+  const { code } = told;
   const mapping = MAPPINGS[code];
-  const status = known instanceof Refusal ? known.status : mapping.status;
-  const detail = mapping.private
-    ? `The request failed: ${ERROR_CODES[code]}. The operator of the service can see more.`
-    : known.message;
-  const type = (known instanceof Refusal && known.type) || `urn:artifactstore:error:${code}`;
+  const status = told instanceof Refusal ? told.status : mapping.status;
+  const detail = shown(told);
+  const type = (told instanceof Refusal && told.type) || `urn:artifactstore:error:${code}`;
   const document = { type, title: ERROR_CODES[code], status, detail, code, requestId };
   return {
     status,
     headers: {
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
-      ...(known instanceof Refusal && known.headers),
+      ...(told instanceof Refusal && told.headers),
     },
     // Twice, so that it comes first and no detail of the same name replaces a member.
-    body: `${JSON.stringify({ ...document, ...(!mapping.private && known.details), ...document })}\n`,
+    body: `${JSON.stringify({ ...document, ...(!mapping.private && told.details), ...document })}\n`,
   };
 }
 

@@ -11,7 +11,7 @@ import type { Handler } from './exchange.js';
 export type Schema = Readonly<Record<string, unknown>>;
 
 /** What a token must allow. `public` needs none. */
-export type Scope = 'public' | 'read' | 'write' | 'delete' | 'admin';
+export type Scope = 'public' | 'read' | 'write' | 'delete' | 'retain' | 'release' | 'admin';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 

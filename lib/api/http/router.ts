@@ -15,8 +15,10 @@ export interface Match {
   params: string[];
   query: QueryValues;
   /** What stands for the parameter `namespace` of the path, if it has one. */
-  namespace?: string;
+  namespace: string | undefined;
 }
+
+const NO_QUERY: QueryValues = Object.freeze({});
 
 interface Entry {
   /** Segments of the path; null is a parameter. */
@@ -38,6 +40,19 @@ const ENTRIES: readonly Entry[] = API.flatMap(({ routes }) => routes).map(({ pat
   methods,
 }));
 
+/** The entries that a path of so many segments may fit, in their order: most of a path's entries need not be looked at. */
+const byLength = new Map<number, readonly Entry[]>();
+
+function entriesFor(length: number): readonly Entry[] {
+  const known = byLength.get(length);
+  if (known !== undefined) return known;
+  const fitting = ENTRIES.filter(({ segments, takesRest }) =>
+    takesRest ? length >= segments.length : length === segments.length,
+  );
+  if (byLength.size < ENTRIES.length) byLength.set(length, fitting); // clients choose lengths
+  return fitting;
+}
+
 /**
  * Finds the operation of a request.
  *
@@ -46,20 +61,21 @@ const ENTRIES: readonly Entry[] = API.flatMap(({ routes }) => routes).map(({ pat
  */
 export function route(method: string, target: string): Match {
   const { path, query } = parseTarget(target);
-  const segments = path.split('/').slice(1).map(decodeSegment);
-  for (const entry of ENTRIES) {
+  const raw = path.slice(1).split('/');
+  const segments = path.includes('%') ? raw.map(decodeSegment) : raw;
+  for (const entry of entriesFor(segments.length)) {
     const params = matchPath(entry, segments);
     if (params === undefined) continue;
     const { methods } = entry;
     const operation = methods[method as Method] ?? (method === 'HEAD' ? methods.GET : undefined);
     if (operation === undefined) throw wrongMethod(method, path, methods);
     const namespace = params[entry.namespaceAt];
-    return { operation, params, query: readQuery(query, operation), ...(namespace !== undefined && { namespace }) };
+    return { operation, params, query: query === undefined ? NO_QUERY : readQuery(query, operation), namespace };
   }
   throw new Refusal('AS_ERR_HTTP_ROUTE', 404, `There is nothing at ${path}. Objects are at /v1/objects.`, { path });
 }
 
-function parseTarget(target: string): { path: string; query: URLSearchParams } {
+function parseTarget(target: string): { path: string; query: URLSearchParams | undefined } {
   let local = target;
   if (!target.startsWith('/')) {
     if (!URL.canParse(target)) throw malformed(`"${target}" is not a path.`);
@@ -67,7 +83,7 @@ function parseTarget(target: string): { path: string; query: URLSearchParams } {
     local = url.pathname + url.search;
   }
   const end = local.indexOf('?');
-  if (end === -1) return { path: local, query: new URLSearchParams() };
+  if (end === -1) return { path: local, query: undefined };
   return { path: local.slice(0, end), query: new URLSearchParams(local.slice(end + 1)) };
 }
 
@@ -79,12 +95,14 @@ function decodeSegment(segment: string): string {
   }
 }
 
-/** The parameters of a path that fits. */
+/** The parameters of a path that fits, of which it is known that it has enough segments. */
 function matchPath({ segments: pattern, takesRest }: Entry, segments: string[]): string[] | undefined {
   const last = pattern.length - 1;
-  if (takesRest ? segments.length < pattern.length : segments.length !== pattern.length) return undefined;
+  if (pattern[0] !== segments[0] && pattern[0] !== null) return undefined;
+  if (pattern[1] !== segments[1] && typeof pattern[1] === 'string') return undefined;
   const params: string[] = [];
-  for (const [n, expected] of pattern.entries()) {
+  for (let n = 0; n <= last; n++) {
+    const expected = pattern[n];
     const segment = takesRest && n === last ? segments.slice(n).join('/') : (segments[n] as string);
     if (expected === null && segment !== '') params.push(segment);
     else if (expected !== segment) return undefined;

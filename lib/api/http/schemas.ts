@@ -4,6 +4,7 @@
  * Pure. Used by the routes of the rooms; `validate.ts` holds requests against them, the tests hold answers.
  */
 
+import { SCOPES } from '../../access/scopes.js';
 import { ERROR_CODES } from '../../errors.js';
 import type { Schema } from './route.js';
 
@@ -43,6 +44,7 @@ const object = {
   lastSeq: seq,
   receipts: list({ $ref: '#/components/schemas/Receipt' }),
   damaged: list(range),
+  lost: { const: true, description: 'Nothing of it is there any more.' },
   tombstone: { $ref: '#/components/schemas/Tombstone' },
 };
 
@@ -50,16 +52,58 @@ export const SCHEMAS = {
   Blake3: { ...blake3, description: 'Content address: BLAKE3 of the bytes.' },
   Sha256: { ...sha256, description: 'SHA-256 of the bytes.' },
   Digest: { type: 'string', pattern: '^(blake3|sha256):[0-9a-fA-F]{64}$', description: 'Either digest of an object.' },
-  Receipt: record({
-    backend: text(),
-    tier: text(),
-    key: text('Where the bytes are; its meaning is the backend’s own.'),
-    storedSize: bytes,
-    durability: text(),
+  Receipt: record(
+    {
+      backend: text(),
+      tier: text(),
+      key: text('Where the bytes are; its meaning is the backend’s own.'),
+      storedSize: bytes,
+      durability: text(),
+      bucket: text('On S3: the bucket.'),
+      etag: text('On S3: what the server says; no digest of these bytes.'),
+      version: text('On S3: the version, where the bucket keeps versions.'),
+    },
+    ['bucket', 'etag', 'version'],
+  ),
+  Tombstone: record(
+    {
+      seq,
+      id: text(),
+      time,
+      actor: text(),
+      reason: text(),
+      sweepAfter: count('From when on its bytes may be removed; absent: at once.'),
+      plan: text('The retention plan that named it.'),
+    },
+    ['reason', 'sweepAfter', 'plan'],
+  ),
+  Protector: record(
+    {
+      kind: { enum: ['hold', 'lock', 'policy'] },
+      name: text(),
+      until: time,
+      because: text('Why: the end of "it stays because …".'),
+    },
+    ['until'],
+  ),
+  Kept: record(
+    {
+      address: blake3,
+      because: { enum: ['unknown', 'gone', 'there', 'needed', 'busy', 'protected'] },
+      protector: { $ref: '#/components/schemas/Protector' },
+    },
+    ['protector'],
+  ),
+  Sweep: record({
+    objects: count('Objects whose bytes were removed.'),
+    freedSize: count('Bytes given back with them.'),
+    keptCount: count('Objects that are due and protected.'),
+    kept: list({ $ref: '#/components/schemas/Kept' }),
+    failedCount: count('Objects whose bytes could not be removed.'),
+    failed: list(record({ address: blake3, error: record({ code: text(), message: text() }) })),
   }),
-  Tombstone: record({ seq, id: text(), time, actor: text(), reason: text() }, ['reason']),
-  Object: record(object, ['damaged', 'tombstone']),
-  Deletion: record({ ...object, freedSize: count('Bytes of storage given back.') }, ['damaged', 'tombstone']),
+  Object: record(object, ['damaged', 'lost', 'tombstone']),
+  Deletion: record({ ...object, freedSize: count('Bytes of storage given back.') }, ['damaged', 'lost', 'tombstone']),
   Stored: record({
     blake3,
     sha256,
@@ -80,6 +124,59 @@ export const SCHEMAS = {
     actor: text(),
     seq,
   }),
+  Reconciliation: record({
+    objects: count('Objects that are stored.'),
+    size: bytes,
+    orphans: count('Those that no event names.'),
+    orphansSize: bytes,
+    discarded: count('Of those, removed.'),
+    freedSize: count('Bytes given back.'),
+    young: count('Of those, too young, or in use.'),
+    lost: count('Objects that the log names and that are not there.'),
+    shown: record({ orphans: list(blake3), lost: list(blake3) }),
+  }),
+  Withdrawal: record({
+    record: { $ref: '#/components/schemas/Version' },
+    removed: list(text('A ref that was removed with it.')),
+    events: list(record({ seq, id: text(), time, kind: text() })),
+  }),
+  Restoration: record({
+    record: { $ref: '#/components/schemas/Version' },
+    undeleted: count('Objects of it that were deleted and are not any more.'),
+    events: list(record({ seq, id: text(), time, kind: text() })),
+  }),
+  Verification: record(
+    {
+      record: { $ref: '#/components/schemas/Object' },
+      status: { enum: ['intact', 'corrupt', 'missing'] },
+      size: count('Bytes that are there.'),
+      blake3: { ...blake3, description: 'Of the bytes as they are.' },
+      sha256: { ...sha256, description: 'Of the bytes as they are; absent when only BLAKE3 was asked for.' },
+      damaged: list(range),
+      repaired: flag('Its outboard was damaged, and has been rewritten; or one of its copies, and has been replaced.'),
+    },
+    ['blake3', 'sha256'],
+  ),
+  Usage: record(
+    {
+      objects: count('Objects that are live.'),
+      size: bytes,
+      storedSize: count('Bytes that they occupy, in all tiers.'),
+      cold: record({ objects: count('Those with a copy in the cold tier.'), storedSize: bytes }),
+    },
+    ['cold'],
+  ),
+  NamespaceUsage: record({
+    namespace: text(),
+    packages: count(),
+    versions: count(),
+    refs: count(),
+    size: count('Bytes of the files of all different manifests.'),
+    objects: count('Objects that those need and that can be read, each once.'),
+    uniqueSize: count('Their bytes.'),
+    storedSize: count('Bytes that they occupy. What namespaces share counts in each.'),
+    missing: count('Objects that they need and that cannot be read.'),
+  }),
   Published: record({
     namespace: text(),
     name: text(),
@@ -89,7 +186,8 @@ export const SCHEMAS = {
     size: bytes,
     stored: count('Objects that were not here before.'),
     published: flag('It is new.'),
-    events: list(seq),
+    moved: list(text('A ref that was made or moved.')),
+    events: list(record({ seq, id: text(), time, kind: text() })),
   }),
   Ref: record({
     namespace: text(),
@@ -118,7 +216,7 @@ export const SCHEMAS = {
     {
       id: text(),
       holder: text('Whom it is for.'),
-      scopes: list({ enum: ['read', 'write', 'delete', 'admin'] }),
+      scopes: list({ enum: Object.keys(SCOPES) }),
       namespaces: list(text()),
       expires: time,
       rate: count('Requests a minute.'),
@@ -131,6 +229,73 @@ export const SCHEMAS = {
     },
     ['namespaces', 'expires', 'rate', 'quota', 'revoked', 'token'],
   ),
+  Policy: record(
+    {
+      namespace: text('The namespace, or * for all that have none of their own.'),
+      policy: { type: 'object', description: 'As a policy file has it: see the documentation of retention.' },
+      setAt: time,
+      actor: text(),
+      seq,
+      reason: text(),
+      pullsSince: count('Since when pulls are noted for it.'),
+    },
+    ['reason', 'pullsSince'],
+  ),
+  Hold: record({
+    subject: text('What is held: an object, namespace/name@version, namespace/name, or namespace/.'),
+    case: text(),
+    reason: text(),
+    placedAt: time,
+    actor: text(),
+    seq,
+  }),
+  Lock: record(
+    {
+      subject: text('What is locked, as for holds.'),
+      mode: { enum: ['governance', 'compliance'] },
+      until: time,
+      setAt: time,
+      actor: text(),
+      seq,
+      reason: text(),
+    },
+    ['reason'],
+  ),
+  Plan: record(
+    {
+      plan: blake3,
+      plannedAt: time,
+      actor: text(),
+      seq,
+      versions: count('Versions that are to go.'),
+      objects: count('Objects that are to go.'),
+      storedSize: count('Bytes that those occupy.'),
+      startedAt: time,
+      appliedAt: time,
+      applied: record({ versions: count(), objects: count(), storedSize: count() }),
+    },
+    ['startedAt', 'appliedAt', 'applied'],
+  ),
+  RetentionStatus: record({
+    now: count('The time of the log, which never runs backwards; milliseconds since 1970 UTC.'),
+    policies: count(),
+    plans: list({ $ref: '#/components/schemas/Plan' }),
+    unfinished: list({ $ref: '#/components/schemas/Plan' }),
+  }),
+  Application: record({
+    plan: blake3,
+    versions: count('Versions that were withdrawn.'),
+    objects: count('Objects that were deleted for readers.'),
+    size: bytes,
+    storedSize: count('Bytes that those occupy until they are swept.'),
+    keptCount: count('Objects of the plan that stay after all.'),
+    kept: list(record({ address: blake3, because: text() })),
+  }),
+  Why: record({
+    subject: text(),
+    state: { enum: ['kept', 'stays', 'goes', 'gone'] },
+    sentences: list(text()),
+  }),
   Event: record({
     seq,
     v: count('Version of the kind’s facts.'),

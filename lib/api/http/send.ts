@@ -1,93 +1,216 @@
 /**
  * Writing an answer to its connection: back-pressure, clients that leave, and bodies that nobody read.
  *
- * Imports the exchange types and limits. Called by `server.ts` only.
+ * Imports Node types, the exchange, errors and limits. Called by `server.ts` only.
  */
 
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { isStoreError } from '../../errors.js';
 import { HTTP_LINGER_MS, HTTP_LINGER_SIZE } from '../../limits.js';
 import type { Answer, Download } from './exchange.js';
+import { ALWAYS, headOf, restOfHead } from './head.js';
 import type { Visit } from './observe/visit.js';
-
-/** Whatever is stored here must never act in a browser as a page of ours. */
-const ALWAYS = {
-  'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy': "default-src 'none'; sandbox",
-  'Cross-Origin-Resource-Policy': 'same-origin',
-};
+import { Piece } from './piece.js';
+import type { Turn } from './turn.js';
 
 export interface SendOptions {
   /** Close the connection behind the answer. */
   close: boolean;
-  /** The client sends the body now, or may: not so when it waits for a `100 Continue` that it never got. */
-  bodyInFlight: boolean;
   /** Milliseconds that a client may take nothing. */
   idleMs: number;
-  /** Where bytes of the body are counted; its id goes out with the answer. */
-  visit: Visit;
 }
 
 /**
- * Sends an answer; settles when its last byte has been written to the connection, or when the client is gone.
+ * Sends an answer; settles when its last byte has been written to the connection, or when the client is gone; at once where there is nothing to wait for.
  *
  * @throws what reading the bytes throws: the head is out, so the connection must be torn for the client to notice
  */
-export async function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  answer: Answer,
-  options: SendOptions,
-): Promise<void> {
+export function send(turn: Turn, answer: Answer, options: SendOptions): Promise<void> | undefined {
+  const { request, response, visit } = turn;
   const { status, body } = answer;
-  const { visit } = options;
-  const headers = { ...ALWAYS, 'X-Request-Id': visit.id, ...answer.headers };
-  const unread = !request.complete;
-  if (options.close || unread) response.setHeader('Connection', 'close');
+  const unread = turn.isGiven || isUnread(request);
+  const piece = typeof body === 'string' ? Piece.of(body) : body instanceof Piece ? body : undefined;
+  if (piece !== undefined && !options.close && !unread && sendPiece(turn, answer, piece)) return undefined;
+  const fields = fieldsOf(answer.headers, visit.id);
+  if (options.close || unread) fields.push('Connection', 'close');
   if (isDownload(body)) {
-    response.writeHead(status, headers);
-    await sendBytes(response, body, options);
-    return;
+    response.writeHead(status, fields);
+    return sendBytes(response, body, { ...options, visit });
   }
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, bytes ? { ...headers, 'Content-Length': bytes.byteLength } : headers);
+  const bytes = bytesOf(piece ?? body);
+  piece?.release();
+  if (bytes) fields.push('Content-Length', bytes.byteLength);
+  response.writeHead(status, fields);
   if (bytes && request.method !== 'HEAD') visit.bytesOut += bytes.byteLength;
-  if (!unread || !options.bodyInFlight) {
+  if (!unread || !turn.bodyInFlight || turn.isReceived) {
     response.end(bytes);
-    return;
+    return undefined;
   }
   // To the client the answer is complete now; only the end of the connection waits.
   response.flushHeaders();
   if (bytes) response.write(bytes);
-  await discard(request);
+  return discard(turn.isGiven ? request.socket : request).then(() => void response.end());
+}
+
+/** Whether a body of the request is still to come. What has none may be answered before Node says that it is complete. */
+function isUnread({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false;
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+/** What Node knows of an answer's head; no part of its interface, so it is looked for before it is used. */
+interface Inner {
+  _header?: string | null;
+  _headerSent?: boolean;
+}
+
+/**
+ * Writes head and body in one piece, past what Node would make of them, where the answer is the next on a plain connection that stays open. False: it has to go the
+ * usual way. Why: docs/adr/0024.
+ */
+function sendPiece({ request, response, visit }: Turn, { status, headers }: Answer, piece: Piece): boolean {
+  const { socket } = response;
+  const inner: Inner = response as unknown as Inner;
+  if (
+    socket === null ||
+    socket instanceof TLSSocket ||
+    !socket.writable ||
+    !('_header' in inner && '_headerSent' in inner)
+  )
+    return false;
+  if (!response.shouldKeepAlive || request.httpVersion !== '1.1' || request.method === 'HEAD') return false;
+  if (request.headers['tus-resumable'] !== undefined) return false; // then there is a field that is not in the answer
+  const whole = piece.behind(headOf(status, headers), restOfHead(piece.size, visit.id));
+  if (whole === undefined) return false;
+  visit.bytesOut += piece.size;
+  response.statusCode = status;
+  inner._header = SENT;
+  inner._headerSent = true;
+  socket.write(whole, () => piece.release());
   response.end();
+  return true;
+}
+
+/** Stands for a head that has left. */
+const SENT = 'HTTP/1.1';
+
+function bytesOf(body: string | Uint8Array | Piece | undefined): Uint8Array | undefined {
+  if (body instanceof Piece) return Buffer.from(body.body);
+  return typeof body === 'string' ? Buffer.from(body) : body;
+}
+
+/** Names and values in turns, which Node takes as they are: an object made of several costs more than sending it. */
+function fieldsOf(headers: OutgoingHttpHeaders, requestId: string): OutgoingHttpHeader[] {
+  const fields: OutgoingHttpHeader[] = ['X-Request-Id', requestId];
+  for (const [name, value] of ALWAYS) if (!(name in headers)) fields.push(name, value);
+  for (const name in headers) fields.push(name, headers[name] as OutgoingHttpHeader);
+  return fields;
 }
 
 function isDownload(body: Answer['body']): body is Download {
   return typeof body === 'object' && 'rest' in body;
 }
 
-async function sendBytes(
-  response: ServerResponse,
-  { first, rest }: Download,
-  { idleMs, visit }: SendOptions,
-): Promise<void> {
-  let waiting = false;
-  // The socket's own timer knows whether the kernel took a part of what was written: a slow client is not a silent one.
-  response.setTimeout(idleMs, () => {
-    if (waiting) response.destroy();
-  });
+async function sendBytes(response: ServerResponse, body: Download, options: WriterOptions): Promise<void> {
+  const { first, rest, intoSocket } = body;
+  const writer = new Writer(response, options);
   try {
-    for (let step = first; !step.done && !response.destroyed; step = await rest.next()) {
-      visit.bytesOut += step.value.byteLength;
-      if (response.write(step.value)) continue;
-      waiting = true;
-      await drained(response);
-      waiting = false;
+    if (intoSocket === undefined) {
+      if (!first.done) await writer.write(first.value);
+      await writer.writeAll(rest);
+    } else {
+      if (!first.done) await writer.writeThrough(first.value);
+      const socket = plainSocketOf(response);
+      const sending = socket === undefined ? undefined : intoSocket(socket);
+      if (sending === undefined) await writer.writeAll(rest);
+      else await writer.passOn(sending);
     }
     if (!response.destroyed) response.end();
   } finally {
     await rest.return?.();
+  }
+}
+
+/** The descriptor of a connection on which bytes are sent as they are, once it is this answer's turn; undefined of TLS, and where there is none. */
+function plainSocketOf({ socket }: ServerResponse): number | undefined {
+  if (socket === null || socket instanceof TLSSocket) return undefined;
+  const { fd } = (socket as Socket & { _handle?: { fd?: number } })._handle ?? {};
+  return fd !== undefined && fd >= 0 ? fd : undefined;
+}
+
+interface WriterOptions {
+  idleMs: number;
+  /** Where bytes of the body are counted. */
+  visit: Visit;
+}
+
+/** Bytes of a body on their way to a client that may be slow, silent or gone. */
+class Writer {
+  #waiting = false;
+
+  private readonly visit: Visit;
+
+  constructor(
+    private readonly response: ServerResponse,
+    { idleMs, visit }: WriterOptions,
+  ) {
+    this.visit = visit;
+    // The socket's own timer knows whether the kernel took a part of what was written: a slow client is not a silent one.
+    response.setTimeout(idleMs, () => {
+      if (this.#waiting) response.destroy();
+    });
+  }
+
+  /** Writes a chunk; resolves when there is room for another, or nobody to send to. */
+  async write(chunk: Uint8Array): Promise<void> {
+    this.visit.bytesOut += chunk.byteLength;
+    if (this.response.write(chunk)) return;
+    this.#waiting = true;
+    await drained(this.response);
+    this.#waiting = false;
+  }
+
+  async writeAll(rest: AsyncIterator<Uint8Array>): Promise<void> {
+    while (!this.response.destroyed) {
+      const step = await rest.next();
+      if (step.done) return;
+      await this.write(step.value);
+    }
+  }
+
+  /** Writes a chunk; resolves when the kernel has all that was ever written, or nobody is there. */
+  async writeThrough(chunk: Uint8Array): Promise<void> {
+    const { response } = this;
+    this.visit.bytesOut += chunk.byteLength;
+    this.#waiting = true;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        response.off('close', done);
+        resolve();
+      };
+      response.once('close', done);
+      response.write(chunk, done);
+    });
+    this.#waiting = false;
+  }
+
+  /** Lets somebody else write to the socket, and writes what they leave. */
+  async passOn(sending: AsyncIterable<Uint8Array | number>): Promise<void> {
+    try {
+      for await (const step of sending) {
+        if (typeof step === 'number') this.visit.bytesOut += step;
+        else await this.writeThrough(step);
+        if (this.response.destroyed) return;
+      }
+    } catch (error) {
+      if (!isStoreError(error, 'AS_ERR_ABORTED')) throw error;
+      this.response.destroy();
+    }
   }
 }
 
@@ -102,7 +225,7 @@ async function drained(response: ServerResponse): Promise<void> {
 }
 
 /** Takes in and drops what a client still sends, for a while: closing at once would reset the connection before the client reads its answer. */
-function discard(request: IncomingMessage): Promise<void> {
+function discard(from: Readable): Promise<void> {
   return new Promise((resolve) => {
     let size = 0;
     const timer = setTimeout(resolve, HTTP_LINGER_MS);
@@ -110,10 +233,10 @@ function discard(request: IncomingMessage): Promise<void> {
       clearTimeout(timer);
       resolve();
     };
-    request.on('data', (chunk: Uint8Array) => {
+    from.on('data', (chunk: Uint8Array) => {
       size += chunk.byteLength;
       if (size > HTTP_LINGER_SIZE) done();
     });
-    request.on('end', done).on('close', done).on('error', done).resume();
+    from.on('end', done).on('close', done).on('error', done).resume();
   });
 }

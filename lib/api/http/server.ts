@@ -9,7 +9,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TLSSocket } from 'node:tls';
 import type { TrustedIssuer } from '../../access/issuer-rules.js';
 import { trustIssuers } from '../../access/issuers.js';
 import { anonymousPrincipal, type Principal } from '../../access/principal.js';
@@ -17,6 +16,7 @@ import { ArtifactStoreError } from '../../errors.js';
 import {
   EVENTS_HEARTBEAT_MS,
   HTTP_CLOSE_GRACE_MS,
+  HTTP_HEADERS_TIMEOUT_MS,
   HTTP_IDLE_TIMEOUT_MS,
   HTTP_LINGER_MS,
   HTTP_PORT_DEFAULT,
@@ -25,10 +25,8 @@ import {
 import { type Family, gauge } from '../../metrics/exposition.js';
 import type { Store } from '../../store.js';
 import { anonymousActor, Gate } from './access/gate.js';
-import { RequestBody } from './body.js';
 import { clientRefusal } from './client-error.js';
 import type { Answer, ServiceState } from './exchange.js';
-import { writeInterim } from './interim.js';
 import { type Expectation, type ListenerEvents, Listeners, type Opened } from './listeners.js';
 import { AccessLog } from './observe/access-log.js';
 import { RequestMetrics } from './observe/request-metrics.js';
@@ -41,6 +39,7 @@ import { route } from './router.js';
 import { send } from './send.js';
 import { certificatePrincipal, type TlsMaterial, type TlsOptions } from './tls.js';
 import { type AuthOptions, requireTrusted } from './trust.js';
+import { Turn, type TurnHost } from './turn.js';
 import { UploadDesk } from './uploads/desk.js';
 import { TUS_VERSION } from './uploads/tus.js';
 
@@ -59,6 +58,8 @@ export interface ServerOptions extends AuthOptions {
   issuers?: readonly TrustedIssuer[];
   /** Milliseconds a client may be silent in the middle of a transfer. Default HTTP_IDLE_TIMEOUT_MS. */
   idleTimeoutMs?: number;
+  /** Milliseconds for a request's headers to arrive. Default HTTP_HEADERS_TIMEOUT_MS. */
+  headersTimeoutMs?: number;
   /** Milliseconds of silence after which a stream of events gives a sign of life. Default EVENTS_HEARTBEAT_MS. */
   heartbeatMs?: number;
   /** Milliseconds between `close`, from which on the service is not ready, and the end of listening. Default 0. */
@@ -103,13 +104,16 @@ export async function startServer(
   return new HttpService(options).start(typeof store === 'function' ? store : async () => store);
 }
 
-class HttpService implements ServiceState {
+class HttpService implements TurnHost {
   readonly #listeners: Listeners;
-  readonly #running = new Set<Promise<void>>();
+  /** Requests under way, and who waits for their end. */
+  #running = 0;
+  #idle: (() => void) | undefined;
   /** Aborted when the service closes. */
   readonly #waiting = new Set<AbortController>();
   readonly #hostNames: readonly string[];
-  readonly #idleMs: number;
+  readonly idleMs: number;
+  readonly heartbeatMs: number;
   readonly #metrics = new RequestMetrics();
   readonly #accessLog: AccessLog | undefined;
   #store: Store | undefined;
@@ -122,14 +126,15 @@ class HttpService implements ServiceState {
 
   constructor(private readonly options: ServerOptions) {
     this.#hostNames = (options.hostNames ?? []).map((name) => name.toLowerCase());
-    this.#idleMs = options.idleTimeoutMs ?? HTTP_IDLE_TIMEOUT_MS;
+    this.idleMs = options.idleTimeoutMs ?? HTTP_IDLE_TIMEOUT_MS;
+    this.heartbeatMs = options.heartbeatMs ?? EVENTS_HEARTBEAT_MS;
     this.#accessLog = options.accessLog && new AccessLog(options.accessLog);
     const events = {
-      onRequest: (...request: Parameters<ListenerEvents['onRequest']>) => this.#track(this.#handle(...request)),
+      onRequest: (...request: Parameters<ListenerEvents['onRequest']>) => this.#handle(...request),
       onClientError: (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket),
       onError: (error: Error) => this.#report(error, 'accepting a connection'),
     };
-    this.#listeners = new Listeners(events, options.tls);
+    this.#listeners = new Listeners(events, options.tls, options.headersTimeoutMs ?? HTTP_HEADERS_TIMEOUT_MS);
   }
 
   get phase(): ServiceState['phase'] {
@@ -139,6 +144,10 @@ class HttpService implements ServiceState {
 
   get store(): Store | undefined {
     return this.#store;
+  }
+
+  get uploads(): UploadDesk | undefined {
+    return this.#uploads;
   }
 
   async start(openStore: () => Promise<Store>): Promise<RunningServer> {
@@ -162,18 +171,18 @@ class HttpService implements ServiceState {
         changeCertificates: (material) => this.#changeCertificates(material),
       };
     } catch (error) {
-      this.#closed = this.#end(0);
+      this.#closed = this.#stop(0);
       await this.#closed;
       throw error;
     }
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#end(this.options.drainDelayMs ?? 0);
+    this.#closed ??= this.#stop(this.options.drainDelayMs ?? 0);
     return this.#closed;
   }
 
-  async #end(drainDelayMs: number): Promise<void> {
+  async #stop(drainDelayMs: number): Promise<void> {
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     this.#isEnding = true;
     const { connections } = this.#listeners;
@@ -187,7 +196,11 @@ class HttpService implements ServiceState {
     ];
     await ended;
     for (const timer of timers) clearTimeout(timer);
-    await Promise.allSettled(this.#running);
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
     await this.#uploads?.close();
     this.#accessLog?.flush();
   }
@@ -196,7 +209,7 @@ class HttpService implements ServiceState {
     return [
       ...this.#metrics.families(),
       gauge('artifactstore_http_connections', 'Connections that are open.', this.#listeners.connections.count),
-      gauge('artifactstore_http_requests_running', 'Requests under way.', this.#running.size),
+      gauge('artifactstore_http_requests_running', 'Requests under way.', this.#running),
       gauge(
         'artifactstore_event_subscribers',
         'Requests that wait for events or get them as they happen.',
@@ -225,40 +238,48 @@ class HttpService implements ServiceState {
     throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message);
   }
 
-  #track(running: Promise<void>): void {
-    this.#running.add(running);
-    void running.finally(() => this.#running.delete(running));
+  /** One request; never throws. What can be answered at once, is. */
+  #handle(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
+    const turn = new Turn(request, response, expectation, this);
+    this.#running++;
+    this.#listeners.connections.track(response);
+    response.on('error', ignore); // a client that leaves; `close` follows
+    if (request.headers['tus-resumable'] !== undefined) response.setHeader('Tus-Resumable', TUS_VERSION);
+    const answer = this.#answer(turn);
+    if (answer instanceof Promise) void answer.then((one) => this.#send(turn, one));
+    else this.#send(turn, answer);
   }
 
-  /** One request; never rejects. */
-  async #handle(request: IncomingMessage, response: ServerResponse, expectation: Expectation): Promise<void> {
-    const visit = new Visit(request);
-    this.#listeners.connections.track(response);
-    response.on('error', () => undefined); // a client that leaves; `close` follows
-    let bodyInFlight = expectation === 'request';
-    const body = new RequestBody(request, this.#idleMs, () => {
-      if (!bodyInFlight) response.writeContinue();
-      bodyInFlight = true;
-    });
-    if (request.headers['tus-resumable'] !== undefined) response.setHeader('Tus-Resumable', TUS_VERSION);
-    const answer = await this.#answer(request, response, body, expectation === 'unknown', visit);
-    await body.return();
+  /** Sends the answer, and notes the request when it has ended; never throws. */
+  #send(turn: Turn, answer: Answer): void {
+    turn.endBody();
+    turn.visit.status = answer.status;
     try {
-      if (response.destroyed) await endDownload(answer);
+      const sending = turn.response.destroyed
+        ? endDownload(answer)
+        : send(turn, answer, { close: this.#closed !== undefined, idleMs: this.idleMs });
+      if (sending === undefined) this.#end(turn);
       else
-        await send(request, response, answer, {
-          close: this.#closed !== undefined,
-          bodyInFlight,
-          idleMs: this.#idleMs,
-          visit,
-        });
+        void sending.then(
+          () => this.#end(turn),
+          (error) => this.#tear(turn, error),
+        );
     } catch (error) {
-      response.destroy();
-      this.#report(error, activityOf(visit), visit.id);
+      this.#tear(turn, error);
     }
-    visit.status = answer.status;
-    visit.bytesIn = body.received;
+  }
+
+  /** An answer could not be sent to its end. */
+  #tear(turn: Turn, error: unknown): void {
+    turn.response.destroy();
+    this.#report(error, activityOf(turn.visit), turn.visit.id);
+    this.#end(turn);
+  }
+
+  #end({ visit, response }: Turn): void {
+    this.#listeners.connections.untrack(response);
     this.#note(visit, !response.writableEnded);
+    if (--this.#running === 0) this.#idle?.();
   }
 
   #note(visit: Visit, isAborted: boolean): void {
@@ -267,68 +288,65 @@ class HttpService implements ServiceState {
     this.#accessLog?.note(visit);
   }
 
-  async #answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    body: RequestBody,
-    isExpectationUnknown: boolean,
-    visit: Visit,
-  ): Promise<Answer> {
+  #answer(turn: Turn): Answer | Promise<Answer> {
     try {
-      const { method = '', url = '', headers } = request;
-      if (isExpectationUnknown) {
-        throw new Refusal(
-          'AS_ERR_HTTP_REQUEST',
-          417,
-          `Expect: ${headers.expect} is not understood; only 100-continue is.`,
-        );
-      }
-      requireTrusted(request, this.#hostNames);
-      if (url.length > HTTP_TARGET_LENGTH_MAX) {
-        throw new Refusal(
-          'AS_ERR_LIMIT',
-          414,
-          `The request target has ${url.length} characters, more than ${HTTP_TARGET_LENGTH_MAX}.`,
-        );
-      }
-      const { operation, params, query, namespace } = route(method, url);
-      visit.operation = operation.id;
-      if (this.#gate === undefined && operation.needsStore !== false) throw starting();
-      const principal = await this.#admit(request, operation, namespace);
-      visit.actor = principal.actor;
-      return await operation.handler({
-        service: this,
-        // Operations that are answered without them do not use them.
-        store: this.#store as Store,
-        uploads: this.#uploads as UploadDesk,
-        method,
-        headers,
-        params,
-        query,
-        isEncrypted: request.socket instanceof TLSSocket,
-        requestId: visit.id,
-        actor: principal.actor,
-        principal,
-        body,
-        heartbeatMs: this.options.heartbeatMs ?? EVENTS_HEARTBEAT_MS,
-        ended: () => this.#ended(response),
-        inform: (...interim) => writeInterim(request, response, ...interim),
-      });
+      const answer = this.#answerOf(turn);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#problem(turn, error)) : answer;
     } catch (error) {
-      const answer = problemAnswer(error, visit.id);
-      if (answer.status >= 500 && !(error instanceof Refusal)) this.#report(error, activityOf(visit), visit.id);
-      return answer;
+      return this.#problem(turn, error);
     }
   }
 
+  #problem({ visit }: Turn, error: unknown): Answer {
+    const answer = problemAnswer(error, visit.id);
+    if (answer.status >= 500 && !(error instanceof Refusal)) this.#report(error, activityOf(visit), visit.id);
+    return answer;
+  }
+
+  #answerOf(turn: Turn): Answer | Promise<Answer> {
+    const { request, expectation } = turn;
+    const { method = '', url = '', headers } = request;
+    if (expectation === 'unknown') {
+      throw new Refusal(
+        'AS_ERR_HTTP_REQUEST',
+        417,
+        `Expect: ${headers.expect} is not understood; only 100-continue is.`,
+      );
+    }
+    requireTrusted(request, this.#hostNames);
+    if (url.length > HTTP_TARGET_LENGTH_MAX) {
+      throw new Refusal(
+        'AS_ERR_LIMIT',
+        414,
+        `The request target has ${url.length} characters, more than ${HTTP_TARGET_LENGTH_MAX}.`,
+      );
+    }
+    const match = route(method, url);
+    const { operation, namespace } = match;
+    turn.routed(match);
+    if (this.#gate === undefined && operation.needsStore !== false) throw starting();
+    const admitted = this.#admit(request, operation, namespace);
+    if (admitted instanceof Promise) {
+      return admitted.then((principal) => {
+        turn.admitted(principal);
+        return operation.handler(turn);
+      });
+    }
+    turn.admitted(admitted);
+    return operation.handler(turn);
+  }
+
   /** Who asks. What needs no store is answered before there is one to know tokens, so it is for everyone. */
-  async #admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Promise<Principal> {
+  #admit(
+    request: IncomingMessage,
+    operation: Operation,
+    namespace: string | undefined,
+  ): Principal | Promise<Principal> {
     if (this.#gate !== undefined) return this.#gate.admit(request, operation, namespace);
     return anonymousPrincipal(anonymousActor(request));
   }
 
-  /** A signal for one who waits before or while answering. */
-  #ended(response: ServerResponse): AbortSignal {
+  ended(response: ServerResponse): AbortSignal {
     const waiting = new AbortController();
     if (this.#isEnding || response.destroyed) waiting.abort();
     this.#waiting.add(waiting);
@@ -367,6 +385,8 @@ class HttpService implements ServiceState {
     process.emitWarning(`${activity}${request}: ${message}`, 'ArtifactStoreWarning');
   }
 }
+
+function ignore(): void {}
 
 /** Releases what an answer holds when there is nobody to send it to. */
 async function endDownload({ body }: Answer): Promise<void> {

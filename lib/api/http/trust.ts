@@ -1,13 +1,14 @@
 /**
  * Where the service may listen, and which requests no page in a browser may have sent: what holds whether or not anybody proves who they are.
  *
- * Imports errors and the exchange. Called by `server.ts`: once before listening, then for every request.
+ * Imports errors, the fields of a request and refusals. Called by `server.ts`: once before listening, then for every request.
  */
 
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { ArtifactStoreError } from '../../errors.js';
+import { valuesOf } from './fields.js';
 import { Refusal } from './refusal.js';
 
 const LOOPBACK = new BlockList();
@@ -57,6 +58,9 @@ export async function listening(
   );
 }
 
+/** The last Host that was trusted, and with which names: most clients say the same again and again. */
+let known: { field: string | undefined; hostNames: readonly string[] } = { field: undefined, hostNames: [] };
+
 /**
  * Refuses what a page in a browser on this machine could send without its user's will: requests from another origin, and requests for a name that somebody
  * else's DNS points here (DNS rebinding).
@@ -66,7 +70,7 @@ export async function listening(
  */
 export function requireTrusted(request: IncomingMessage, hostNames: readonly string[]): void {
   const { origin } = request.headers;
-  const hosts = request.headersDistinct.host ?? [];
+  const hosts = valuesOf(request, 'host');
   if (hosts.length > 1 || (hosts.length === 0 && request.httpVersion !== '1.0')) {
     throw new Refusal(
       'AS_ERR_HTTP_REQUEST',
@@ -74,6 +78,7 @@ export function requireTrusted(request: IncomingMessage, hostNames: readonly str
       `A request has exactly one Host header; this one has ${hosts.length}.`,
     );
   }
+  if (origin === undefined && hosts[0] === known.field && hostNames === known.hostNames) return;
   const authority = hosts[0]?.toLowerCase();
   if (authority !== undefined && !isTrustedHost(hostOf(authority), hostNames)) {
     throw new Refusal(
@@ -85,6 +90,7 @@ export function requireTrusted(request: IncomingMessage, hostNames: readonly str
       },
     );
   }
+  known = { field: hosts[0], hostNames };
   if (origin === undefined || origin.toLowerCase().endsWith(`://${authority}`)) return;
   const originHost = hostOf(origin.toLowerCase().replace(/^https?:\/\//, ''));
   if (originHost !== undefined && hostNames.includes(originHost)) return;

@@ -6,9 +6,10 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Digest } from '../../dataplane/spi.js';
+import type { ByteSource, Digest } from '../../dataplane/spi.js';
 import { parseDigest } from '../../digest-name.js';
 import { isStoreError } from '../../errors.js';
+import { STREAM_HELD_MAX } from '../../limits.js';
 import { prefersCbor } from './accept.js';
 import { announcedSize, requireIdentity } from './body-rules.js';
 import { checkPreconditions, type Validators, validatorsOf } from './conditional.js';
@@ -42,16 +43,30 @@ export async function storeObjectAs(exchange: Exchange): Promise<Answer> {
 }
 
 async function store(exchange: Exchange, target?: Digest): Promise<Answer> {
-  const { store, headers, body, actor } = exchange;
+  const { store, headers, actor } = exchange;
   if (isResumable(headers)) return begin(exchange, target);
   requireWholeObject(headers);
   const size = announcedSize(headers);
-  const result = await store.put(body, {
+  const expect = expectedDigests(headers, target);
+  // Who asks before sending is answered before anything comes: a quota may have no room for it.
+  const isHeld = size !== undefined && size <= STREAM_HELD_MAX && headers.expect === undefined;
+  const result = await store.put(isHeld ? await wholeOf(exchange.body, size) : exchange.body, {
     actor,
-    expect: expectedDigests(headers, target),
+    expect,
     ...(size !== undefined && { size }),
   });
   return stored(result, prefersCbor(headers.accept));
+}
+
+/** All bytes of a small body in one piece, so that it can share an operation and a commit with others; it comes to an end before its size only by an error. */
+async function wholeOf(body: ByteSource, size: number): Promise<Uint8Array> {
+  const whole = Buffer.allocUnsafe(size);
+  let end = 0;
+  for await (const chunk of body) {
+    whole.set(chunk, end);
+    end += chunk.byteLength;
+  }
+  return whole.subarray(0, end);
 }
 
 /** What a precondition is compared with: an object that can be read, or nothing. */

@@ -5,7 +5,7 @@ import { ArtifactStoreError } from '../../errors.js';
 import type { EventFilters, ReadQuery, StoredEvent } from '../../events/log.js';
 import { type Moment, readAll } from '../../events/read-all.js';
 import { PAGE_SIZE_DEFAULT } from '../../limits.js';
-import type { RegistryReader } from '../../store/registry-reader.js';
+import type { RegistryVerbs } from '../../store/verbs.js';
 import { formatTime, printable } from '../format.js';
 import { parseEnd, parseStart } from '../moment.js';
 import { integer, option } from '../options.js';
@@ -85,7 +85,7 @@ async function show(session: Session, flags: AuditFlags): Promise<void> {
 }
 
 /** The subject that a name stands for; one that the log does not know may still come. */
-async function named(registry: RegistryReader, name: string): Promise<string> {
+async function named(registry: RegistryVerbs, name: string): Promise<string> {
   return (await registry.subjectOf(name)) ?? name;
 }
 
@@ -100,19 +100,19 @@ function writer({ output }: Session, { format }: AuditFlags): (event: StoredEven
   }
 }
 
-async function* following({ signal }: Session, registry: RegistryReader, flags: AuditFlags) {
+async function* following({ signal }: Session, registry: RegistryVerbs, flags: AuditFlags) {
   const after = flags.after ?? (await seqBefore(registry, flags.since));
   yield* registry.follow({ ...filtersOf(flags), signal, ...(after !== undefined && { after }) });
 }
 
 /** The newest event before a moment: `after` gives what is at it too. */
-async function seqBefore(registry: RegistryReader, moment: Moment | undefined): Promise<number | undefined> {
+async function seqBefore(registry: RegistryVerbs, moment: Moment | undefined): Promise<number | undefined> {
   if (moment === undefined) return undefined;
   if ('seq' in moment) return Math.max(0, moment.seq - 1);
   return moment.time === 0 ? 0 : registry.seqAt({ time: moment.time - 1 });
 }
 
-function past(registry: RegistryReader, flags: AuditFlags): AsyncGenerator<StoredEvent> {
+function past(registry: RegistryVerbs, flags: AuditFlags): AsyncGenerator<StoredEvent> {
   const { since, until, after, limit, reverse } = flags;
   const query: ReadQuery = {
     ...filtersOf(flags),

@@ -12,7 +12,7 @@ export function compactCommand(): Command {
 }
 
 async function compact(session: Session): Promise<void> {
-  const store = await session.openStore();
+  const store = await session.openFolder({}, 'A service compacts its store by itself.');
   const tally: Tally = { label: 'compact', size: 0, count: 0, noun: 'segments deleted' };
   session.output.startProgress(tally);
   const { freedSize, movedSize, removedSegments } = await store.compact({

@@ -26,8 +26,10 @@ async function diagnose(session: Session): Promise<void> {
   if (output.json) await output.write(`${JSON.stringify(findings(installation, store, options.store))}\n`);
   else await output.write(`${lines(installation, store, options.store).join('\n')}\n`);
   for (const part of [installation.native, installation.sqlite, store]) if (part.ok === false) session.fail(part.error);
-  if (store.ok === true && store.facts.health.problem !== undefined)
-    session.fail(new Error(store.facts.health.problem));
+  if (store.ok !== true) return;
+  const { problem, cold } = store.facts.health;
+  if (problem !== undefined) session.fail(new Error(problem));
+  if (cold?.problem !== undefined) session.fail(new Error(`The cold tier: ${cold.problem}`));
 }
 
 /** Opening checks format and lock, finishes what a crash interrupted, and brings the views up to date. */
@@ -91,14 +93,54 @@ function storeRows(store: StoreFindings): [string, string][] {
   const { freeSize, totalSize, syncLatencyMicros, facts } = health;
   const rows: [string, string][] = [
     ['store status', health.ready ? 'opens' : 'opens, but is not ready'],
-    ['file system', facts.fileSystem ?? 'unknown'],
+    ['data plane', dataPlaneOf(facts)],
+    ...(facts.dataPlane === 's3'
+      ? s3Rows(facts)
+      : [['file system', facts.fileSystem ?? 'unknown'] as [string, string]]),
     [
       'objects',
-      `${formatItems(usage.objects, 'object')}, ${formatSize(usage.size)} (${formatSize(usage.storedSize)} on disk)`,
+      `${formatItems(usage.objects, 'object')}, ${formatSize(usage.size)} (${formatSize(usage.storedSize)} ${facts.dataPlane === 's3' ? 'stored' : 'on disk'})`,
     ],
   ];
   if (freeSize !== undefined && totalSize !== undefined)
     rows.push(['free', `${formatSize(freeSize)} of ${formatSize(totalSize)}`]);
   if (syncLatencyMicros !== undefined) rows.push(['durable write', `${syncLatencyMicros} µs`]);
+  return [...rows, ...(health.cold ? coldRows(health.cold, usage) : [])];
+}
+
+function coldRows(
+  { ready, problem, backend, facts, freeSize, totalSize }: BackendStatus,
+  { cold }: Usage,
+): [string, string][] {
+  const { objects, storedSize } = cold ?? { objects: 0, storedSize: 0 };
+  const place = facts.dataPlane === 'remote' ? `in a daemon (${facts.daemon ?? 'which does not answer'})` : backend;
+  const rows: [string, string][] = [
+    ['cold tier', ready ? place : `${place}, not ready: ${problem ?? 'it does not take bytes'}`],
+    ['cold objects', `${formatItems(objects, 'object')} (${formatSize(storedSize)} there)`],
+  ];
+  if (freeSize !== undefined && totalSize !== undefined)
+    rows.push(['cold free', `${formatSize(freeSize)} of ${formatSize(totalSize)}`]);
   return rows;
+}
+
+function dataPlaneOf(facts: BackendStatus['facts']): string {
+  if (facts.dataPlane === 'remote') return `in a daemon (${facts.daemon ?? 'which does not answer'})`;
+  if (facts.dataPlane === 's3') return `${facts.place} at ${facts.endpoint}, region ${facts.region}`;
+  return 'in this process';
+}
+
+/** What the server was found to honour, and how it fares. */
+function s3Rows(facts: BackendStatus['facts']): [string, string][] {
+  const rows: [string, string | undefined][] = [
+    ['s3 conditional put', facts.conditionalPut],
+    ['s3 payload hash', facts.payloadHash],
+    ['s3 checksums', facts.checksums],
+    ['s3 object lock', facts.objectLock],
+    ['s3 versions', facts.versions],
+    ['s3 credentials', facts.credentials && `from ${facts.credentials}`],
+    ['s3 requests', facts.requests],
+    ['s3 last trouble', facts.lastTrouble],
+    ['spool', facts.spool],
+  ];
+  return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }

@@ -20,7 +20,7 @@ const STATES = ['present', 'live', 'corrupt', 'tombstoned', 'deleted', 'all'];
 export function lsCommand(): Command {
   return new Command('ls')
     .description(
-      'List objects: digest, size, time first stored, state. Or what a package has: kind, size, digest, path.',
+      'List objects: digest, size, time first stored, tier, state. Or what a package has: kind, size, digest, path.',
     )
     .argument('[package]', 'namespace/name@version or namespace/name:ref')
     .addOption(
@@ -61,7 +61,8 @@ function isPresent({ state }: ObjectRecord): boolean {
   return state === 'live' || state === 'corrupt';
 }
 
-function line({ blake3, sha256, size, ingestedAt, state }: ObjectRecord, digests: boolean): string {
+function line({ blake3, sha256, size, ingestedAt, state, receipts }: ObjectRecord, digests: boolean): string {
   const name = digests ? `${blake3}  ${sha256}` : shortDigest(blake3);
-  return `${name}  ${formatSize(size).padStart(8)}  ${formatTime(ingestedAt)}  ${state}`;
+  const tiers = [...new Set(receipts.map(({ tier }) => tier))].join('+') || '-';
+  return `${name}  ${formatSize(size).padStart(8)}  ${formatTime(ingestedAt)}  ${tiers.padEnd(4)}  ${state}`;
 }

@@ -1,7 +1,6 @@
 /** `artifactstore packages`: versions and refs, from the registry alone, so also beside a running service. */
 
 import { Command } from 'commander';
-import type { ContentAddress } from '../../dataplane/spi.js';
 import { parsePackageName, requireNamespace } from '../../packages/name.js';
 import type { PackageQuery, PackageRecord, RefRecord } from '../../registry/packages.js';
 import { formatItems, formatSize, formatTime, shortDigest } from '../format.js';
@@ -16,7 +15,7 @@ export function packagesCommand(): Command {
   return new Command('packages')
     .description('List packages: versions with digest, files, size and time, and where refs point.')
     .argument('[name]', 'only this namespace, or namespace/name')
-    .addOption(option('--containing <digest>', 'only versions that have this object; reads every manifest'))
+    .addOption(option('--containing <digest>', 'only versions that have this object'))
     .action((name: string | undefined, flags: PackagesFlags, command: Command) =>
       runCommand(command, (session) => list(session, name, flags)),
     );
@@ -27,7 +26,7 @@ async function list(session: Session, name: string | undefined, { containing }: 
   if (containing !== undefined) return listContaining(session, query, containing);
   const { packages } = await session.openRegistry();
   await pages(session, query, async (page) => {
-    const { packages: versions, cursor } = await packages.versions(page);
+    const { packages: versions, cursor } = await packages.list(page);
     for (const version of versions)
       await session.output.resultSoon(
         () => versionLine(version),
@@ -47,9 +46,9 @@ async function list(session: Session, name: string | undefined, { containing }: 
 }
 
 async function listContaining(session: Session, query: PackageQuery, digest: string): Promise<void> {
-  const store = await session.openStore();
-  const { blake3 } = await store.stat(digest);
-  for await (const version of store.packages.containing(blake3 as ContentAddress)) {
+  const registry = await session.openRegistry();
+  const { blake3 } = await registry.stat(digest);
+  for await (const version of registry.packages.containing(blake3)) {
     session.signal.throwIfAborted();
     const { namespace = version.namespace, name = version.name } = query;
     if (version.namespace !== namespace || version.name !== name) continue;

@@ -14,6 +14,7 @@ export interface RefFlags {
 
 interface PushFlags extends RefFlags {
   ref?: string;
+  class?: string;
   reread?: boolean;
 }
 
@@ -25,6 +26,7 @@ export function pushCommand(): Command {
     .addOption(option('--ref <names>', 'further refs that point at it from then on, separated by commas'))
     .addOption(immutableOption())
     .addOption(ifRefOption())
+    .addOption(option('--class <name>', 'its retention class, if the version is new (default: as its policy says)'))
     .addOption(
       option('--reread', 'read every file, also those whose size, times and inode are as when they were last pushed'),
     )
@@ -56,7 +58,7 @@ async function push(
   session: Session,
   folder: string,
   name: string,
-  { ref, reread, ...flags }: PushFlags,
+  { ref, reread, class: className, ...flags }: PushFlags,
 ): Promise<void> {
   const { output, signal } = session;
   const store = await session.openStore({ create: true });
@@ -66,6 +68,7 @@ async function push(
   const { events, ...pushed } = await store.packages.push(folder, name, {
     ...refOptions(flags),
     ...(ref !== undefined && { refs: ref.split(',').map((one) => one.trim()) }),
+    ...(className !== undefined && { class: className }),
     ...(reread && { reread }),
     signal,
     onProgress: ({ files, size }) => Object.assign(tally, { count: files, size }),

@@ -3,16 +3,18 @@
  */
 
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import type { Digest } from '../../dataplane/spi.js';
+import { type Digest, pathAt } from '../../dataplane/spi.js';
 import { ArtifactStoreError, isStoreError } from '../../errors.js';
-import type { PutResult, Store } from '../../store.js';
-import { digestLine, formatItems, formatSize, showPath } from '../format.js';
+import { PutResults } from '../../store/put-results.js';
+import type { Stored, StoreVerbs } from '../../store/verbs.js';
+import { digestLine, formatItems, formatSize, rawLine, rawText, showPath } from '../format.js';
 import { option } from '../options.js';
 import type { Tally } from '../progress.js';
 import { pathJson } from '../record.js';
 import { runCommand, type Session } from '../session.js';
-import { absolutePath, type FolderIdentity, type Found, rawPaths, walk } from '../walk.js';
+import { type Found, oneFile, rawPaths, walk } from '../walk.js';
 import { inOrder } from '../window.js';
 
 interface PutFlags {
@@ -35,6 +37,9 @@ export function putCommand(): Command {
     );
 }
 
+/** What became of the files of a list: of all of them, or of the one. */
+type Results = Awaited<ReturnType<StoreVerbs['putMany']>> | Stored | Error | undefined;
+
 /** What a run has done, for the summary. */
 interface Totals extends Tally {
   label: string;
@@ -45,18 +50,20 @@ interface Totals extends Tally {
 
 async function put(session: Session, paths: Buffer[], { expect }: PutFlags): Promise<void> {
   await requireSensible(paths, expect);
-  const store = await session.openStore({ create: true });
-  const avoid = await stat(store.path, { bigint: true });
   const totals: Totals = { label: 'put', size: 0, count: 0, noun: 'files', known: 0 };
   const began = performance.now();
+  const opening = session.openStore({ create: true });
+  opening.catch(() => undefined); // reported where it is awaited
+  const avoid = resolve(session.options.store);
   session.output.startProgress(totals);
   if (session.output.showsProgress) void measure(session, paths, avoid, totals);
 
-  const work = (list: readonly Found[]) => ingest(session, store, list, expect, totals);
+  const work = async (found: Found) => ingest(session, await opening, found, expect, totals);
   for await (const { item, outcome } of inOrder(sources(session, paths, avoid), LISTS_IN_FLIGHT_MAX, work)) {
     if (outcome.status === 'rejected') session.stop(outcome.reason as Error);
     else await reportAll(session, item, outcome.value, totals);
   }
+  await opening;
   await session.output.flush();
   // What is stored has been listed by now, whatever ended the loop.
   session.signal.throwIfAborted();
@@ -71,10 +78,10 @@ async function requireSensible(paths: Buffer[], expect: string | undefined): Pro
   if (!single) throw usage('--expect takes a single file or -, because one digest names one file.');
 }
 
-async function* sources(session: Session, paths: Buffer[], avoid: FolderIdentity): AsyncGenerator<Found[]> {
+async function* sources(session: Session, paths: Buffer[], avoid: string): AsyncGenerator<Found> {
   for (const path of paths) {
     if (isStdin(path)) {
-      yield [{ kind: 'file', path }];
+      yield { files: oneFile(path), hidden: 0, others: [] };
       continue;
     }
     for await (const list of walk(path, LIST_MAX, avoid)) {
@@ -84,45 +91,63 @@ async function* sources(session: Session, paths: Buffer[], avoid: FolderIdentity
   }
 }
 
-/** Stores the files of a list; nothing for what is not a file. */
+/** Stores the files of a list. */
 async function ingest(
   session: Session,
-  store: Store,
-  list: readonly Found[],
+  store: StoreVerbs,
+  { files }: Found,
   expect: string | undefined,
   totals: Totals,
-): Promise<Iterable<PutResult | Error>> {
-  const files = list.filter(({ kind }) => kind === 'file');
+): Promise<Results> {
+  if (files.ends.length === 0) return undefined;
   const options = { onProgress: adding(totals), signal: session.signal };
-  const [first] = files;
-  if (first !== undefined && (isStdin(first.path) || expect !== undefined)) {
-    const source = isStdin(first.path) ? process.stdin : { path: absolutePath(first.path) };
-    const expected = expect !== undefined && { expect: expect as Digest };
-    return [await store.put(source, { ...options, ...expected }).catch((error: Error) => error)];
-  }
-  return store.putMany(
-    files.map(({ path }) => ({ path: absolutePath(path) })),
-    options,
-  );
+  if (!isStdin(files.paths) && expect === undefined) return store.putMany(files, options);
+  const source = isStdin(files.paths) ? process.stdin : { path: files.paths };
+  const expected = expect !== undefined && { expect: expect as Digest };
+  return store.put(source, { ...options, ...expected }).catch((error: Error) => error);
 }
 
 /** Tells what became of each of a list, in its order. */
-async function reportAll(
-  session: Session,
-  list: readonly Found[],
-  results: Iterable<PutResult | Error>,
-  totals: Totals,
-): Promise<void> {
-  const files = results[Symbol.iterator]();
-  for (const found of list) {
-    if (found.kind === 'skipped') noteSkipped(session, found.path, found.reason);
-    else if (found.kind === 'failed') settleFailure(session, found.error, found);
-    else {
-      const result = files.next().value as PutResult | Error;
-      if (result instanceof Error) settleFailure(session, result, found);
-      else await report(session, found, result, totals);
-    }
+async function reportAll(session: Session, found: Found, results: Results, totals: Totals): Promise<void> {
+  let from = 0;
+  for (const { before, other } of found.others) {
+    await reportFiles(session, found, results, totals, from, before);
+    from = before;
+    if (other.kind === 'skipped') noteSkipped(session, other.path, other.reason);
+    else settleFailure(session, other.error, other.path);
   }
+  await reportFiles(session, found, results, totals, from, found.files.ends.length);
+}
+
+/** Tells what became of some of the files: of those that are stored and told of in plain lines all at once. */
+async function reportFiles(
+  session: Session,
+  { files, hidden }: Found,
+  results: Results,
+  totals: Totals,
+  from: number,
+  to: number,
+): Promise<void> {
+  const plain = results instanceof PutResults && !session.output.json;
+  const text = plain ? rawText(files.paths) : '';
+  let lines = '';
+  for (let index = from; index < to; index++) {
+    const stored = plain ? results.addressAt(index) : undefined;
+    if (stored !== undefined) {
+      lines += rawLine(
+        stored.blake3,
+        text.slice((index === 0 ? 0 : (files.ends[index - 1] as number)) + hidden, files.ends[index]),
+      );
+      totals.count++;
+      if (stored.existed) totals.known++;
+      continue;
+    }
+    const path = Buffer.from(pathAt(files, index).subarray(hidden));
+    const result = results instanceof PutResults || Array.isArray(results) ? results.at(index) : (results as Stored);
+    if (result instanceof Error) settleFailure(session, result, path);
+    else if (result !== undefined) await report(session, path, result, totals);
+  }
+  if (lines !== '') await session.output.writeSoon(Buffer.from(lines, 'latin1'));
 }
 
 /** What one call reports of its way, added to the whole. */
@@ -135,13 +160,13 @@ function adding(totals: Totals): (size: number) => void {
 }
 
 /** A file that cannot be read does not keep the others out; anything else ends the run. */
-function settleFailure(session: Session, error: unknown, { path }: Found): void {
+function settleFailure(session: Session, error: unknown, path: Buffer): void {
   const goesOn = isStoreError(error, 'AS_ERR_SOURCE_UNREADABLE', 'AS_ERR_SOURCE_CHANGED', 'AS_ERR_CONFLICT');
   if (goesOn) session.fail(error, pathJson(path));
   else session.stop(error as Error);
 }
 
-function report(session: Session, { path }: Found, result: PutResult, totals: Totals): Promise<void> | undefined {
+function report(session: Session, path: Buffer, result: Stored, totals: Totals): Promise<void> | undefined {
   totals.count++;
   if (result.existed) totals.known++;
   return session.output.resultSoon(
@@ -150,7 +175,7 @@ function report(session: Session, { path }: Found, result: PutResult, totals: To
   );
 }
 
-function resultJson(path: Buffer, { blake3, sha256, size, existed, healed, receipts, event }: PutResult) {
+function resultJson(path: Buffer, { blake3, sha256, size, existed, healed, receipts, event }: Stored) {
   const { seq, id, time } = event;
   return { ...pathJson(path), blake3, sha256, size, existed, healed, receipts, event: { seq, id, time } };
 }
@@ -160,13 +185,12 @@ function noteSkipped(session: Session, path: Buffer, reason: string): void {
 }
 
 /** Looks ahead of the run, so that the progress line knows how much there is. */
-async function measure(session: Session, paths: Buffer[], avoid: FolderIdentity, totals: Totals): Promise<void> {
+async function measure(session: Session, paths: Buffer[], avoid: string, totals: Totals): Promise<void> {
   if (paths.some(isStdin)) return;
   let [size, count] = [0, 0];
-  for await (const list of sources(session, paths, avoid)) {
-    for (const { kind, path } of list) {
-      if (kind !== 'file') continue;
-      size += await stat(path).then(
+  for await (const { files } of sources(session, paths, avoid)) {
+    for (let index = 0; index < files.ends.length; index++) {
+      size += await stat(Buffer.from(pathAt(files, index))).then(
         (found) => found.size,
         () => 0,
       );
@@ -194,8 +218,8 @@ async function isFolder(path: Buffer): Promise<boolean> {
   );
 }
 
-function isStdin(path: Buffer): boolean {
-  return path.equals(STDIN);
+function isStdin(path: Uint8Array): boolean {
+  return STDIN.equals(path);
 }
 
 function usage(message: string): ArtifactStoreError {

@@ -12,7 +12,7 @@ export function rebuildCommand(): Command {
 }
 
 async function rebuild(session: Session): Promise<void> {
-  const store = await session.openStore();
+  const store = await session.openFolder({}, 'Stop the service, then rebuild its store where it is.');
   const tally: Tally & { count: number } = { label: 'rebuild', count: 0, noun: 'events' };
   session.output.startProgress(tally);
   await store.rebuild(({ events, total }) => {

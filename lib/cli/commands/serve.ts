@@ -6,19 +6,22 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { RunningServer, ServerOptions } from '../../api/http/server.js';
 import { authSection } from '../../config/sections/auth.js';
+import { retentionSection } from '../../config/sections/retention.js';
 import { serviceSection } from '../../config/sections/service.js';
 import { tlsSection } from '../../config/sections/tls.js';
 import type { InForce } from '../../config/setting.js';
 import { ArtifactStoreError } from '../../errors.js';
 import { inheritedSockets, notifyManager } from '../../listen/systemd.js';
+import type { Store } from '../../store.js';
+import { formatItems, formatSize } from '../format.js';
 import { settingOptions } from '../options.js';
 import { readIssuers, readTls } from '../serve-files.js';
-import { runCommand, type Session } from '../session.js';
+import { runCommand, type Session, stopped } from '../session.js';
 import { heldBy, type Source, settingsOf } from '../settings.js';
 
 export function serveCommand(): Command {
   const command = new Command('serve').description('Serve the store over HTTP until interrupted.');
-  for (const section of [serviceSection, authSection, tlsSection]) {
+  for (const section of [serviceSection, authSection, tlsSection, retentionSection]) {
     for (const one of settingOptions(section)) command.addOption(one);
   }
   return command.action((_flags: object, command: Command) =>
@@ -32,9 +35,11 @@ async function serve(session: Session, command: Command, settings: InForce<typeo
   const auth = settingsOf(command, 'auth');
   const tls = await readTls(settingsOf(command, 'tls'));
   const issuers = auth.issuers === undefined ? [] : await readIssuers(auth.issuers);
+  session.requireFolder('Serve the folder where its bytes are.');
   const store = resolve(options.store);
   const { startServer } = await import('../../api/http/server.js');
-  const server = await startServer(() => session.openStore({ create: true }), {
+  const { onStore, stop } = await scheduled(session, settingsOf(command, 'retention'));
+  const server = await startServer(() => session.openFolder({ create: true }).then(onStore), {
     ...placeOf(command, settings),
     ...{ hostNames, idleTimeoutMs, drainDelayMs, closeGraceMs, issuers },
     ...(auth.mode !== undefined && { auth: auth.mode }),
@@ -51,8 +56,31 @@ async function serve(session: Session, command: Command, settings: InForce<typeo
     await tell(session, 'stopping');
     output.note('stopping: waiting for requests under way; interrupt again to stop at once', { stopping: true });
   } finally {
+    await stop();
     await server.close();
   }
+}
+
+/** Has policies carried out by the service itself, where that is wanted: from the opening of its store until it stops. */
+async function scheduled({ output }: Session, { everyMinutes, window, throttle }: InForce<typeof retentionSection>) {
+  let schedule: { stop(): Promise<void> } | undefined;
+  const { RetentionSchedule } = await import('../../store/retention-schedule.js');
+  const onStore = (store: Store): Store => {
+    if (everyMinutes === 0 || store.readOnly) return store;
+    schedule = new RetentionSchedule(store, {
+      everyMinutes,
+      throttle,
+      ...(window !== undefined && { window }),
+      onRun: (run) =>
+        output.note(
+          `retention: ${formatItems(run.versions, 'version')} and ${formatItems(run.objects, 'object')} gone, ${formatItems(run.swept, 'object')} swept, ${formatSize(run.freedSize)} freed`,
+          { retention: run },
+        ),
+      onError: (error) => output.error(error, { activity: 'retention' }),
+    });
+    return store;
+  };
+  return { onStore, stop: async () => schedule?.stop() };
 }
 
 /** On SIGHUP: the certificates as they are on disk now. Ones that cannot be used change nothing. */
@@ -101,12 +129,4 @@ function greeting({ url, urls }: RunningServer, path: string): string {
     ...urls.map((one) => `listening on ${one}`),
     `try: curl --data-binary @/etc/hostname ${target}`,
   ].join('\n');
-}
-
-/** A signal is how a service is ended, so it is no failure. */
-function stopped(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -52,6 +52,7 @@ function describe({
     ['state', state],
     ['first stored', formatTime(ingestedAt)],
     ['last event', String(lastSeq)],
+    ...(receipts.length > 0 ? [['tier', [...new Set(receipts.map(({ tier }) => tier))].join(', ')]] : []),
     ...receipts.map(({ backend, tier, key, storedSize, durability }) => [
       'receipt',
       `${backend} ${tier} ${key}, ${formatSize(storedSize)}, ${durability}`,

@@ -21,8 +21,8 @@ interface CreateFlags {
 }
 
 const DURING_SERVICE = `
-While a service has the store open, ask it instead, with a token of the scope admin:
-POST, GET and DELETE /v1/tokens; "token ls" works beside it.`;
+While a service has the store open, ask it instead: its URL as --store, with a token of
+the scope admin; "token ls" works beside it.`;
 
 export function tokenCommand(): Command {
   const create = new Command('create')

@@ -1,7 +1,7 @@
 /** `artifactstore usage`: what each namespace takes, with and without what is there twice. */
 
 import { Command } from 'commander';
-import type { NamespaceUsage } from '../../store/packages.js';
+import type { NamespaceUsage } from '../../registry/packages.js';
 import { formatItems, formatSize } from '../format.js';
 import { runCommand, type Session } from '../session.js';
 
@@ -15,25 +15,16 @@ export function usageCommand(): Command {
 }
 
 async function usage(session: Session, namespace: string | undefined): Promise<void> {
-  const store = await session.openStore();
-  for await (const one of store.packages.usage(namespace)) {
+  const { packages } = await session.openRegistry();
+  for await (const one of packages.usage(namespace)) {
     session.signal.throwIfAborted();
     await session.output.result(line(one), one);
   }
 }
 
-function line({
-  namespace,
-  packages,
-  versions,
-  refs,
-  size,
-  uniqueSize,
-  storedSize,
-  unreadable,
-}: NamespaceUsage): string {
+function line({ namespace, packages, versions, refs, size, uniqueSize, storedSize, missing }: NamespaceUsage): string {
   const counts = [formatItems(packages, 'package'), formatItems(versions, 'version'), formatItems(refs, 'ref')];
   const sizes = `${formatSize(size)}, without repetitions ${formatSize(uniqueSize)}, on disk ${formatSize(storedSize)}`;
-  const missing = unreadable === 0 ? '' : `; ${formatItems(unreadable, 'manifest')} cannot be read`;
-  return `${namespace}  ${counts.join(', ')}; ${sizes}${missing}`;
+  const damage = missing === 0 ? '' : `; ${formatItems(missing, 'object')} cannot be read`;
+  return `${namespace}  ${counts.join(', ')}; ${sizes}${damage}`;
 }

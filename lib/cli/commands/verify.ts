@@ -2,7 +2,8 @@
 
 import { Command, InvalidArgumentError } from 'commander';
 import { ArtifactStoreError } from '../../errors.js';
-import type { Sample, Scrub, ScrubOptions, ScrubReport, Store } from '../../store.js';
+import type { ScrubRun, StoreVerbs } from '../../store/verbs.js';
+import type { Sample, ScrubOptions, ScrubReport } from '../../store.js';
 import { EXIT } from '../exit.js';
 import { formatItems, formatRanges, formatSize } from '../format.js';
 import { option } from '../options.js';
@@ -116,7 +117,7 @@ function refuseForNamed({ sample, seed, olderThan, throttle, resume }: VerifyFla
 
 async function verifyNamed(
   session: Session,
-  store: Store,
+  store: StoreVerbs,
   digests: string[],
   flags: VerifyFlags,
   totals: Totals,
@@ -143,7 +144,7 @@ async function* named(session: Session, digests: string[]): AsyncGenerator<strin
   }
 }
 
-async function verifyMany(session: Session, store: Store, flags: VerifyFlags, totals: Totals): Promise<void> {
+async function verifyMany(session: Session, store: StoreVerbs, flags: VerifyFlags, totals: Totals): Promise<void> {
   const scrub = await store.scrub(scrubOptions(session, flags));
   Object.assign(totals, { sizeTotal: scrub.size, countTotal: scrub.count });
   announce(session, scrub);
@@ -171,7 +172,7 @@ function scrubOptions({ signal }: Session, flags: VerifyFlags): ScrubOptions {
 }
 
 /** The seed of a sample is told, so that it can be repeated. */
-function announce(session: Session, { seed, count }: Scrub): void {
+function announce(session: Session, { seed, count }: ScrubRun): void {
   if (seed !== undefined) {
     session.output.note(`sample of ${formatItems(count, 'object')}, seed ${seed}`, { note: 'sample', seed, count });
   }
@@ -203,7 +204,7 @@ async function report(session: Session, found: Found, whole: boolean, totals: To
 
 function describe({ status, damaged, repaired }: Found): string {
   if (status === 'corrupt') return `corrupt at bytes ${formatRanges(damaged)}`;
-  return repaired ? `${status}, its outboard was damaged and has been rewritten` : status;
+  return repaired ? `${status}, its outboard, or one of its copies, was damaged and has been rewritten` : status;
 }
 
 async function summarise(session: Session, { count, size, damaged }: Totals): Promise<void> {

@@ -32,8 +32,8 @@ export const tlsSection = {
       type: 'array',
       items: {
         type: 'string',
-        pattern: '^(read|write|delete|admin)$',
-        description: 'read, write, delete or admin',
+        pattern: '^(read|write|delete|retain|release|admin)$',
+        description: 'read, write, delete, retain, release or admin',
       },
       description: 'what a client may do by its certificate alone, without a token; default: nothing',
     },

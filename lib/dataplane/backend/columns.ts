@@ -33,32 +33,57 @@ export function ingestOutcome(columns: NativeColumns, index: number): NativeInge
   };
 }
 
+/** Those of an operation that are not stored, by the index of their item: a failure, or the handle of a file. */
+type Left = [number, NativeFailure | Handle][];
+
 /**
  * Adds ingests to a table, from column `index` to the place of each.
  *
- * @returns those that are not stored, by the index of their item: a failure, or the handle of a file
+ * @param start the index, among `places`, of the operation's first item
  */
 export function addToTable(
   table: MutableIngestTable,
   places: readonly number[],
   start: number,
   columns: NativeColumns,
-): [number, NativeFailure | Handle][] {
-  const { digests, sizes, storedSizes, flags, others } = columns;
-  const left: [number, NativeFailure | Handle][] = [];
-  for (let index = 0; index < sizes.length; index++) {
+): Left {
+  const { digests, sizes, storedSizes, flags } = columns;
+  const count = sizes.length;
+  const first = places[start] as number;
+  // Places ascend: so many from the first to the last are a run.
+  if ((places[start + count - 1] as number) - first === count - 1) {
+    return fillTable(table, first, columns).map(([index, other]) => [start + index, other]);
+  }
+  for (let index = 0; index < count; index++) {
     const place = places[start + index] as number;
-    const flag = flags[index] as number;
-    for (let n = 0; n < 2 * DIGEST_SIZE; n++) {
-      table.digests[2 * DIGEST_SIZE * place + n] = digests[2 * DIGEST_SIZE * index + n] as number;
-    }
+    table.digests.set(digestsAt(digests, index), 2 * DIGEST_SIZE * place);
     table.sizes[place] = sizes[index] as number;
     table.storedSizes[place] = storedSizes[index] as number;
-    table.existed[place] = flag & IngestFlag.existed ? 1 : 0;
-    table.healed[place] = flag & IngestFlag.healed ? 1 : 0;
-    if (flag & IngestFlag.other) left.push([start + index, others[index] as NativeFailure | Handle]);
+    setFlags(table, place, flags[index] as number);
   }
-  return left;
+  return leftOf(columns).map(([index, other]) => [start + index, other]);
+}
+
+/** Adds ingests to a table whose places are a run that begins at `first`. */
+export function fillTable(table: MutableIngestTable, first: number, columns: NativeColumns): Left {
+  const { digests, sizes, storedSizes, flags } = columns;
+  table.digests.set(digests, 2 * DIGEST_SIZE * first);
+  table.sizes.set(sizes, first);
+  table.storedSizes.set(storedSizes, first);
+  for (let index = 0; index < flags.length; index++) {
+    const flag = flags[index] as number;
+    if (flag !== 0) setFlags(table, first + index, flag);
+  }
+  return leftOf(columns);
+}
+
+function setFlags(table: MutableIngestTable, place: number, flag: number): void {
+  table.existed[place] = flag & IngestFlag.existed ? 1 : 0;
+  table.healed[place] = flag & IngestFlag.healed ? 1 : 0;
+}
+
+function leftOf({ others }: NativeColumns): Left {
+  return Object.entries(others).map(([index, other]) => [Number(index), other]);
 }
 
 /** What was found; null for an object that is too large for one step; undefined for one that has to wait for another. */

@@ -6,10 +6,10 @@
  * columns of an operation mean stands in columns.ts.
  */
 
-import { isFailure, type NativeFailure, type Outcome } from '../../native/addon.js';
+import { isFailure, type NativeFailure } from '../../native/addon.js';
 import { NativeError } from '../../native/scheduler.js';
 
-export interface GatherOptions<T, C, R extends Outcome> {
+export interface GatherOptions<T, C, R> {
   /** Items in one batch at most. */
   countMax: number;
   /** Weight of one batch at most, unless a single item is heavier. */
@@ -29,7 +29,7 @@ interface Waiting<T, R> {
   reject: (error: unknown) => void;
 }
 
-export class Gather<T, C, R extends Outcome> {
+export class Gather<T, C, R> {
   /** The batch that still takes items. */
   #open: Waiting<T, R>[] | undefined;
   #weight = 0;
@@ -101,7 +101,7 @@ export class Gather<T, C, R extends Outcome> {
       const columns = await this.options.run(() => this.#close(batch));
       for (const [index, waiting] of batch.entries()) this.#settle(waiting, this.options.outcome(columns, index));
     } catch (cause) {
-      for (const { item, reject } of batch) reject(this.options.error(cause, item));
+      for (const { item, reject } of this.#closed(batch)) reject(this.options.error(cause, item));
     }
   }
 
@@ -112,7 +112,12 @@ export class Gather<T, C, R extends Outcome> {
   }
 
   #close(batch: Waiting<T, R>[]): T[] {
+    return this.#closed(batch).map(({ item }) => item);
+  }
+
+  /** The batch, which takes no more items: also where its operation failed before it was sent. */
+  #closed(batch: Waiting<T, R>[]): readonly Waiting<T, R>[] {
     if (this.#open === batch) this.#open = undefined;
-    return batch.map(({ item }) => item);
+    return batch;
   }
 }

@@ -18,6 +18,7 @@ import {
   GATHERED_SIZE_MAX,
   REMOVED_GATHERED_MAX,
   SESSION_ID_LENGTH_MAX,
+  SHARED_WEIGHT,
   VERIFIED_GATHERED_MAX,
   VERIFY_WHOLE_SIZE_MAX,
 } from '../../limits.js';
@@ -31,6 +32,8 @@ import {
   type NativeFailure,
   type NativeHealth,
   type NativeIngested,
+  type NativeListedColumns,
+  type NativeReadFailures,
   type NativeRemovedColumns,
   type NativeSession,
   type NativeSessionEntry,
@@ -41,15 +44,31 @@ import {
   type Operation,
   VerifyMode,
 } from '../../native/addon.js';
+import { loadAddon } from '../../native/load.js';
 import { NativeError, type Scheduler } from '../../native/scheduler.js';
+import { joinPaths } from '../file-list.js';
 import type { MutableIngestTable } from '../ingest-table.js';
-import type { ByteRange, ContentAddress, Durability, FileSink, IngestHints, ObjectHints } from '../spi.js';
-import { addToTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
+import {
+  type ByteRange,
+  type ContentAddress,
+  type DeletionResult,
+  type Durability,
+  type FileList,
+  type FileSink,
+  type IngestHints,
+  type ObjectHints,
+  pathAt,
+} from '../spi.js';
+import { addToTable, fillTable, ingestOutcome, removeOutcome, verifyOutcome } from './columns.js';
 import { Gather } from './gather.js';
 import {
+  connectionGone,
   isSinkRefused,
   openError,
   readError,
+  receiveError,
+  senderError,
+  senderGone,
   sessionError,
   sinkError,
   sourceError,
@@ -71,6 +90,13 @@ export interface ReadStart {
   skip: number;
   size: number;
   reader: Handle | undefined;
+}
+
+/** Addresses one behind the other, how many bytes of each object, and a slab with room for whole groups of each. */
+export interface ReadMany {
+  addresses: Uint8Array;
+  sizes: Uint32Array;
+  slab: Uint8Array;
 }
 
 /** An object in memory, and what is expected of it. */
@@ -188,8 +214,9 @@ export class LocalBackend {
     }
   }
 
-  ingestBegin(): Promise<Handle> {
-    return this.#store(this.scheduler.run<Handle>([Op.ingestBegin, this.store]));
+  /** @param size bytes that are to come, if that is known: less is held in memory then */
+  ingestBegin(size?: number): Promise<Handle> {
+    return this.#store(this.scheduler.run<Handle>([Op.ingestBegin, this.store, size ?? null]));
   }
 
   async ingestAppend(ingest: Handle, bytes: Uint8Array): Promise<void> {
@@ -265,6 +292,23 @@ export class LocalBackend {
     return longer;
   }
 
+  /** The beginnings of files of a list, in one operation; their places in the table begin at `start`. Otherwise as `filesBegin`. */
+  async listBegin({ paths, ends }: FileList, start: number, table: MutableIngestTable): Promise<[number, Handle][]> {
+    const operation: Operation = [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, null, 0, ends];
+    const longer: [number, Handle][] = [];
+    const fail = (index: number, cause: unknown) =>
+      table.errors.set(start + index, sourceError(cause, pathAt({ paths, ends }, index), {}) as Error);
+    try {
+      for (const [index, other] of fillTable(table, start, await this.scheduler.run<NativeColumns>(operation))) {
+        if (typeof other === 'number') longer.push([index, other]);
+        else fail(index, new NativeError(other));
+      }
+    } catch (cause) {
+      for (let index = 0; index < ends.length; index++) fail(index, cause);
+    }
+    return longer;
+  }
+
   #gatherFiles(durability: Durability): Gather<File, NativeColumns, NativeIngested | Handle> {
     return new Gather({
       countMax: FILES_GATHERED_MAX,
@@ -278,8 +322,8 @@ export class LocalBackend {
   #runFiles(take: () => readonly File[], durability: Durability): Promise<NativeColumns> {
     const build = (): Operation => {
       const items = take();
-      const paths = items.map(({ path }) => path);
-      return [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, expectations(items), flagOf(durability)];
+      const { paths, ends } = joinPaths(items.map(({ path }) => path));
+      return [Op.filesMany, this.store, paths, FILE_FIRST_STEP_SIZE, expectations(items), flagOf(durability), ends];
     };
     return this.scheduler.run<NativeColumns>({ code: Op.filesMany, build }, BATCH_BYTES_MAX);
   }
@@ -312,10 +356,84 @@ export class LocalBackend {
     return { skip, size };
   }
 
+  /** A whole packed object, as long as `bytes`, if reading it takes no waiting, verified; false also for whatever is wrong with it. */
+  readNow(address: Uint8Array, bytes: Uint8Array): boolean {
+    return !this.scheduler.closed && loadAddon().readNow(this.store, address, bytes);
+  }
+
+  /** The beginnings of many objects, into slots of a slab; what failed, by index. `build` is asked when a worker is free. */
+  readMany(build: () => ReadMany): Promise<NativeReadFailures> {
+    const operation = (): Operation => {
+      const { addresses, sizes, slab } = build();
+      return [Op.readMany, this.store, addresses, sizes, slab];
+    };
+    return this.scheduler.run<Record<number, NativeFailure>>({ code: Op.readMany, build: operation }, SHARED_WEIGHT);
+  }
+
+  /** A descriptor of the backend's own for a socket that is open, until `dropSocket`. Throws AS_ERR_ABORTED: it is not. */
+  keepSocket(socket: number): number {
+    const own = loadAddon().keepSocket(socket);
+    if (own < 0) throw senderGone();
+    return own;
+  }
+
+  dropSocket(own: number): void {
+    loadAddon().dropSocket(own);
+  }
+
+  /** Appends up to `most` bytes that come over a socket; gives how many did, fewer when nothing came for `waitMs`. */
+  ingestReceive(ingest: Handle, socket: number, most: number, waitMs: number): Promise<number> {
+    return this.scheduler
+      .run<number>([Op.ingestReceive, ingest, socket, most, waitMs], most)
+      .catch((error) => Promise.reject(receiveError(error, this.path)));
+  }
+
+  /** Begins to send bytes of an object to a socket; calls `senderPump` until it sends nothing and leaves nothing, then `senderClose`. */
+  async senderBegin(address: ContentAddress, socket: number, { start, end }: ByteRange): Promise<Handle> {
+    // Kept before anything is waited for: the descriptor of a socket that closes may be another's at any time.
+    const own = loadAddon().keepSocket(socket);
+    if (own < 0) throw connectionGone();
+    return this.scheduler
+      .run<Handle>([Op.senderBegin, this.store, digestBytes(address), own, start, end])
+      .catch((error) => Promise.reject(senderError(error, address)));
+  }
+
+  /** Sends up to about `most` bytes; what the socket does not take within `waitMs` stands in the slab. */
+  async senderPump(
+    sender: Handle,
+    address: ContentAddress,
+    most: number,
+    waitMs: number,
+    slab: Uint8Array,
+  ): Promise<{ sent: number; skip: number; left: number }> {
+    const [sent = 0, skip = 0, left = 0] = await this.scheduler
+      .run<number[]>([Op.senderPump, sender, most, waitMs, slab], most)
+      .catch((error) => Promise.reject(senderError(error, address)));
+    return { sent, skip, left };
+  }
+
+  async senderClose(sender: Handle): Promise<void> {
+    await this.scheduler.run<null>([Op.senderClose, sender]);
+  }
+
   async readClose(reader: Handle): Promise<void> {
     if (this.scheduler.closed) return; // `closing` does it
     this.#readers.delete(reader);
     await this.scheduler.run<null>([Op.readClose, reader]);
+  }
+
+  /** Nodes that prove a range of an object, from `next` on, 0 at first; `next` is 0 when that was all. */
+  async readNodes(
+    address: ContentAddress,
+    range: ByteRange | undefined,
+    next: number,
+    slab: Uint8Array,
+  ): Promise<{ objectSize: number; size: number; next: number }> {
+    const { start, end } = range ?? { start: 0, end: null };
+    const [objectSize = 0, size = 0, following = 0] = await this.scheduler
+      .run<number[]>([Op.readNodes, this.store, digestBytes(address), start, end, next, slab], slab.byteLength)
+      .catch((error) => Promise.reject(readError(error, address)));
+    return { objectSize, size, next: following };
   }
 
   /** Begins to put an object, or a range of it, into a file: `sinkPump` until it gives 0, then `sinkClose`. Undefined: it cannot be this file. */
@@ -393,6 +511,29 @@ export class LocalBackend {
   async remove(address: ContentAddress): Promise<{ deleted: boolean; freedSize: number }> {
     const [removed = 0, freedSize = 0] = await this.#removals.add(address, 0);
     return { deleted: removed !== 0, freedSize };
+  }
+
+  /** Deletes many objects in operations of their own; for each what was done, or the error. */
+  async removeMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
+    const results = new Array<DeletionResult | Error>(addresses.length);
+    const fail = (index: number, error: unknown) => {
+      results[index] = error as Error;
+    };
+    const done = (start: number, columns: NativeRemovedColumns) => {
+      for (let n = 0; n < columns.flags.length; n++) {
+        const outcome = removeOutcome(columns, n);
+        const [removed = 0, freedSize = 0] = Array.isArray(outcome) ? outcome : [];
+        if (Array.isArray(outcome)) results[start + n] = { deleted: removed !== 0, freedSize };
+        else fail(start + n, storeError(new NativeError(outcome), this.path, {}));
+      }
+    };
+    await this.#removals.runMany(addresses, () => 0, done, fail);
+    return results;
+  }
+
+  /** What is stored under the addresses with the first byte `part`. */
+  list(part: number): Promise<NativeListedColumns> {
+    return this.#store(this.scheduler.run<NativeListedColumns>([Op.list, this.store, part], BATCH_BYTES_MAX));
   }
 
   /** One bounded step of compaction from segment `from` on; 0 is the beginning. */

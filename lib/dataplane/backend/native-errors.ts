@@ -1,13 +1,12 @@
 /**
  * The core's failures as ours: which code, and a sentence that says what to do. One place, so that a door never sees an errno.
  *
- * Called by local.ts. Errors that are not the core's pass through unchanged.
+ * Called by local.ts, and by s3 for what is expected of small objects. Errors that are not the core's pass through unchanged.
  */
 
 import { formatBlake3, formatSha256 } from '../../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../../errors.js';
 import { DIGEST_SIZE } from '../../limits.js';
-import type { NativeFailure } from '../../native/addon.js';
 import { NativeError } from '../../native/scheduler.js';
 import type { ContentAddress, ObjectHints } from '../spi.js';
 
@@ -57,9 +56,9 @@ export function storeError(error: unknown, path: string, hints: ObjectHints): un
   const at = { path, detail: failure.detail };
   switch (failure.name) {
     case 'AS_E_MISMATCH':
-      return mismatch(failure, hints);
+      return digestMismatch(failure.digests ?? new Uint8Array(2 * DIGEST_SIZE), hints);
     case 'AS_E_SIZE':
-      return sizeMismatch(failure, hints);
+      return sizeMismatch(failure.size ?? 0, hints);
     case 'ENOSPC':
     case 'EDQUOT':
       return new ArtifactStoreError(
@@ -220,8 +219,38 @@ export function sinkError(error: unknown, address: ContentAddress, sink: string 
   }
 }
 
-function mismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreError {
-  const came = failure.digests ?? new Uint8Array(2 * DIGEST_SIZE);
+/** Sending the object at `address` to a socket failed: because of the other end, or of the store. */
+export function senderError(error: unknown, address: ContentAddress): unknown {
+  return error instanceof NativeError && error.failure.name === 'AS_E_SINK'
+    ? connectionGone()
+    : readError(error, address);
+}
+
+/** Receiving bytes from a socket failed: because of the other end, or of the store. */
+export function receiveError(error: unknown, path: string): unknown {
+  return error instanceof NativeError && error.failure.name === 'AS_E_SOURCE'
+    ? senderGone()
+    : storeError(error, path, {});
+}
+
+/** Nobody sends any more on a socket. */
+export function senderGone(): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_ABORTED',
+    'The connection ended before all bytes had come; nothing was stored. Send the object again.',
+  );
+}
+
+/** Nobody is at the other end of a socket any more. */
+export function connectionGone(): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_ABORTED',
+    'The connection ended before all bytes had been sent. Ask for the rest.',
+  );
+}
+
+/** Bytes came with digests (BLAKE3, then SHA-256) that are not those expected. */
+export function digestMismatch(came: Uint8Array, hints: ObjectHints): ArtifactStoreError {
   const blake3 = formatBlake3(came.subarray(0, DIGEST_SIZE));
   const sha256 = formatSha256(came.subarray(DIGEST_SIZE));
   const [expected, actual] =
@@ -233,8 +262,8 @@ function mismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreErro
   );
 }
 
-function sizeMismatch(failure: NativeFailure, hints: ObjectHints): ArtifactStoreError {
-  const actual = failure.size ?? 0;
+/** Fewer or more bytes came than were announced. */
+export function sizeMismatch(actual: number, hints: ObjectHints): ArtifactStoreError {
   const expected = hints.size ?? 0;
   return new ArtifactStoreError(
     'AS_ERR_SIZE_MISMATCH',

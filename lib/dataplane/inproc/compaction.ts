@@ -40,6 +40,11 @@ export class Compaction {
     this.run().catch(() => undefined);
   }
 
+  /** Counts deletions of who deletes many and asks for a pass when all of them are done. */
+  countDeletions(count: number): void {
+    this.#deletions += count;
+  }
+
   /** A whole pass; joins one that is under way. Aborted, it ends after the step under way, with what it has done. */
   run(watch: CompactionWatch = {}): Promise<CompactionReport> {
     this.#pass ??= this.#run(watch).finally(() => {

@@ -6,7 +6,6 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { isContentAddress } from '../../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../../errors.js';
 import {
   DIGEST_SIZE,
@@ -27,6 +26,8 @@ import { loadAddon } from '../../native/load.js';
 import { Scheduler, type WorkerLoad } from '../../native/scheduler.js';
 import { Pacer } from '../../pacer.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
+import { checkAddress, checkDigests, checkDurability, checkRange, checkRate } from '../checks.js';
+import type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
 import { MutableIngestTable } from '../ingest-table.js';
 import type {
   BackendStatus,
@@ -34,8 +35,8 @@ import type {
   ByteSource,
   CommonReceipt,
   ContentAddress,
-  DataPlane,
   DeletionResult,
+  FileList,
   FileSink,
   IngestHints,
   IngestOutcome,
@@ -48,18 +49,22 @@ import type {
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
-import { isFileSource } from '../spi.js';
+import { isFileList, isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport, type CompactionWatch } from './compaction.js';
 
 export type { WorkerLoad } from '../../native/scheduler.js';
+export type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
 export type { CompactionReport, CompactionWatch } from './compaction.js';
 
 import { ingestBytes, ingestFile } from './ingest.js';
-import { ingestMany } from './ingest-many.js';
+import { ingestFileList, ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
 import { serveBytes } from './serve.js';
 import { serveFile } from './serve-file.js';
+import { serveOutboard } from './serve-outboard.js';
+import { SmallReads, serveSmall } from './serve-small.js';
+import { serveSocket } from './serve-socket.js';
 import { appendSession } from './session.js';
 
 export interface InprocOptions {
@@ -71,36 +76,6 @@ export interface InprocOptions {
   create?: boolean;
   /** Worker threads, 1 to WORKERS_MAX; by default as many as cores, within WORKERS_MIN and WORKERS_MAX. */
   threads?: number;
-}
-
-/** What is kept of an upload session that has not ended. */
-export interface UploadSession {
-  id: string;
-  /** When it last changed: milliseconds since 1970. */
-  changed: number;
-  /** Bytes it takes on disk. */
-  storedSize: number;
-}
-
-/** The contract's five operations, a barrier, upkeep that needs no decision, and an end. */
-export interface ClosableDataPlane extends DataPlane {
-  ingestMany(sources: readonly ByteSource[]): Promise<IngestTable>;
-  /**
-   * Makes durable whatever was ingested before the call with `durability: 'deferred'`. When it fails, some of that may be lost, and no later
-   * sync succeeds until the data plane has been opened again, which finds out: AS_ERR_IO, AS_ERR_NO_SPACE.
-   */
-  sync(): Promise<void>;
-  /** Gives back the space that deleted objects still take in segments shared with others. Happens by itself after many deletions. */
-  compact(watch?: CompactionWatch): Promise<CompactionReport>;
-  /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */
-  uploadSessions(): Promise<UploadSession[]>;
-  /** How busy its workers are at this moment. */
-  load(): WorkerLoad;
-  /**
-   * Waits for ingests, verifications and deletions under way, syncs, then releases everything; readers fail with AS_ERR_CLOSED. Fails as
-   * `sync` does, everything being released all the same.
-   */
-  close(): Promise<void>;
 }
 
 /**
@@ -135,6 +110,7 @@ class InprocDataPlane implements ClosableDataPlane {
   readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
+  readonly #smallReads: SmallReads;
   readonly #verifiers = new Permits(VERIFIERS_MAX);
   readonly #fileLists = new Permits(FILE_LISTS_MAX);
   /** Operations under way, and who waits for their end. */
@@ -151,6 +127,7 @@ class InprocDataPlane implements ClosableDataPlane {
     private readonly backend: LocalBackend,
     private readonly scheduler: Scheduler,
   ) {
+    this.#smallReads = new SmallReads(backend, this.#readArena);
     this.#compaction = new Compaction((from) => backend.compact(from));
   }
 
@@ -164,8 +141,13 @@ class InprocDataPlane implements ClosableDataPlane {
     }
   }
 
-  ingestMany(sources: readonly ByteSource[]): Promise<IngestTable> {
+  ingestMany(sources: readonly ByteSource[] | FileList): Promise<IngestTable> {
     return this.#track(async () => {
+      if (isFileList(sources)) {
+        const table = new MutableIngestTable(sources.ends.length, RECEIPT);
+        await ingestFileList(this.backend, sources, table, this.#fileLists);
+        return table;
+      }
       const table = new MutableIngestTable(sources.length, RECEIPT);
       await ingestMany(this.backend, sources, table, this.#fileLists, (source) => this.#ingestOne(source, {}));
       return table;
@@ -188,7 +170,36 @@ class InprocDataPlane implements ClosableDataPlane {
     this.#refuseClosed();
     checkAddress(address);
     checkRange(range);
-    yield* serveBytes(this.backend, this.#readArena, address, range);
+    yield* serveBytes(this.backend, this.#readArena, this.#smallReads, address, range);
+  }
+
+  serveSmall(
+    address: ContentAddress,
+    range: ByteRange,
+    into?: Uint8Array,
+  ): Uint8Array | Promise<Uint8Array> | undefined {
+    this.#refuseClosed();
+    checkAddress(address);
+    checkRange(range);
+    return serveSmall(this.#smallReads, address, range, into);
+  }
+
+  async *serveSocket(address: ContentAddress, socket: number, range: ByteRange): AsyncGenerator<Uint8Array | number> {
+    this.#enter();
+    try {
+      checkAddress(address);
+      checkRange(range);
+      yield* serveSocket(this.backend, this.#readArena, address, socket, range);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async *serveOutboard(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    this.#refuseClosed();
+    checkAddress(address);
+    checkRange(range);
+    yield* serveOutboard(this.backend, this.#readArena, address, range);
   }
 
   serveFile(address: ContentAddress, sink: FileSink, range?: ByteRange): Promise<boolean> {
@@ -226,6 +237,19 @@ class InprocDataPlane implements ClosableDataPlane {
       if (result.deleted) this.#compaction.noteDeletion();
       return result;
     });
+  }
+
+  deleteMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
+    return this.#track(async () => {
+      for (const address of addresses) checkAddress(address);
+      const results = await this.backend.removeMany(addresses);
+      this.#compaction.countDeletions(results.length);
+      return results;
+    });
+  }
+
+  listObjects(part: number): Promise<ObjectListing> {
+    return this.#track(() => this.backend.list(part));
   }
 
   compact(watch?: CompactionWatch): Promise<CompactionReport> {
@@ -395,54 +419,8 @@ function verifyResult(native: NativeVerified, computed: VerifyDigests): VerifyRe
   };
 }
 
-function checkDurability(durability: string): void {
-  if (durability === 'durable' || durability === 'deferred') return;
-  throw new ArtifactStoreError(
-    'AS_ERR_INVALID_ARGUMENT',
-    `An object cannot be stored with durability "${durability}": write durable or deferred.`,
-    { durability },
-  );
-}
-
-function checkDigests(digests: string): void {
-  if (digests === 'both' || digests === 'blake3') return;
-  throw new ArtifactStoreError(
-    'AS_ERR_INVALID_ARGUMENT',
-    `An object cannot be verified by "${digests}": write both or blake3.`,
-    { digests },
-  );
-}
-
-function checkRate(bytesPerSecond: number | undefined): void {
-  if (bytesPerSecond === undefined || bytesPerSecond > 0) return;
-  throw new ArtifactStoreError(
-    'AS_ERR_INVALID_ARGUMENT',
-    `${bytesPerSecond} bytes a second would never end; give a rate above 0.`,
-    { bytesPerSecond },
-  );
-}
-
 /** The bytes of a step at a rate: whole groups, and no more than the rate has in PACED_STEP_MS. */
 function pacedStep(bytesPerSecond: number): number {
   const size = Math.floor((bytesPerSecond * PACED_STEP_MS) / 1000 / GROUP_SIZE) * GROUP_SIZE;
   return Math.min(Math.max(size, GROUP_SIZE), FILE_STEP_SIZE);
-}
-
-function checkAddress(address: string): void {
-  if (isContentAddress(address)) return;
-  throw new ArtifactStoreError(
-    'AS_ERR_INVALID_DIGEST',
-    `"${address}" is not a content address: write blake3: and 64 lower-case hex digits.`,
-    { address },
-  );
-}
-
-function checkRange(range: ByteRange | undefined): void {
-  if (range === undefined) return;
-  const { start, end } = range;
-  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return;
-  throw new ArtifactStoreError('AS_ERR_RANGE', `Bytes ${start} to ${end} are not a range: give 0 ≤ start ≤ end.`, {
-    start,
-    end,
-  });
 }

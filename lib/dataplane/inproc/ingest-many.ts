@@ -7,9 +7,11 @@
 import { FILES_GATHERED_MAX, GATHER_ALONE_SIZE } from '../../limits.js';
 import type { NativeIngested } from '../../native/addon.js';
 import type { File, LocalBackend, Whole } from '../backend/local.js';
+import { filesBetween } from '../file-list.js';
+import { fileSource } from '../file-source.js';
 import type { MutableIngestTable } from '../ingest-table.js';
-import { type ByteSource, type FileSource, isBytesSource, isFileSource } from '../spi.js';
-import { finishFile } from './ingest.js';
+import { type ByteSource, type FileList, type FileSource, isBytesSource, isFileSource, pathAt } from '../spi.js';
+import { aborted, finishFile } from './ingest.js';
 import type { Permits } from './permits.js';
 
 /** Nothing is expected of any of them. */
@@ -82,6 +84,50 @@ async function ingestFiles(
     else if (!table.errors.has(place)) source.onRead?.(table.sizes[place] as number);
   }
   await Promise.all(finishing);
+}
+
+/** Stores the files of a list; otherwise as `ingestMany`. */
+export async function ingestFileList(
+  backend: LocalBackend,
+  files: FileList,
+  table: MutableIngestTable,
+  permits: Permits,
+): Promise<void> {
+  const starts = Array.from(
+    { length: Math.ceil(files.ends.length / FILES_GATHERED_MAX) },
+    (_, n) => n * FILES_GATHERED_MAX,
+  );
+  await Promise.all(starts.map((start) => permits.run(() => ingestSlice(backend, files, start, table))));
+}
+
+/** As many files of a list as one operation has, from `start` on. */
+async function ingestSlice(
+  backend: LocalBackend,
+  files: FileList,
+  start: number,
+  table: MutableIngestTable,
+): Promise<void> {
+  const { onRead, signal } = files;
+  const slice = filesBetween(files, start, start + FILES_GATHERED_MAX);
+  if (signal?.aborted) {
+    for (let n = 0; n < slice.ends.length; n++) table.errors.set(start + n, aborted());
+    return;
+  }
+  const longer = await backend.listBegin(slice, start, table);
+  const watch = { ...(onRead && { onRead }), ...(signal && { signal }) };
+  onRead?.(sizeOf(table, start, slice.ends.length));
+  await Promise.all(
+    longer.map(([index, handle]) => {
+      const source = fileSource(pathAt(slice, index), watch);
+      return settle(table, start + index, finishFile(backend, source, hints, handle));
+    }),
+  );
+}
+
+function sizeOf({ sizes }: MutableIngestTable, start: number, count: number): number {
+  let size = 0;
+  for (let n = 0; n < count; n++) size += sizes[start + n] as number;
+  return size;
 }
 
 async function settle(table: MutableIngestTable, place: number, work: Promise<NativeIngested>): Promise<void> {

@@ -9,8 +9,9 @@ import { ArtifactStoreError } from '../../errors.js';
 import { FILE_FIRST_STEP_SIZE, FILE_STEP_SIZE, SLAB_SIZE, STREAM_HELD_MAX } from '../../limits.js';
 import type { Handle, NativeIngested } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
-import { type ByteSource, type FileSource, type IngestHints, isBytesSource } from '../spi.js';
-import type { Arena, Slab } from './arena.js';
+import { type ByteSource, type FileSource, type IngestHints, isBytesSource, isSocketSource } from '../spi.js';
+import type { Arena, Slab, SlabHolder } from './arena.js';
+import { receive } from './receive.js';
 
 /** Reads a stream to its end and stores it. */
 export async function ingestBytes(
@@ -30,6 +31,10 @@ export async function ingestBytes(
         await stream.write(held.bytes);
       }
       await stream.write(chunk);
+      const given = isSocketSource(source) ? await source.giveSocket() : undefined;
+      if (given === undefined) continue;
+      await receive(backend, stream, given);
+      break;
     }
     return await (stream ? stream.finish() : backend.ingestWhole(held.bytes, hints));
   } finally {
@@ -92,18 +97,28 @@ export async function finishFile(
 }
 
 function refuseAborted(source: FileSource): void {
-  if (source.signal?.aborted)
-    throw new ArtifactStoreError('AS_ERR_ABORTED', 'The ingest was given up; nothing was stored.');
+  if (source.signal?.aborted) throw aborted();
+}
+
+/** The error of an ingest that its signal ended. */
+export function aborted(): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_ABORTED', 'The ingest was given up; nothing was stored.');
 }
 
 /** One stream on its way in. */
-export class StreamIngest {
+export class StreamIngest implements SlabHolder {
   #slab: Slab | undefined;
   #used = 0;
-  #ingest: Handle | undefined;
+  /** Begun once, whoever is the first to need it. */
+  #ingest: Promise<Handle> | undefined;
   /** The slab that a worker is reading; settled before the next one follows, so that bytes stay in order. */
   #appending: Promise<void> = Promise.resolve();
   #ended = false;
+  #isWriting = false;
+  /** A slab that is not full is on its way down, because others wait for one; never rejects. */
+  #givingBack: Promise<void> | undefined;
+  #failure: { error: unknown } | undefined;
+  touched = 0;
 
   /** @param ingest an ingest that has begun already; otherwise one begins when there is more than a slab */
   constructor(
@@ -112,25 +127,42 @@ export class StreamIngest {
     private readonly hints: IngestHints,
     ingest?: Handle,
   ) {
-    this.#ingest = ingest;
+    if (ingest !== undefined) this.#ingest = Promise.resolve(ingest);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < chunk.byteLength; ) {
-      this.#slab ??= await this.arena.acquire();
-      const room = Math.min(chunk.byteLength - offset, this.arena.slabSize - this.#used);
-      this.#slab.bytes.set(chunk.subarray(offset, offset + room), this.#used);
-      offset += room;
-      this.#used += room;
-      // A full slab goes down only when more follows: an object of exactly one slab is still one operation.
-      if (this.#used === this.arena.slabSize && offset < chunk.byteLength) await this.#flush();
+    await this.#settled();
+    this.#isWriting = true;
+    try {
+      for (let offset = 0; offset < chunk.byteLength; ) {
+        this.#slab ??= await this.#acquire();
+        const room = Math.min(chunk.byteLength - offset, this.arena.slabSize - this.#used);
+        this.#slab.bytes.set(chunk.subarray(offset, offset + room), this.#used);
+        offset += room;
+        this.#used += room;
+        // A full slab goes down only when more follows: an object of exactly one slab is still one operation.
+        if (this.#used === this.arena.slabSize && offset < chunk.byteLength) await this.#flush();
+      }
+      this.touched = performance.now();
+    } finally {
+      this.#isWriting = false;
     }
   }
 
+  giveBack(): void {
+    if (this.#isWriting || this.#givingBack !== undefined || this.#slab === undefined) return;
+    this.#givingBack = this.#flush()
+      .catch((error: unknown) => {
+        this.#failure = { error };
+      })
+      .finally(() => {
+        this.#givingBack = undefined;
+      });
+  }
+
   async finish(): Promise<NativeIngested> {
-    if (this.#ingest === undefined) {
-      return this.backend.ingestWhole(this.#slab?.bytes.subarray(0, this.#used) ?? new Uint8Array(0), this.hints);
-    }
+    await this.#settled();
+    if (this.#ingest === undefined) return this.#whole();
     return this.end((ingest) => this.backend.ingestCommit(ingest, this.hints));
   }
 
@@ -138,32 +170,86 @@ export class StreamIngest {
   async end(commit: (ingest: Handle) => Promise<NativeIngested>): Promise<NativeIngested> {
     await this.drain();
     this.#ended = true;
-    return commit(this.#ingest as Handle);
+    return commit(await this.#begun());
+  }
+
+  /** The ingest, once the core has all that was written so far. */
+  async begun(): Promise<Handle> {
+    const ingest = await this.#begun();
+    await this.drain();
+    return ingest;
   }
 
   /** Has the core take all that was written so far. */
   async drain(): Promise<void> {
+    await this.#settled();
     if (this.#used > 0) await this.#flush();
     await this.#appending;
   }
 
   /** Gives everything back, whatever happened before. */
   async dispose(): Promise<void> {
+    this.arena.forget(this);
+    await this.#givingBack;
     await this.#appending.catch(() => undefined);
     if (this.#slab) this.arena.release(this.#slab);
     this.#slab = undefined;
-    if (this.#ingest !== undefined && !this.#ended) await this.backend.ingestAbort(this.#ingest);
+    const ingest = this.#ended ? undefined : await this.#ingest?.catch(() => undefined); // who waited for it was told
+    if (ingest !== undefined) await this.backend.ingestAbort(ingest);
+  }
+
+  #begun(): Promise<Handle> {
+    this.#ingest ??= this.backend.ingestBegin(this.hints.size);
+    return this.#ingest;
+  }
+
+  /** Waits until no slab is on its way back, and throws what that threw. */
+  async #settled(): Promise<void> {
+    if (this.#givingBack !== undefined) await this.#givingBack;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #acquire(): Promise<Slab> {
+    const slab = await this.arena.acquire();
+    this.arena.hold(this);
+    return slab;
+  }
+
+  /** Stores what is in the slab as an object. */
+  async #whole(): Promise<NativeIngested> {
+    const filled = this.#takeSlab();
+    try {
+      return await this.backend.ingestWhole(filled?.bytes ?? new Uint8Array(0), this.hints);
+    } finally {
+      if (filled) this.arena.release(filled.slab);
+    }
   }
 
   /** Hands the slab to a worker once the one before has been taken. */
   async #flush(): Promise<void> {
-    const slab = this.#slab as Slab;
+    const filled = this.#takeSlab();
+    if (filled === undefined) return;
+    const { slab, bytes } = filled;
+    let ingest: Handle;
+    try {
+      ingest = await this.#begun();
+      await this.#appending;
+    } catch (error) {
+      this.arena.release(slab);
+      throw error;
+    }
+    this.#appending = this.backend.ingestAppend(ingest, bytes).finally(() => this.arena.release(slab));
+    this.#appending.catch(() => undefined); // reported where it is awaited
+  }
+
+  /** The slab and what is in it, for the core. From now on nobody can ask for it back: it goes down once, and others get it when the core has let go of it. */
+  #takeSlab(): { slab: Slab; bytes: Uint8Array } | undefined {
+    const slab = this.#slab;
+    if (slab === undefined) return undefined;
     const bytes = slab.bytes.subarray(0, this.#used);
-    this.#ingest ??= await this.backend.ingestBegin();
-    await this.#appending;
+    this.arena.forget(this);
     this.#slab = undefined;
     this.#used = 0;
-    this.#appending = this.backend.ingestAppend(this.#ingest, bytes).finally(() => this.arena.release(slab));
-    this.#appending.catch(() => undefined); // reported where it is awaited
+    return { slab, bytes };
   }
 }

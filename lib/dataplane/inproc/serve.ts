@@ -9,15 +9,22 @@ import type { Handle } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
 import type { ByteRange, ContentAddress } from '../spi.js';
 import type { Arena } from './arena.js';
+import { type SmallReads, serveSmall } from './serve-small.js';
 
-/** The bytes of an object, or of one range of it. */
+/** The bytes of an object, or of one range of it. What is small, and said to be, is read together with what else is. */
 export async function* serveBytes(
   backend: LocalBackend,
   arena: Arena,
+  small: SmallReads,
   address: ContentAddress,
   range?: ByteRange,
 ): AsyncGenerator<Uint8Array> {
   const start = range?.start ?? 0;
+  const whole = range && (await serveSmall(small, address, range));
+  if (whole !== undefined) {
+    if (whole.byteLength > 0) yield whole;
+    return;
+  }
   const first = await readFirst(backend, arena, address, start, range?.end ?? null);
   const { reader, objectSize } = first;
   if (reader === undefined) {
@@ -83,7 +90,7 @@ async function readNext(
 }
 
 /** A copy in memory of its own; `allocUnsafeSlow` spares zeroing what is overwritten at once. */
-function copy(slab: Uint8Array, skip: number, size: number): Uint8Array {
+export function copy(slab: Uint8Array, skip: number, size: number): Uint8Array {
   const memory = Buffer.allocUnsafeSlow(size);
   memory.set(slab.subarray(skip, skip + size));
   return new Uint8Array(memory.buffer, 0, size);

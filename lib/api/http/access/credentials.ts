@@ -1,10 +1,11 @@
 /**
  * What a request presents to say who asks: `Authorization: Bearer`, or a browser's cookie. Never a parameter of the URL, which logs and histories keep.
  *
- * Imports the challenges. Called by `gate.ts`.
+ * Imports the challenges and the fields of a request. Called by `gate.ts`.
  */
 
 import type { IncomingMessage } from 'node:http';
+import { valuesOf } from '../fields.js';
 import { credentialsMalformed } from './challenge.js';
 
 /** The cookie in which a browser keeps its token. */
@@ -19,8 +20,9 @@ const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
  *
  * @throws AS_ERR_UNAUTHENTICATED (400): several, or not the form of one
  */
-export function bearerOf({ headersDistinct }: IncomingMessage): string | undefined {
-  const fields = headersDistinct.authorization ?? [];
+export function bearerOf(request: IncomingMessage): string | undefined {
+  if (request.headers.authorization === undefined) return undefined;
+  const fields = valuesOf(request, 'authorization');
   if (fields.length > 1) {
     throw credentialsMalformed(`A request has at most one Authorization header; this one has ${fields.length}.`);
   }

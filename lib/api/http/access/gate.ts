@@ -44,22 +44,32 @@ export class Gate {
   ) {}
 
   /**
-   * Lets a request pass, or not.
+   * Lets a request pass, or not; throws, or rejects where it had to wait.
    *
    * @param namespace the one that the path names, if it names one
    * @throws AS_ERR_UNAUTHENTICATED (401, 400), AS_ERR_FORBIDDEN (403), AS_ERR_RATE (429), AS_ERR_ISSUER (503)
    */
-  async admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Promise<Principal> {
+  admit(request: IncomingMessage, operation: Operation, namespace: string | undefined): Principal | Promise<Principal> {
     const anonymous = anonymousPrincipal(anonymousActor(request));
     if (operation.scope === 'public') return anonymous;
-    const principal = await this.#authenticate(request, operation, anonymous);
+    const principal = this.#authenticate(request, operation, anonymous);
+    return principal instanceof Promise
+      ? principal.then((one) => this.#require(one, operation, namespace))
+      : this.#require(principal, operation, namespace);
+  }
+
+  #require(principal: Principal, operation: Operation, namespace: string | undefined): Principal {
     this.#requireRate(principal);
     requireScope(principal, operation.scope);
     requireNamespace(principal, operation, namespace);
     return principal;
   }
 
-  async #authenticate(request: IncomingMessage, { forBrowsers }: Operation, anonymous: Principal): Promise<Principal> {
+  #authenticate(
+    request: IncomingMessage,
+    { forBrowsers }: Operation,
+    anonymous: Principal,
+  ): Principal | Promise<Principal> {
     const bearer = bearerOf(request) ?? (forBrowsers ? cookieOf(request) : undefined);
     if (bearer !== undefined) return this.#bearer(bearer);
     const certified = this.options.certified?.(request);

@@ -4,6 +4,7 @@
  * Imports the exchange, the shapes and limits. Called by the router.
  */
 
+import { SCOPES } from '../../../access/scopes.js';
 import { TOKEN_BODY_SIZE_MAX } from '../../../limits.js';
 import type { TokenGrant } from '../../../store/tokens.js';
 import { type Answer, type Exchange, json } from '../exchange.js';
@@ -16,7 +17,7 @@ const PRIVATE = { 'Cache-Control': 'no-store' };
 export const GRANT_BODY = record(
   {
     holder: text('Whom it is for.'),
-    scopes: list({ enum: ['read', 'write', 'delete', 'admin'] }),
+    scopes: list({ enum: Object.keys(SCOPES) }),
     namespaces: list(text()),
     expires: count('When it stops counting, in milliseconds since 1970 UTC.'),
     rate: count('Requests a minute.'),

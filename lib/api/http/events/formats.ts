@@ -15,7 +15,7 @@ export interface StreamFormat {
   hello(): string;
   event(event: StoredEvent): string | Uint8Array;
   /** A mark between events; empty where the format has none. */
-  mark(name: 'caught-up' | 'fell-behind', facts: { seq: number }): string;
+  mark(name: 'caught-up' | 'fell-behind', facts: { seq: number; waiting?: number }): string | Uint8Array;
   /** Nothing new up to `seq`, or as far as is known when absent. */
   heartbeat(seq: number | undefined): string | Uint8Array;
 }
@@ -64,12 +64,12 @@ export const ndjson: StreamFormat = {
   heartbeat: () => '\n',
 };
 
-/** A CBOR sequence (RFC 8742) of `[seq, event]`, the event byte for byte as it is stored; `[seq]`, or `[]`, is a sign of life. */
+/** A CBOR sequence (RFC 8742) of `[seq, event]`, the event byte for byte as it is stored; `[seq, name]` is a mark, `[seq]`, or `[]`, a sign of life. */
 export const cborSeq: StreamFormat = {
   mediaType: 'application/cbor-seq',
   hello: () => '\x80',
   event: ({ seq, bytes }) => encodeCanonical([seq, new Encoded(bytes)]),
-  mark: () => '',
+  mark: (name, { seq, waiting }) => encodeCanonical(waiting === undefined ? [seq, name] : [seq, name, waiting]),
   heartbeat: (seq) => encodeCanonical(seq === undefined ? [] : [seq]),
 };
 

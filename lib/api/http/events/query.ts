@@ -9,7 +9,7 @@ import type { Exchange } from '../exchange.js';
 import { Refusal } from '../refusal.js';
 
 /** Parameters that describe an end, which a stream does not have. */
-const ENDS = ['limit', 'until', 'reverse', 'wait'];
+const ENDS = ['limit', 'first', 'last', 'until', 'reverse', 'wait'];
 
 /** Which events to read; absent members say nothing. */
 export function readQuery({ query: { wait, follow, ...asked } }: Exchange): ReadQuery {

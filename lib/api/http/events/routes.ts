@@ -18,6 +18,8 @@ const QUERY: Parameters = {
   kind: { schema: text(), description: 'Only this kind.' },
   subject: { schema: text(), description: 'Only events about this object, upload, package or ref.' },
   actor: { schema: text(), description: 'Only what this actor did.' },
+  first: { schema: count(), description: 'Only this place in the log and those behind it.' },
+  last: { schema: count(), description: 'Only this place in the log and those before it.' },
   since: { schema: count(), description: 'From this time on, in milliseconds since 1970 UTC.' },
   until: { schema: count(), description: 'Up to this time.' },
   reverse: { schema: flag(), description: 'Newest first.' },

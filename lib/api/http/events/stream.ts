@@ -10,6 +10,7 @@ import { readAll } from '../../../events/read-all.js';
 import type { Delivery } from '../../../events/subscribe.js';
 import { EVENTS_CHECKPOINT_EVERY, PAGE_SIZE_DEFAULT } from '../../../limits.js';
 import type { Store } from '../../../store.js';
+import { Inbox } from '../inbox.js';
 import type { StreamFormat } from './formats.js';
 
 /** What is new, until `signal`; then, as the last thing, how far it has come. `query` has no end; `since` is the time to start at. */
@@ -42,7 +43,8 @@ export async function* live(
 /** Everything that a query finds now. `limit` bounds the whole, not a page. */
 export async function* bulk(store: Store, query: ReadQuery, format: StreamFormat): AsyncGenerator<Uint8Array> {
   const { limit = Number.POSITIVE_INFINITY, ...rest } = query;
-  const last = await store.seqAt({ time: Number.MAX_SAFE_INTEGER });
+  const newest = await store.seqAt({ time: Number.MAX_SAFE_INTEGER });
+  const last = Math.min(rest.last ?? newest, newest);
   const page = Math.min(limit, PAGE_SIZE_DEFAULT);
   let count = 0;
   let waiting: Uint8Array[] = [];
@@ -79,47 +81,4 @@ async function startOf(
   if (since === undefined) return after;
   const before = since === 0 ? 0 : await store.seqAt({ time: since - 1 });
   return Math.max(before, after ?? 0);
-}
-
-/** Takes from a source, and stops waiting for it now and then. What came meanwhile is there the next time. */
-class Inbox<T> {
-  #outcome: { step: IteratorResult<T> } | { error: unknown } | undefined;
-  #isAsked = false;
-  #wake: () => void = () => undefined;
-
-  constructor(private readonly source: AsyncIterator<T>) {}
-
-  /** What comes next; undefined when nothing comes for so many milliseconds. */
-  async next(ms: number): Promise<IteratorResult<T> | undefined> {
-    if (!this.#isAsked) this.#ask();
-    if (this.#outcome === undefined) await this.#arrival(ms);
-    const outcome = this.#outcome;
-    if (outcome === undefined) return undefined;
-    this.#outcome = undefined;
-    this.#isAsked = false;
-    if ('error' in outcome) throw outcome.error;
-    return outcome.step;
-  }
-
-  #ask(): void {
-    this.#isAsked = true;
-    this.source.next().then(
-      (step) => this.#arrived({ step }),
-      (error) => this.#arrived({ error }),
-    );
-  }
-
-  #arrived(outcome: { step: IteratorResult<T> } | { error: unknown }): void {
-    this.#outcome = outcome;
-    this.#wake();
-  }
-
-  async #arrival(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      timer = setTimeout(resolve, ms);
-    });
-    clearTimeout(timer);
-  }
 }

@@ -49,7 +49,10 @@ export class Visit {
   }
 }
 
+const MAPPED = '::ffff:';
+
 /** An address without the prefix that IPv4 has on a socket for both; `unix` for a socket in the file system. */
 export function remoteOf(address: string | undefined): string {
-  return address?.replace(/^::ffff:/, '') ?? 'unix';
+  if (address === undefined) return 'unix';
+  return address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
 }

@@ -7,11 +7,20 @@
 import { toJson } from '../../../cbor/index.js';
 import { formatBlake3, formatSha256 } from '../../../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../../../errors.js';
+import type { StoredEvent } from '../../../events/log.js';
 import { MANIFEST_BODY_SIZE_MAX } from '../../../limits.js';
 import { type FileEntry, findEntry, type ManifestEntry } from '../../../packages/manifest.js';
-import { type PackageName, parsePackageName, requireNamespace } from '../../../packages/name.js';
+import {
+  type PackageName,
+  type PackageRef,
+  parsePackage,
+  parsePackageName,
+  requireNamespace,
+} from '../../../packages/name.js';
 import { showPackagePath } from '../../../packages/path.js';
-import type { PackageQuery, RefRecord } from '../../../registry/packages.js';
+import type { PackageQuery, PackageRecord, RefRecord } from '../../../registry/packages.js';
+import type { PushOptions, PushResult } from '../../../store/packages.js';
+import { noSuchRef } from '../../../store/publish.js';
 import { prefersCbor } from '../accept.js';
 import { requireIdentity } from '../body-rules.js';
 import { readObject } from '../download.js';
@@ -19,12 +28,28 @@ import { type Answer, type Exchange, json } from '../exchange.js';
 import { Refusal } from '../refusal.js';
 import { record, text } from '../schemas.js';
 import { CBOR_TYPE, collectBody, structuredBody } from '../structured-body.js';
+import { ARCHIVE_TYPES, archiveCoding, publishArchive } from './archive.js';
 
 /** GET /v1/packages, and of one namespace or package: a page of versions. */
-export async function listVersions({ store, query, params: [namespace, name] }: Exchange): Promise<Answer> {
-  const asked: PackageQuery = { ...query, ...namedBy(namespace, name) };
+export async function listVersions(exchange: Exchange): Promise<Answer> {
+  const { store, query, params } = exchange;
+  const [namespace, name] = params;
+  const { containing, ...page } = query;
+  if (containing !== undefined) return listContaining(exchange, String(containing));
+  const asked: PackageQuery = { ...page, ...namedBy(namespace, name) };
   const { packages, cursor } = await store.packages.list(asked);
   return json(200, { packages, ...(cursor !== undefined && { next: cursor }) });
+}
+
+/** The versions that have an object, on one page: every manifest has to be read for them. */
+async function listContaining({ store, params: [namespace, name] }: Exchange, digest: string): Promise<Answer> {
+  const { blake3 } = await store.stat(digest);
+  const packages: PackageRecord[] = [];
+  for await (const version of store.packages.containing(blake3)) {
+    const isAsked = (namespace ?? version.namespace) === version.namespace && (name ?? version.name) === version.name;
+    if (isAsked) packages.push(version);
+  }
+  return json(200, { packages });
 }
 
 /** GET /v1/packages/<namespace>/<name>/versions/<version>: its record. */
@@ -32,21 +57,47 @@ export async function describeVersion(exchange: Exchange): Promise<Answer> {
   return json(200, await exchange.store.packages.get(versionName(exchange)));
 }
 
-/** PUT the same: publishes the manifest in the body, whose files are all here. */
+/** PUT the same: publishes the manifest in the body, whose files are all here, or the archive, which has them; and moves refs to it in the same step. */
 export async function publishVersion(exchange: Exchange): Promise<Answer> {
-  const { store, headers, actor, params } = exchange;
-  requireIdentity(headers);
-  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== CBOR_TYPE) {
-    throw new Refusal('AS_ERR_HTTP_REQUEST', 415, `A manifest is ${CBOR_TYPE}, byte for byte as its digest has it.`);
-  }
-  const bytes = await collectBody(exchange, MANIFEST_BODY_SIZE_MAX);
-  const { events, moved: _, ...result } = await store.packages.publish(bytes, versionName(exchange), { actor });
-  const location = `/v1/packages/${params[0]}/${params[1]}/versions/${encodeURIComponent(result.version)}`;
+  const coding = archiveCoding(exchange.headers);
+  const name = versionName(exchange);
+  const options = { actor: exchange.actor, ...refsOf(exchange) };
+  const { events, ...result } = await conditionally(exchange, () =>
+    coding === undefined ? publishManifest(exchange, name, options) : publishArchive(exchange, name, coding, options),
+  );
+  const location = `/v1/packages/${result.namespace}/${result.name}/versions/${encodeURIComponent(result.version)}`;
   return json(
     result.published ? 201 : 200,
-    { ...result, events: events.map(({ seq }) => seq) },
+    { ...result, events: events.map(({ seq, id, time, kind }) => ({ seq, id, time, kind })) },
     { Location: location },
   );
+}
+
+/** Which refs a publication moves, and what must hold of them. */
+function refsOf(exchange: Exchange): Pick<PushOptions, 'refs' | 'immutable' | 'ifRef' | 'class'> {
+  const { refs, immutable, class: name } = exchange.query;
+  return {
+    ...(name !== undefined && { class: String(name) }),
+    ...(refs !== undefined && { refs: String(refs).split(',') }),
+    ...(immutable === true && { immutable }),
+    ...expected(exchange),
+  };
+}
+
+async function publishManifest(exchange: Exchange, name: string, options: PushOptions): Promise<PushResult> {
+  const { store, headers } = exchange;
+  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== CBOR_TYPE) {
+    throw new Refusal(
+      'AS_ERR_HTTP_REQUEST',
+      415,
+      `A version is published from its manifest, ${CBOR_TYPE}, or from a tar archive: ${Object.keys(ARCHIVE_TYPES).join(', ')}.`,
+      {},
+      { Accept: [CBOR_TYPE, ...Object.keys(ARCHIVE_TYPES)].join(', ') },
+    );
+  }
+  requireIdentity(headers);
+  const bytes = await collectBody(exchange, MANIFEST_BODY_SIZE_MAX);
+  return store.packages.publish(bytes, name, options);
 }
 
 /** GET …/manifest: the manifest, byte for byte in CBOR, or as JSON. */
@@ -54,7 +105,7 @@ export async function readManifest(exchange: Exchange): Promise<Answer> {
   const { store, headers } = exchange;
   const { manifest } = await store.packages.get(versionName(exchange));
   if (prefersCbor(headers.accept)) {
-    const answer = await readObject({ ...exchange, params: [manifest] });
+    const answer = await readObject(exchange, manifest);
     return { ...answer, headers: { ...answer.headers, Vary: 'Accept', 'Content-Type': CBOR_TYPE } };
   }
   const { entries, annotations } = await store.packages.open(manifest);
@@ -78,7 +129,7 @@ async function readFile(exchange: Exchange, name: string): Promise<Answer> {
   const entry = findEntry(await exchange.store.packages.open(name), path);
   if (entry?.kind !== 'file') throw notFile(name, path, entry);
   const address = formatBlake3(entry.blake3);
-  const answer = await readObject({ ...exchange, params: [address] });
+  const answer = await readObject(exchange, address);
   const { headers } = answer;
   const isPart = String(headers['Content-Type']).startsWith('multipart/');
   return {
@@ -100,12 +151,34 @@ export async function listRefs({ store, query, params: [namespace, name] }: Exch
 /** GET …/refs/<ref>: where it points; that is its entity tag. */
 export async function describeRef(exchange: Exchange): Promise<Answer> {
   const ref = await exchange.store.packages.ref(refName(exchange));
-  if (ref === undefined) throw noRef(exchange);
+  if (ref === undefined) throw noSuchRef(parsePackage(refName(exchange)) as PackageRef);
   const tag = tagOf(ref);
   const isKnown = exchange.headers['if-none-match'] === tag;
   if (isKnown) return { status: 304, headers: { ETag: tag } };
   return json(200, ref, { ETag: tag });
 }
+
+/** DELETE …/versions/<version>: withdraws it. */
+export async function withdrawVersion(exchange: Exchange): Promise<Answer> {
+  const { store, actor, query } = exchange;
+  const [reason, plan] = [textOf(query.reason), textOf(query.plan)];
+  const options = { actor, force: query.force !== undefined, ...(reason && { reason }), ...(plan && { plan }) };
+  const { record: found, removed, events } = await store.packages.withdraw(versionName(exchange), options);
+  return json(200, { record: found, removed, events: events.map(placeOf) });
+}
+
+/** POST …/versions/<version>/undeletion: brings a withdrawn one back. */
+export async function restoreVersion(exchange: Exchange): Promise<Answer> {
+  const { store, actor, query } = exchange;
+  const reason = textOf(query.reason);
+  const options = { actor, ...(reason && { reason }) };
+  const { record: found, undeleted, events } = await store.packages.undelete(versionName(exchange), options);
+  return json(200, { record: found, undeleted, events: events.map(placeOf) });
+}
+
+const textOf = (value: unknown) => (value === undefined ? undefined : String(value).normalize('NFC'));
+
+const placeOf = ({ seq, id, time, kind }: StoredEvent) => ({ seq, id, time, kind });
 
 /** What moving a ref takes. */
 export const MOVE_BODY = record(
@@ -182,11 +255,6 @@ function versionName({ params: [namespace, name, version] }: Exchange): string {
 
 function refName({ params: [namespace, name, ref] }: Exchange): string {
   return `${namespace}/${name}:${ref}`;
-}
-
-function noRef(exchange: Exchange): ArtifactStoreError {
-  const text = refName(exchange);
-  return new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no ref ${text}.`, { ref: text });
 }
 
 function notFile(name: string, path: string, entry: ManifestEntry | undefined): ArtifactStoreError {

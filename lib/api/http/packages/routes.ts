@@ -6,7 +6,8 @@
 
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../../limits.js';
 import type { Operation, Parameters, Room } from '../route.js';
-import { count, list, record, ref, text } from '../schemas.js';
+import { count, flag, list, record, ref, text } from '../schemas.js';
+import { ARCHIVE_TYPES, readRefArchive, readVersionArchive, TAR_TYPE } from './archive.js';
 import {
   describeRef,
   describeVersion,
@@ -19,6 +20,8 @@ import {
   readRefFile,
   readVersionFile,
   removeRef,
+  restoreVersion,
+  withdrawVersion,
 } from './handlers.js';
 
 const JSON_TYPE = 'application/json';
@@ -63,12 +66,48 @@ const FILE = {
   },
 } as const;
 
+const PUBLISH_HEADERS: Parameters = {
+  'Content-Encoding': { schema: text(), description: 'Of an archive: gzip or zstd.' },
+  'Content-Digest': { schema: text(), description: 'Of an archive: sha-256 of the bytes of the body.' },
+};
+
+const ARCHIVES = Object.fromEntries(Object.keys(ARCHIVE_TYPES).map((type) => [type, undefined]));
+
+const ARCHIVE = {
+  scope: 'read',
+  forBrowsers: true,
+  summary: 'The whole package as a tar archive, each byte verified; the same package gives the same bytes.',
+  headers: {
+    'Accept-Encoding': { schema: text(), description: 'gzip, for a compressed one.' },
+    'If-None-Match': { schema: text(), description: 'Entity tags that the client has.' },
+  },
+  answers: {
+    200: { description: 'The archive.', content: { [TAR_TYPE]: undefined } },
+    304: { description: 'The client has it.' },
+  },
+} as const;
+
 function listing(id: string, summary: string): Operation {
   const page = record({ packages: list(ref('Version')), next: text() }, ['next']);
   return {
     id,
     scope: 'read',
     handler: listVersions,
+    summary,
+    query: {
+      ...PAGE,
+      containing: { schema: text(), description: 'Only those that have this object.' },
+    },
+    answers: { 200: { description: 'The page. Without `next` it is the last.', content: { [JSON_TYPE]: page } } },
+  };
+}
+
+function refListing(id: string, summary: string): Operation {
+  const page = record({ refs: list(ref('Ref')), next: text() }, ['next']);
+  return {
+    id,
+    scope: 'read',
+    handler: listRefs,
     summary,
     query: PAGE,
     answers: { 200: { description: 'The page. Without `next` it is the last.', content: { [JSON_TYPE]: page } } },
@@ -108,12 +147,51 @@ export const PACKAGES: Room = {
           id: 'publishVersion',
           scope: 'write',
           handler: publishVersion,
-          summary: 'Publishes a manifest whose files are all here; a problem names those that are not.',
-          body: { description: 'The manifest.', required: true, content: { [CBOR]: undefined } },
+          summary: 'Publishes a manifest whose files are all here, or a tar archive, at once or not at all.',
+          query: {
+            refs: { schema: text(), description: 'Refs to point at it in the same step, with commas between.' },
+            immutable: { schema: flag(), description: 'They cannot move from then on.' },
+            class: { schema: text(), description: 'Retention class of the version, if it is new.' },
+          },
+          headers: { ...REF_HEADERS, ...PUBLISH_HEADERS },
+          body: {
+            description: 'The manifest; or the archive, which may be compressed, by its type or by Content-Encoding.',
+            required: true,
+            content: { [CBOR]: undefined, ...ARCHIVES },
+          },
           answers: {
             201: { description: 'Published.', content: { [JSON_TYPE]: ref('Published') } },
             200: { description: 'It was published before.', content: { [JSON_TYPE]: ref('Published') } },
           },
+        },
+        DELETE: {
+          id: 'withdrawVersion',
+          scope: 'delete',
+          handler: withdrawVersion,
+          summary: 'Withdraws a version: from then on it answers 410.',
+          query: {
+            reason: { schema: text(), description: 'Stands in the event.' },
+            plan: { schema: text(), description: 'The retention plan that names it.' },
+            force: {
+              schema: { enum: ['1'] },
+              description: 'Remove the refs that point at it, unless they are immutable; else 409 names them.',
+            },
+          },
+          answers: { 200: { description: 'As it was.', content: { [JSON_TYPE]: ref('Withdrawal') } } },
+        },
+      },
+    },
+    {
+      path: `${VERSION_PATH}/undeletion`,
+      parameters: VERSION,
+      methods: {
+        POST: {
+          id: 'restoreVersion',
+          scope: 'delete',
+          handler: restoreVersion,
+          summary: 'Brings a withdrawn version back, as long as all of its objects are there.',
+          query: { reason: { schema: text(), description: 'Stands in the events.' } },
+          answers: { 200: { description: 'It is back.', content: { [JSON_TYPE]: ref('Restoration') } } },
         },
       },
     },
@@ -146,20 +224,24 @@ export const PACKAGES: Room = {
       path: '/v1/packages/{namespace}/{name}/refs',
       parameters: PACKAGE,
       methods: {
-        GET: {
-          id: 'listRefs',
-          scope: 'read',
-          handler: listRefs,
-          summary: 'A page of the refs of a package.',
-          query: PAGE,
-          answers: {
-            200: {
-              description: 'The page.',
-              content: { [JSON_TYPE]: record({ refs: list(ref('Ref')), next: text() }, ['next']) },
-            },
-          },
-        },
+        GET: refListing('listRefs', 'A page of the refs of a package.'),
       },
+    },
+    { path: '/v1/refs', methods: { GET: refListing('listAllRefs', 'A page of the refs of all packages.') } },
+    {
+      path: '/v1/refs/{namespace}',
+      parameters: NAMESPACE,
+      methods: { GET: refListing('listNamespaceRefs', 'A page of the refs of a namespace.') },
+    },
+    {
+      path: `${VERSION_PATH}/tar`,
+      parameters: VERSION,
+      methods: { GET: { ...ARCHIVE, id: 'readVersionArchive', handler: readVersionArchive } },
+    },
+    {
+      path: `${REF_PATH}/tar`,
+      parameters: REF,
+      methods: { GET: { ...ARCHIVE, id: 'readRefArchive', handler: readRefArchive } },
     },
     {
       path: REF_PATH,

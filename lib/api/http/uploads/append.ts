@@ -15,6 +15,7 @@ import { Refusal } from '../refusal.js';
 import { checked } from './checked.js';
 import type { Append, Dialect } from './dialect.js';
 import { hasBody } from './fields.js';
+import { withInterimProgress } from './progress.js';
 import { completed, progressed } from './result.js';
 
 export interface Step {
@@ -45,7 +46,9 @@ export async function takeIn(step: Step): Promise<Answer> {
   const known: Upload = { ...upload, ...(length !== undefined && { size: length }) };
   const interim = dialect.interim?.(known, headers);
   if (interim) exchange.inform(104, 'Upload Resumption Supported', interim);
-  const offset = size === 0 && !part.check ? upload.offset : await append(step, length, size);
+  const isNothing = size === 0 && !part.check;
+  const take = () => append(step, length, size);
+  const offset = isNothing ? upload.offset : await withInterimProgress(step, known, take);
   if (part.ends === 'body' || (part.ends === 'length' && offset === length)) return completed(step, known);
   return progressed(dialect, { ...known, offset }, isNew);
 }

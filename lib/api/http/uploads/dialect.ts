@@ -51,6 +51,8 @@ export interface Dialect {
   readonly describes: boolean;
   /** Fields of an interim answer (104) that names the upload, for clients that understand it. */
   interim?(upload: Upload, headers: IncomingHttpHeaders): OutgoingHttpHeaders | undefined;
+  /** Fields of one that says how far the upload has come. */
+  progress?(offset: number, headers: IncomingHttpHeaders): OutgoingHttpHeaders | undefined;
 }
 
 /** `Upload-Limit` of the IETF draft: what holds for an upload, one that is open or one to be. */

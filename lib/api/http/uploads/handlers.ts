@@ -10,6 +10,7 @@ import type { Digest } from '../../../dataplane/spi.js';
 import { isStoreError } from '../../../errors.js';
 import { UPLOAD_LIFETIME_MS } from '../../../limits.js';
 import type { Upload } from '../../../store/uploads.js';
+import { preferredType } from '../accept.js';
 import { requireIdentity } from '../body-rules.js';
 import { expectedDigests, formatArtifactstoreDigest } from '../digest-fields.js';
 import { type Answer, type Exchange, json } from '../exchange.js';
@@ -18,6 +19,7 @@ import { alreadyComplete, bodySize, takeIn } from './append.js';
 import { type Append, type Creation, type Dialect, uploadLimit } from './dialect.js';
 import { ietf, PARTIAL_UPLOAD } from './ietf.js';
 import { plain } from './plain.js';
+import { SSE_TYPE, streamProgress } from './progress.js';
 import { finalAnswerAgain } from './result.js';
 import { requireTusVersion, TUS_ABILITIES, tus } from './tus.js';
 
@@ -38,8 +40,8 @@ export async function begin(exchange: Exchange, target?: Digest): Promise<Answer
 }
 
 /** PATCH or PUT /v1/uploads/<id>: goes on at the offset. A PUT from the first byte on opens the upload if there is none. */
-export async function appendToUpload(exchange: Exchange): Promise<Answer> {
-  const { headers, method, uploads } = exchange;
+export async function appendToUpload(exchange: Exchange, method = exchange.method): Promise<Answer> {
+  const { headers, uploads } = exchange;
   requireIdentity(headers);
   const dialect = dialectOf(headers);
   const part = dialect.append(method, headers);
@@ -61,9 +63,12 @@ export async function locateUpload(exchange: Exchange): Promise<Answer> {
   return { status: 200, headers: { ...fieldsOf(upload), ...dialect.standing(upload) } };
 }
 
-/** GET /v1/uploads/<id>: what is known about it, without disturbing whoever is at it. */
+/** GET /v1/uploads/<id>: what is known about it, without disturbing whoever is at it; or how it goes, as it does. */
 export async function describeUpload(exchange: Exchange): Promise<Answer> {
   const id = await idOf(exchange);
+  if (preferredType(exchange.headers.accept, ['application/json', SSE_TYPE]) === SSE_TYPE) {
+    return streamProgress(exchange, id);
+  }
   const upload = await findOpen(exchange, id).catch(async (error) => {
     if (!isStoreError(error, 'AS_ERR_NOT_FOUND')) throw error;
     await exchange.uploads.settled(id); // between its last byte and its last event it cannot be found
@@ -71,7 +76,7 @@ export async function describeUpload(exchange: Exchange): Promise<Answer> {
   });
   const { state, offset, size, digests, expires, metadata } = upload;
   const shown = { id, state, offset, length: size, ...digests, expires, metadata };
-  return json(200, shown, { ...fieldsOf(upload), ...plain.standing(upload) });
+  return json(200, shown, { ...fieldsOf(upload), ...plain.standing(upload), Vary: 'Accept' });
 }
 
 /** DELETE /v1/uploads/<id>: gives it up and frees its space. */
@@ -105,7 +110,7 @@ export async function uploadAbilities(): Promise<Answer> {
 export async function overrideMethod(exchange: Exchange): Promise<Answer> {
   const method = exchange.headers['x-http-method-override'];
   const handlers = { PATCH: appendToUpload, DELETE: abortUpload, HEAD: locateUpload };
-  if (method === 'PATCH' || method === 'DELETE' || method === 'HEAD') return handlers[method]({ ...exchange, method });
+  if (method === 'PATCH' || method === 'DELETE' || method === 'HEAD') return handlers[method](exchange, method);
   throw new Refusal(
     'AS_ERR_HTTP_METHOD',
     405,

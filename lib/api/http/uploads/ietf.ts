@@ -31,8 +31,8 @@ export const ietf: Dialect = {
   },
   standing,
   interim(upload, headers) {
-    const version = versionOf(headers);
-    if (version === undefined || !VERSIONS.has(version)) return undefined;
+    const version = knownVersion(headers);
+    if (version === undefined) return undefined;
     const { 'Upload-Limit': limit } = standing(upload);
     return {
       Location: `/v1/uploads/${upload.id}`,
@@ -40,7 +40,16 @@ export const ietf: Dialect = {
       ...(limit !== undefined && { 'Upload-Limit': limit }),
     };
   },
+  progress(offset, headers) {
+    const version = knownVersion(headers);
+    return version === undefined ? undefined : { 'Upload-Draft-Interop-Version': version, 'Upload-Offset': offset };
+  },
 };
+
+function knownVersion(headers: IncomingHttpHeaders): string | undefined {
+  const version = versionOf(headers);
+  return version !== undefined && VERSIONS.has(version) ? version : undefined;
+}
 
 function versionOf(headers: IncomingHttpHeaders): string | undefined {
   return headers['upload-draft-interop-version']?.toString();

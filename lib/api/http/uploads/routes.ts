@@ -111,8 +111,19 @@ export const UPLOADS: Room = {
           scope: 'write',
           isShared: true,
           handler: describeUpload,
-          summary: 'What is known about it, without disturbing who is at it.',
-          answers: { 200: { description: 'The upload.', content: { [JSON_TYPE]: ref('Upload') }, headers: STANDING } },
+          summary:
+            'What is known about it, without disturbing who is at it; as server-sent events, how it goes while it does.',
+          headers: {
+            'Last-Event-ID': { schema: text(), description: 'Of the stream before; `end`: it has been heard.' },
+          },
+          answers: {
+            200: {
+              description: 'The upload.',
+              content: { [JSON_TYPE]: ref('Upload'), 'text/event-stream': undefined },
+              headers: STANDING,
+            },
+            204: { description: 'The stream has ended, and the client knows how.' },
+          },
         },
         HEAD: {
           id: 'locateUpload',

@@ -30,7 +30,7 @@ CONSTANT as_x86_sha256_k
   .long 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
 END_CONSTANT as_x86_sha256_k
 
-/* Byte shuffles, each twice for 32-byte vectors. Words to the other byte order: four times, for 64-byte vectors. */
+/* Byte shuffles, four times for 64-byte vectors. Words to the other byte order. */
 CONSTANT as_x86_swap_words
   .rept 4
   .byte 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12
@@ -49,13 +49,13 @@ END_CONSTANT as_x86_sha256_masks
 
 /* Words rotated right by 16 and by 8. */
 CONSTANT as_x86_rotate16
-  .rept 2
+  .rept 4
   .byte 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13
   .endr
 END_CONSTANT as_x86_rotate16
 
 CONSTANT as_x86_rotate8
-  .rept 2
+  .rept 4
   .byte 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12
   .endr
 END_CONSTANT as_x86_rotate8

@@ -15,24 +15,29 @@
  *   8 transposes of SHA-256's next blocks, 24 times two words of their schedule.
  *
  * Eight units are a segment; repeated segments are loops, so that all of a step fits into the cache of decoded
- * instructions. In front of each unit stand its rounds: eight sha256rnds2 of one stream, so that four units are a
- * block; or four of each of two streams, whose chains fill each other's gaps: eight units are a block of each, and a
- * step does the vector work of one stream after that of the other.
+ * instructions. Of one stream the rounds stand in front of each unit, eight sha256rnds2, so that four units are a block.
+ * Of two streams, whose chains fill each other's gaps, all rounds of a block of each stand in front of a segment, and a
+ * step does the vector work of one stream after that of the other: on Zen 5 two chains alone keep the unit of
+ * sha256rnds2 busy, each instruction between them that goes to the same pipe costs them a cycle, and bursts of rounds
+ * were found to send fewer of them there than rounds spread evenly.
  *
- * The vector work has zmm16-31 to itself; the SHA instructions are legacy encoded and know xmm0-15 only. A SHA
- * instruction that follows wide code is slower until a vzeroupper, which leaves zmm16-31 alone: one ends every unit.
+ * For the same reason words are rotated by whole bytes with vpshufb, which other pipes do, and three words are xored by
+ * two vpxord where one vpternlogd would do, which reads three registers as sha256rnds2 does.
+ *
+ * The vector work has zmm16-31 to itself; the SHA instructions are legacy encoded and know xmm0-15 only. On Intel a SHA
+ * instruction that follows wide code is slower until a vzeroupper, which leaves zmm16-31 alone: rounds begin with one.
  */
 #if defined(__ELF__)
 #include "function.inc"
 #include "sha256_shani.inc"
 #include "wide.inc"
+#define VEC %zmm
+#include "dual_groups.inc"
 
 /* The frame: BLAKE3's message, and the last sixteen words of SHA-256's schedule. Rows of 64 bytes. */
   .set WORDS, 0
   .set RING, 1024
   .set FRAME, 2048
-
-  .set STEPS, 16
 
 /*
  * rdi streams            r12 the stream of the present vector work
@@ -76,19 +81,9 @@ order_end:
   sha256rnds2 %xmm\cdgh, %xmm\abef
 .endm
 
-.macro BEGIN_BLOCK abef, cdgh, saved_abef, saved_cdgh
-  vmovdqa %xmm\abef, %xmm\saved_abef
-  vmovdqa %xmm\cdgh, %xmm\saved_cdgh
-.endm
-
-.macro END_BLOCK words, abef, cdgh, saved_abef, saved_cdgh
-  vpaddd %xmm\saved_abef, %xmm\abef, %xmm\abef
-  vpaddd %xmm\saved_cdgh, %xmm\cdgh, %xmm\cdgh
-  add $8, \words
-.endm
-
 /* What stands before unit 0 to 7 of a segment: of one stream, of two, or nothing. */
 .macro ONE_STREAM unit
+  vzeroupper
   .if (\unit) % 4 == 0
   BEGIN_BLOCK 2, 3, 4, 5
   .endif
@@ -96,28 +91,27 @@ order_end:
   FOUR_ROUNDS (8 * ((\unit) % 4) + \n), %r10, 2, 3
   .endr
   .if (\unit) % 4 == 3
-  END_BLOCK %r10, 2, 3, 4, 5
+  END_BLOCK r10, 2, 3, 4, 5
   .endif
 .endm
 
 .macro TWO_STREAMS unit
   .if (\unit) == 0
+  vzeroupper
   BEGIN_BLOCK 2, 3, 4, 5
   BEGIN_BLOCK 6, 7, 8, 9
-  .endif
-  .irp n, 0, 2
-  vmovq 128 * (4 * (\unit) + \n)(%r10), %xmm0
+  .irp n, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+  vmovq 128 * \n(%r10), %xmm0
   sha256rnds2 %xmm2, %xmm3
-  vmovq 128 * (4 * (\unit) + \n)(%rbx), %xmm0
+  vmovq 128 * \n(%rbx), %xmm0
   sha256rnds2 %xmm6, %xmm7
-  vmovq 128 * (4 * (\unit) + \n + 1)(%r10), %xmm0
+  vmovq 128 * (\n + 1)(%r10), %xmm0
   sha256rnds2 %xmm3, %xmm2
-  vmovq 128 * (4 * (\unit) + \n + 1)(%rbx), %xmm0
+  vmovq 128 * (\n + 1)(%rbx), %xmm0
   sha256rnds2 %xmm7, %xmm6
   .endr
-  .if (\unit) == 7
-  END_BLOCK %r10, 2, 3, 4, 5
-  END_BLOCK %rbx, 6, 7, 8, 9
+  END_BLOCK r10, 2, 3, 4, 5
+  END_BLOCK rbx, 6, 7, 8, 9
   .endif
 .endm
 
@@ -127,14 +121,14 @@ order_end:
 /* ---- BLAKE3 ---- */
 
 /* Four words of chunks first, first + 4, first + 8 and first + 12. Sixteen chunks are more places than the core
- * prefetches by itself, so each line fetches the one that the next group will need; beyond the input this does nothing.
- * */
+ * prefetches by itself, so each line fetches the one that the next group will need, into the second-level cache.
+ * Beyond the input this does nothing. */
 .macro LOAD_CHUNKS quarter, first, to
   vmovdqu32 1024 * \first + 16 * \quarter(%rsi), %xmm\to
   vinserti32x4 $1, 1024 * (\first + 4) + 16 * \quarter(%rsi), %zmm\to, %zmm\to
   vinserti32x4 $2, 1024 * (\first + 8) + 16 * \quarter(%rsi), %zmm\to, %zmm\to
   vinserti32x4 $3, 1024 * (\first + 12) + 16 * \quarter(%rsi), %zmm\to, %zmm\to
-  prefetcht0 16384 + 1024 * (\first + 4 * \quarter)(%rsi)
+  prefetcht1 16384 + 1024 * (\first + 4 * \quarter)(%rsi)
 .endm
 
 .macro LOAD_QUARTER quarter
@@ -150,26 +144,9 @@ order_end:
   vmovdqa64 %zmm19, WORDS + 64 * (4 * \quarter + 3)(%rsp)
 .endm
 
-/* The last quarter, and the state before the first round: word i is in zmm<16 + i>. */
 .macro LOAD_LAST_QUARTER
   LOAD_QUARTER 3
-  vmovdqa64 STREAM_CV(%r12), %zmm16
-  vmovdqa64 STREAM_CV + 64(%r12), %zmm17
-  vmovdqa64 STREAM_CV + 128(%r12), %zmm18
-  vmovdqa64 STREAM_CV + 192(%r12), %zmm19
-  vmovdqa64 STREAM_CV + 256(%r12), %zmm20
-  vmovdqa64 STREAM_CV + 320(%r12), %zmm21
-  vmovdqa64 STREAM_CV + 384(%r12), %zmm22
-  vmovdqa64 STREAM_CV + 448(%r12), %zmm23
-  mov $64, %eax
-  vpbroadcastd as_x86_iv(%rip), %zmm24
-  vpbroadcastd as_x86_iv + 4(%rip), %zmm25
-  vpbroadcastd as_x86_iv + 8(%rip), %zmm26
-  vpbroadcastd as_x86_iv + 12(%rip), %zmm27
-  vmovdqa64 STREAM_COUNTER_LOW(%r12), %zmm28
-  vmovdqa64 STREAM_COUNTER_HIGH(%r12), %zmm29
-  vpbroadcastd %eax, %zmm30
-  vpbroadcastd %r15d, %zmm31
+  BEGIN_BLAKE3 r12
 .endm
 
 /* d ^= a, rotated; the same for b and c. Four together, so that none waits for its own result. */
@@ -178,10 +155,13 @@ order_end:
   vpxord %zmm\from1, %zmm\to1, %zmm\to1
   vpxord %zmm\from2, %zmm\to2, %zmm\to2
   vpxord %zmm\from3, %zmm\to3, %zmm\to3
-  vprord $\right, %zmm\to0, %zmm\to0
-  vprord $\right, %zmm\to1, %zmm\to1
-  vprord $\right, %zmm\to2, %zmm\to2
-  vprord $\right, %zmm\to3, %zmm\to3
+  .irp to, \to0, \to1, \to2, \to3
+  .if \right % 8 == 0
+  vpshufb as_x86_rotate\right(%rip), %zmm\to, %zmm\to
+  .else
+  vprord $\right, %zmm\to, %zmm\to
+  .endif
+  .endr
 .endm
 
 .macro ADD_FOUR from0, from1, from2, from3, to0, to1, to2, to3
@@ -202,23 +182,6 @@ order_end:
   XOR_ROTATE \right1, 16, 17, 18, 19, \d0, \d1, \d2, \d3
   ADD_FOUR \d0, \d1, \d2, \d3, \c0, \c1, \c2, \c3
   XOR_ROTATE \right2, \c0, \c1, \c2, \c3, \b0, \b1, \b2, \b3
-.endm
-
-.macro FINISH_WORD i, low, high
-  vpxord %zmm\high, %zmm\low, %zmm\low
-  vmovdqa64 %zmm\low, STREAM_CV + 64 * \i(%r12)
-.endm
-
-/* The chaining values after the last round. */
-.macro FINISH_BLAKE3
-  FINISH_WORD 0, 16, 24
-  FINISH_WORD 1, 17, 25
-  FINISH_WORD 2, 18, 26
-  FINISH_WORD 3, 19, 27
-  FINISH_WORD 4, 20, 28
-  FINISH_WORD 5, 21, 29
-  FINISH_WORD 6, 22, 30
-  FINISH_WORD 7, 23, 31
 .endm
 
 /* ---- the schedule of SHA-256 ---- */
@@ -264,16 +227,25 @@ order_end:
   STORE_PAIR (128 * (2 * \quarter + 1)), 18, 19, 22, 23
 .endm
 
+/* SHA-256's small sigma (FIPS 180-4, section 4.1.2) of w: rotations by n1 and n2 and a shift by n3. w may be `to`. */
+.macro SMALL_SIGMA n1, n2, n3, w, to, t1, t2
+  vprord $\n1, %zmm\w, %zmm\t1
+  vprord $\n2, %zmm\w, %zmm\t2
+  vpsrld $\n3, %zmm\w, %zmm\to
+  vpxord %zmm\t1, %zmm\to, %zmm\to
+  vpxord %zmm\t2, %zmm\to, %zmm\to
+.endm
+
 /* The next two words (FIPS 180-4, section 6.2.2, step 1), which replace those of sixteen rounds before in places `at`
  * and `at` + 1 of the ring. zmm30 and zmm31 are the two before them and become these. The two are independent of each
  * other but for the memory they share. */
 .macro GROW at
   vmovdqa64 RING + 64 * ((\at + 1) % 16)(%rsp), %zmm16
   vmovdqa64 RING + 64 * ((\at + 2) % 16)(%rsp), %zmm17
-  WIDE_SMALL_SIGMA 17, 19, 10, 30, 30, 18, 19
-  WIDE_SMALL_SIGMA 17, 19, 10, 31, 31, 20, 21
-  WIDE_SMALL_SIGMA 7, 18, 3, 16, 22, 23, 24
-  WIDE_SMALL_SIGMA 7, 18, 3, 17, 25, 26, 27
+  SMALL_SIGMA 17, 19, 10, 30, 30, 18, 19
+  SMALL_SIGMA 17, 19, 10, 31, 31, 20, 21
+  SMALL_SIGMA 7, 18, 3, 16, 22, 23, 24
+  SMALL_SIGMA 7, 18, 3, 17, 25, 26, 27
   vpaddd RING + 64 * \at(%rsp), %zmm30, %zmm30
   vpaddd %zmm16, %zmm31, %zmm31
   vpaddd RING + 64 * ((\at + 9) % 16)(%rsp), %zmm30, %zmm30
@@ -293,7 +265,6 @@ order_end:
 .macro UNIT chains, unit, work:vararg
   \chains \unit
   \work
-  vzeroupper
 .endm
 
 .macro ROUND chains, unit
@@ -353,94 +324,37 @@ order_end:
 
 .macro LOAD_FIRST_WORDS finish
   .if \finish
-  FINISH_BLAKE3
+  FINISH_BLAKE3 r12
   .endif
   LOAD_WORDS 0
-.endm
-
-/* The places and flags of this step for the vector work of stream r12. A schedule is 4 KiB (32 pairs of rounds, 16
- * blocks, 8 bytes); step s reads buffer s % 2 and writes the other. */
-.macro AIM
-  mov STREAM_GROUP(%r12), %rsi
-  lea 1(%r13), %rax
-  shl $10, %rax
-  lea (%rsi, %rax), %rdx
-  mov %r13, %rax
-  shl $6, %rax
-  add %rax, %rsi
-  mov %r13d, %ecx
-  not %ecx
-  and $1, %ecx
-  shl $12, %rcx
-  lea STREAM_SCHEDULE(%r12, %rcx), %rcx
-  mov %r14d, %r15d
-  cmp $1, %r13d
-  adc $0, %r15d                /* CHUNK_START, 1, in step 0 */
-  lea 2(%r15), %eax            /* CHUNK_END, 2, in the last step */
-  cmp $STEPS - 1, %r13d
-  cmove %eax, %r15d
-  cmove STREAM_NEXT(%r12), %rdx
-.endm
-
-/* The chaining values before the first step. */
-.macro SET_KEY stream
-  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
-  vpbroadcastd 4 * \i(%rsi), %zmm16
-  vmovdqa64 %zmm16, STREAM_CV + STREAM_SIZE * \stream + 64 * \i(%rdi)
-  .endr
 .endm
 
 /*
  * void as_dual_group_avx512_shani(as_wide_stream *stream, const uint32_t key[8], uint32_t flags)
  */
 FUNCTION as_dual_group_avx512_shani
-  ENTER_FRAME FRAME, all=1
-  mov %edx, %r14d
-  SET_KEY 0
-  vzeroupper
-  mov STREAM_SHA256_STATE(%rdi), %rax
-  SHA_LOAD_STATE %rax, 2, 3
+  BEGIN_GROUPS 1, FRAME
   mov %rdi, %r12
-  xor %r13d, %r13d
   .p2align 5
 1:
-  mov %r13d, %eax
-  and $1, %eax
-  shl $12, %eax
-  lea STREAM_SCHEDULE(%rdi, %rax), %r10
+  AIM_ROUNDS 1
   AIM
   BLAKE3_SEGMENTS ONE_STREAM
   SCHEDULE_SEGMENTS ONE_STREAM, 1
   inc %r13d
   cmp $STEPS, %r13d
   jne 1b
-  mov STREAM_SHA256_STATE(%rdi), %rax
-  SHA_STORE_STATE %rax, 2, 3
-  LEAVE_FRAME all=1
-  ret
+  END_GROUPS 1
 END_FUNCTION as_dual_group_avx512_shani
 
 /*
  * void as_dual2_group_avx512_shani(as_wide_stream streams[2], const uint32_t key[8], uint32_t flags)
  */
 FUNCTION as_dual2_group_avx512_shani
-  ENTER_FRAME FRAME, all=1
-  mov %edx, %r14d
-  SET_KEY 0
-  SET_KEY 1
-  vzeroupper
-  mov STREAM_SHA256_STATE(%rdi), %rax
-  SHA_LOAD_STATE %rax, 2, 3
-  mov STREAM_SHA256_STATE + STREAM_SIZE(%rdi), %rax
-  SHA_LOAD_STATE %rax, 6, 7
-  xor %r13d, %r13d
+  BEGIN_GROUPS 2, FRAME
   .p2align 5
 1:
-  mov %r13d, %eax
-  and $1, %eax
-  shl $12, %eax
-  lea STREAM_SCHEDULE(%rdi, %rax), %r10
-  lea STREAM_SIZE(%r10), %rbx
+  AIM_ROUNDS 2
   mov %rdi, %r12
 2:
   AIM
@@ -453,12 +367,7 @@ FUNCTION as_dual2_group_avx512_shani
   inc %r13d
   cmp $STEPS, %r13d
   jne 1b
-  mov STREAM_SHA256_STATE(%rdi), %rax
-  SHA_STORE_STATE %rax, 2, 3
-  mov STREAM_SHA256_STATE + STREAM_SIZE(%rdi), %rax
-  SHA_STORE_STATE %rax, 6, 7
-  LEAVE_FRAME all=1
-  ret
+  END_GROUPS 2
 END_FUNCTION as_dual2_group_avx512_shani
 
 /*
@@ -469,6 +378,7 @@ FUNCTION as_sha256_schedule_avx512
   mov STREAM_NEXT(%rdi), %rdx
   lea STREAM_SCHEDULE(%rdi), %rcx
   SCHEDULE_SEGMENTS NO_STREAM, 0
+  vzeroupper
   LEAVE_FRAME
   ret
 END_FUNCTION as_sha256_schedule_avx512

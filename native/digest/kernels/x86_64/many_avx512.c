@@ -12,6 +12,7 @@
 
 #include "digest/bytes.h"
 #include "digest/kernels/x86_64/lanes.h"
+#include "digest/kernels/x86_64/many_equal.h"
 #include "digest/kernels/x86_64/sets.h"
 #include "digest/kernels/x86_64/trees.h"
 #include "digest/kernels/x86_64/wide.h"
@@ -21,10 +22,10 @@ enum {
   WINDOW = 64, /* objects at once: their chaining values take 32 KiB of stack */
   CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK,
   LENGTH_SIZE = 8, /* of the length that ends a SHA-256 message */
-  /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. To be measured:
-   * by the estimates in the README of this folder a step takes as long as 8 to 16 blocks in the stitched kernels; that
+  /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. On Zen 5 they
+   * were ahead of two chains of SHA instructions from 7 objects of one length on, and half as fast again with 9. That
    * rounds in general registers, without SHA instructions, are three times slower or more is a guess. */
-  TAKEN_MIN_SHANI = 10,
+  TAKEN_MIN_SHANI = 7,
   TAKEN_MIN = 3
 };
 
@@ -32,7 +33,7 @@ enum {
 typedef struct lane_job {
   const uint8_t *bytes;
   size_t size;
-  size_t place;       /* of the object in the window; NONE: the lane is idle */
+  size_t rank;        /* of the object in the batch's order; NONE: the lane is idle */
   size_t block;
   size_t whole;       /* blocks that are read where they lie */
   size_t blake3_end;  /* blocks that BLAKE3 takes: one more where the last is not whole */
@@ -48,8 +49,8 @@ typedef struct batch {
   lane_job jobs[AS_WIDE_LANES];
   const as_span *inputs;
   as_digests *out;
-  size_t count, next; /* in `order` */
-  size_t order[WINDOW];
+  size_t order[WINDOW]; /* of the inputs; what follows is by rank in it */
+  size_t count, next;
   size_t chunks[WINDOW];
   as_small_tree trees[WINDOW];
 } batch;
@@ -86,7 +87,7 @@ static void set_endings(batch *b, size_t lane, int clear) {
 static void point(batch *b, size_t lane) {
   lane_job *job = &b->jobs[lane];
   b->lanes.block_size[lane] = AS_BLAKE3_BLOCK;
-  if (job->place == NONE || job->block >= job->blake3_end) {
+  if (job->rank == NONE || job->block >= job->blake3_end) {
     b->lanes.at[lane] = zeros;
   } else if (job->block < job->whole) {
     b->lanes.at[lane] = job->bytes + job->block * AS_BLAKE3_BLOCK;
@@ -94,7 +95,7 @@ static void point(batch *b, size_t lane) {
     b->lanes.at[lane] = job->end;
     b->lanes.block_size[lane] = (uint32_t)(job->size % AS_BLAKE3_BLOCK);
   }
-  if (job->place != NONE && job->block >= job->whole) {
+  if (job->rank != NONE && job->block >= job->whole) {
     set_endings(b, lane, 0);
   }
 }
@@ -109,11 +110,11 @@ static void begin_chunk(batch *b, size_t lane) {
 /* Gives a free lane the next object, or leaves it idle. */
 static void fill_lane(batch *b, size_t lane) {
   lane_job *job = &b->jobs[lane];
-  job->place = NONE;
+  job->rank = NONE;
   if (b->next < b->count) {
-    job->place = b->order[b->next++];
-    job->bytes = b->inputs[job->place].bytes;
-    job->size = b->inputs[job->place].size;
+    job->rank = b->next++;
+    job->bytes = b->inputs[b->order[job->rank]].bytes;
+    job->size = b->inputs[b->order[job->rank]].size;
     job->block = 0;
     size_t rest = job->size % AS_BLAKE3_BLOCK;
     job->whole = job->size / AS_BLAKE3_BLOCK;
@@ -137,7 +138,7 @@ static size_t common_steps(const batch *b, int *blake3) {
   *blake3 = 0;
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     const lane_job *job = &b->jobs[lane];
-    if (job->place != NONE) {
+    if (job->rank != NONE) {
       size_t in_chunk = CHUNK_BLOCKS - job->block % CHUNK_BLOCKS;
       steps = least(steps, job->block < job->whole ? least(job->whole - job->block, in_chunk) : 1);
       *blake3 |= job->block < job->blake3_end;
@@ -155,10 +156,10 @@ static void prepare_flags(batch *b, size_t steps) {
   memset(b->flags, 0, steps * sizeof b->flags[0]);
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     const lane_job *job = &b->jobs[lane];
-    if (job->place != NONE && job->block < job->blake3_end) {
+    if (job->rank != NONE && job->block < job->blake3_end) {
       b->flags[0][lane] = job->block % CHUNK_BLOCKS == 0 ? AS_BLAKE3_CHUNK_START : 0;
       if (ends_chunk(job, job->block + steps)) {
-        b->flags[steps - 1][lane] |= AS_BLAKE3_CHUNK_END | (b->chunks[job->place] == 1 ? AS_BLAKE3_ROOT : 0);
+        b->flags[steps - 1][lane] |= AS_BLAKE3_CHUNK_END | (b->chunks[job->rank] == 1 ? AS_BLAKE3_ROOT : 0);
       }
     }
   }
@@ -173,7 +174,7 @@ static void advance(batch *b, size_t lane, size_t steps) {
   size_t before = job->block;
   job->block += steps;
   if (before < job->blake3_end && ends_chunk(job, job->block)) {
-    uint8_t *cv = b->trees[job->place][before / CHUNK_BLOCKS];
+    uint8_t *cv = b->trees[job->rank][before / CHUNK_BLOCKS];
     for (int i = 0; i < 8; i++) {
       as_store32_little(cv + 4 * i, b->lanes.cv[i][lane]);
     }
@@ -181,7 +182,7 @@ static void advance(batch *b, size_t lane, size_t steps) {
   }
   if (job->block == job->sha256_end) {
     for (int i = 0; i < 8; i++) {
-      as_store32_big(b->out[job->place].sha256 + 4 * i, b->lanes.sha256[i][lane]);
+      as_store32_big(b->out[b->order[job->rank]].sha256 + 4 * i, b->lanes.sha256[i][lane]);
     }
     fill_lane(b, lane);
   } else if (job->block >= job->whole) {
@@ -191,15 +192,20 @@ static void advance(batch *b, size_t lane, size_t steps) {
 
 static void run(batch *b) {
   int blake3;
+  memset(&b->lanes, 0, sizeof b->lanes);
+  b->next = 0;
+  for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
+    fill_lane(b, lane);
+  }
   for (size_t steps; (steps = common_steps(b, &blake3)) > 0;) {
     if (blake3) {
       prepare_flags(b, steps);
-      as_dual_wide_avx512(&b->lanes, steps, (const as_wide_row *)b->flags);
+      as_dual_wide_avx512(&b->lanes, 1, steps, (const as_wide_row *)b->flags);
     } else {
       as_sha256_endings_avx512(&b->lanes);
     }
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
-      if (b->jobs[lane].place != NONE) {
+      if (b->jobs[lane].rank != NONE) {
         advance(b, lane, steps);
       } else {
         b->lanes.at[lane] = zeros;
@@ -221,21 +227,44 @@ static void put_in_order(batch *b) {
   }
 }
 
+/* How many objects from rank `from` on are of one size, in whole sets of lanes. Empty ones do not count. */
+static size_t equal_run(const batch *b, size_t from) {
+  size_t size = b->inputs[b->order[from]].size, end = from;
+  while (end < b->count && b->inputs[b->order[end]].size == size) {
+    end++;
+  }
+  return size > 0 ? (end - from) / AS_WIDE_LANES * AS_WIDE_LANES : 0;
+}
+
+/* Digests what comes in whole sets of one size, and takes it out of the order. */
+static void take_equal(batch *b) {
+  size_t left = 0;
+  for (size_t from = 0; from < b->count;) {
+    size_t run = equal_run(b, from);
+    if (run > 0) {
+      as_many_equal_avx512(b->inputs, b->order + from, run, b->out);
+      from += run;
+    } else {
+      b->order[left++] = b->order[from++];
+    }
+  }
+  b->count = left;
+}
+
 static void digest_window(batch *b, const as_span *inputs, size_t count, as_digests *out) {
   b->inputs = inputs;
   b->out = out;
   b->count = count;
-  b->next = 0;
   put_in_order(b);
-  memset(&b->lanes, 0, sizeof b->lanes);
-  for (size_t i = 0; i < count; i++) {
-    b->chunks[i] = as_chunks_of(inputs[i].size);
-  }
-  for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
-    fill_lane(b, lane);
+  take_equal(b);
+  for (size_t rank = 0; rank < b->count; rank++) {
+    b->chunks[rank] = as_chunks_of(inputs[b->order[rank]].size);
   }
   run(b);
-  as_join_trees(as_blake3_parents_avx512, b->trees, b->chunks, count, out);
+  as_join_trees(as_blake3_parents_avx512, b->trees, b->chunks, b->count);
+  for (size_t rank = 0; rank < b->count; rank++) {
+    memcpy(out[b->order[rank]].blake3, b->trees[rank][0], AS_DIGEST_SIZE);
+  }
 }
 
 /* Whether lanes would on average be as full as `taken_min` says. The steps are those of the longest object, or of all
@@ -260,12 +289,23 @@ static size_t small_ones(const as_span *inputs, size_t count) {
   return small;
 }
 
+/* Whether they are whole sets of one size, as equal chunks of something are: then there is nothing to put in order. */
+static int all_equal(const as_span *inputs, size_t count) {
+  size_t same = 1;
+  while (same < count && inputs[same].size == inputs[0].size) {
+    same++;
+  }
+  return same == count && count % AS_WIDE_LANES == 0 && inputs[0].size > 0;
+}
+
 /* Objects in lanes where these pay, the others by `few`. */
 static void digest_many(const as_span *inputs, size_t count, as_digests *out, size_t taken_min, as_dual_many_fn *few) {
   batch b;
   while (count > 0) {
     size_t taken = small_ones(inputs, count);
-    if (taken > 0 && lanes_pay(inputs, taken, taken_min)) {
+    if (taken > 0 && all_equal(inputs, taken)) {
+      as_many_equal_avx512(inputs, NULL, taken, out);
+    } else if (taken > 0 && lanes_pay(inputs, taken, taken_min)) {
       digest_window(&b, inputs, taken, out);
     } else {
       taken += taken == 0;
@@ -279,6 +319,18 @@ static void digest_many(const as_span *inputs, size_t count, as_digests *out, si
 
 void as_dual_many_avx512_shani(const as_span *inputs, size_t count, as_digests *out) {
   digest_many(inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
+}
+
+static void few_zen5(const as_span *inputs, size_t count, as_digests *out) {
+  if (count == 1) {
+    as_dual_whole(&as_kernels_zen5, inputs[0].bytes, inputs[0].size, &out[0]);
+  } else {
+    as_dual_many_avx2_shani(inputs, count, out);
+  }
+}
+
+void as_dual_many_zen5(const as_span *inputs, size_t count, as_digests *out) {
+  digest_many(inputs, count, out, TAKEN_MIN_SHANI, few_zen5);
 }
 
 static void few_avx512(const as_span *inputs, size_t count, as_digests *out) {

@@ -4,6 +4,7 @@
  */
 #if defined(__ELF__)
 #include "digest/cpu.h"
+#include "digest/kernels/portable/portable.h"
 #include "digest/kernels/x86_64/lanes.h"
 #include "digest/kernels/x86_64/sets.h"
 #include "digest/kernels/x86_64/wide.h"
@@ -67,6 +68,34 @@ static void dual_many_sse41(const as_span *inputs, size_t count, as_digests *out
 enum {
   NEEDS_AVX2 = AS_CPU_SSSE3 | AS_CPU_SSE41 | AS_CPU_AVX2,
   NEEDS_AVX512 = NEEDS_AVX2 | AS_CPU_AVX512F | AS_CPU_AVX512BW | AS_CPU_AVX512VL
+};
+
+/* One compression by itself is a chain of additions, rotations and xors, which is shorter in general registers there. */
+const as_kernels as_kernels_zen5 = {
+    .name = "zen5",
+    .features = NEEDS_AVX512 | AS_CPU_SHA | AS_CPU_ZEN5,
+    .sha256_blocks = as_sha256_blocks_shani,
+    .blake3_compress = as_blake3_compress_portable,
+    .blake3_chunks = as_blake3_chunks_avx512,
+    .blake3_parents = as_blake3_parents_avx512,
+    .dual_groups = as_dual_groups_avx512_shani,
+    .dual2_groups = as_dual2_groups_avx512_shani,
+    .dual_many = as_dual_many_zen5,
+    .blake3_compress_xof = as_blake3_compress_xof_portable,
+};
+
+/* Two passes of 256 bits for each operation of 512, and a sha256rnds2 that waits for one of them. */
+const as_kernels as_kernels_zen4 = {
+    .name = "zen4",
+    .features = NEEDS_AVX512 | AS_CPU_SHA | AS_CPU_ZEN4,
+    .sha256_blocks = as_sha256_blocks_shani,
+    .blake3_compress = as_blake3_compress_sse41,
+    .blake3_chunks = as_blake3_chunks_avx512,
+    .blake3_parents = as_blake3_parents_avx512,
+    .dual_groups = as_dual_groups_zen4,
+    .dual2_groups = as_dual2_groups_zen4,
+    .dual_many = as_dual_many_avx512_shani,
+    .blake3_compress_xof = as_blake3_compress_xof_sse41,
 };
 
 const as_kernels as_kernels_avx512_shani = {

@@ -7,7 +7,9 @@
 
 #include "digest/kernels.h"
 
-extern const as_kernels as_kernels_avx512_shani; /* Ice Lake and later, Zen 4 and later */
+extern const as_kernels as_kernels_zen5;
+extern const as_kernels as_kernels_zen4;
+extern const as_kernels as_kernels_avx512_shani; /* Ice Lake and later */
 extern const as_kernels as_kernels_avx512;       /* Skylake-X to Cooper Lake */
 extern const as_kernels as_kernels_avx2_shani; /* Zen, and Intel with SHA-NI but without AVX-512 */
 extern const as_kernels as_kernels_avx2;       /* Haswell to Comet Lake */

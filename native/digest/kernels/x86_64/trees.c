@@ -49,7 +49,7 @@ static size_t rise(uint8_t (*cvs)[AS_DIGEST_SIZE], size_t count) {
 }
 
 /* All trees rise level by level together, so that the lanes are full. */
-void as_join_trees(as_blake3_parents_fn *run, as_small_tree *trees, size_t *chunks, size_t count, as_digests *out) {
+void as_join_trees(as_blake3_parents_fn *run, as_small_tree *trees, size_t *chunks, size_t count) {
   parents inner = {.run = run, .flags = 0}, roots = {.run = run, .flags = AS_BLAKE3_ROOT};
   size_t open;
   do {
@@ -64,9 +64,6 @@ void as_join_trees(as_blake3_parents_fn *run, as_small_tree *trees, size_t *chun
       open += chunks[i] > 1;
     }
   } while (open > 0);
-  for (size_t i = 0; i < count; i++) {
-    memcpy(out[i].blake3, trees[i][0], AS_DIGEST_SIZE);
-  }
 }
 
 #endif

@@ -17,8 +17,8 @@ static inline size_t as_chunks_of(size_t size) {
   return size == 0 ? 1 : (size + AS_BLAKE3_CHUNK - 1) / AS_BLAKE3_CHUNK;
 }
 
-/* The digests of `count` objects. trees[i] holds the chaining values of chunks[i] chunks, or the digest where that is
- * 1; it and chunks[i] are used up. */
-void as_join_trees(as_blake3_parents_fn *run, as_small_tree *trees, size_t *chunks, size_t count, as_digests *out);
+/* The digests of `count` objects into trees[i][0]. trees[i] holds the chaining values of chunks[i] chunks, or the digest
+ * where that is 1; both are used up. */
+void as_join_trees(as_blake3_parents_fn *run, as_small_tree *trees, size_t *chunks, size_t count);
 
 #endif

@@ -12,6 +12,13 @@ enum { AS_WIDE_LANES = 16, AS_SHA256_WORDS = 16 };
 /* A word of every lane: one register. */
 typedef uint32_t as_wide_row[AS_WIDE_LANES];
 
+/* The same word in every lane. */
+static inline void as_wide_fill_row(as_wide_row row, uint32_t word) {
+  for (int lane = 0; lane < AS_WIDE_LANES; lane++) {
+    row[lane] = word;
+  }
+}
+
 /* Sixteen messages, each in a lane of its own, which BLAKE3 takes alone or together with SHA-256. The assembly knows
  * this layout: wide.inc. */
 typedef struct as_wide_lanes {
@@ -22,16 +29,33 @@ typedef struct as_wide_lanes {
   as_wide_row endings[AS_SHA256_WORDS]; /* the bits of SHA-256's padding in the words of a block */
 } __attribute__((aligned(64))) as_wide_lanes;
 
-/* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. The first leaves `sha256` and
- * `endings` alone. The second gives each block to both hashes, to SHA-256 with the endings added. */
+/* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. `sha256` and `endings` are left
+ * alone. */
 void as_blake3_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
-void as_dual_wide_avx512(as_wide_lanes *lanes, size_t steps, const as_wide_row *flags);
+
+/* The same of two sets of lanes, with the same flags. */
+void as_blake3_pair_avx512(as_wide_lanes lanes[2], size_t steps, const as_wide_row *flags);
+
+/* The same of `sets` sets of lanes, at least one, with the same flags, each block given to both hashes: to SHA-256 with
+ * the endings added. */
+void as_dual_wide_avx512(as_wide_lanes *lanes, size_t sets, size_t steps, const as_wide_row *flags);
 
 /* SHA-256 absorbs one block that consists of its ending alone. */
 void as_sha256_endings_avx512(as_wide_lanes *lanes);
 
-/* The chaining values of all lanes, 32 bytes each, lane by lane. */
-void as_wide_values_avx512(const as_wide_row cv[8], uint8_t cvs[AS_WIDE_LANES * AS_DIGEST_SIZE]);
+/* SHA-256 of two sets of lanes absorbs a block that is the same in all of them, given as the words of its 64 rounds
+ * with the constants added. */
+void as_sha256_padding_avx512(as_wide_lanes lanes[2], const uint32_t words[64]);
+
+/* Before the first block of every lane: SHA-256's initial state, no endings, whole blocks, no high counter. */
+void as_wide_begin_avx512(as_wide_lanes *lanes);
+
+/* Before the first block of chunk number `counter` of plain hashing in every lane. */
+void as_wide_begin_chunk_avx512(as_wide_lanes *lanes, uint32_t counter);
+
+/* Eight words of all lanes as 32 bytes each, lane by lane: little-endian for BLAKE3, big-endian for SHA-256. */
+void as_wide_values_avx512(const as_wide_row rows[8], uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE]);
+void as_wide_big_values_avx512(const as_wide_row rows[8], uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE]);
 
 /* One stream on its way through the stitched kernels. The assembly knows this layout: wide.inc. */
 typedef struct as_wide_stream {
@@ -52,10 +76,14 @@ void as_sha256_schedule_avx512(as_wide_stream *stream);
 void as_dual_group_avx512_shani(as_wide_stream *stream, const uint32_t key[8], uint32_t flags);
 void as_dual2_group_avx512_shani(as_wide_stream streams[2], const uint32_t key[8], uint32_t flags);
 
+/* The same in registers of 256 bits. */
+void as_dual_group_avx512vl(as_wide_stream *stream, const uint32_t key[8], uint32_t flags);
+void as_dual2_group_avx512vl(as_wide_stream streams[2], const uint32_t key[8], uint32_t flags);
+
 as_blake3_chunks_fn as_blake3_chunks_avx512;
 as_blake3_parents_fn as_blake3_parents_avx512;
-as_dual_groups_fn as_dual_groups_avx512_shani;
-as_dual2_groups_fn as_dual2_groups_avx512_shani;
-as_dual_many_fn as_dual_many_avx512_shani, as_dual_many_avx512;
+as_dual_groups_fn as_dual_groups_avx512_shani, as_dual_groups_zen4;
+as_dual2_groups_fn as_dual2_groups_avx512_shani, as_dual2_groups_zen4;
+as_dual_many_fn as_dual_many_zen5, as_dual_many_avx512_shani, as_dual_many_avx512;
 
 #endif

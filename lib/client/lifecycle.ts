@@ -1,0 +1,58 @@
+/**
+ * The end of objects of a service: tombstones taken back, and sweeps.
+ *
+ * Imports errors and this folder. Called by the client.
+ */
+
+import { ArtifactStoreError, type ErrorCode } from '../errors.js';
+import type { ObjectRecord } from '../registry/registry.js';
+import { PARTS } from '../store/reconcile.js';
+import type { ReconcileOptions, ReconcileReport, SweepOptions, SweepReport } from '../store.js';
+import { type Service, segment } from './service.js';
+
+/** As `Store.undelete`. */
+export async function undelete(service: Service, address: string, reason: string | undefined): Promise<ObjectRecord> {
+  return service.json({ method: 'POST', path: `/v1/objects/${segment(address)}/undeletion`, query: { reason } });
+}
+
+/** A report as JSON has it. */
+type SweepJson = Omit<SweepReport, 'failed'> & {
+  failed: { address: SweepReport['failed'][number]['address']; error: { code: ErrorCode; message: string } }[];
+};
+
+/** As `Store.sweep`. A connection that breaks ends it; what is done is done, and the next one goes on. */
+export async function sweep(service: Service, { limit, signal, onProgress }: SweepOptions): Promise<SweepReport> {
+  const { failed, ...report } = await service.json<SweepJson>({
+    method: 'POST',
+    path: '/v1/sweeps',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...(limit !== undefined && { limit }) }),
+    signal,
+    isPatient: true,
+    isRepeatable: true,
+  });
+  const errors = failed.map(({ address, error }) => ({
+    address,
+    error: new ArtifactStoreError(error.code, error.message),
+  }));
+  onProgress?.({ ...report, failed: errors });
+  return { ...report, failed: errors };
+}
+
+/** As `Store.reconcile`. */
+export async function reconcile(
+  service: Service,
+  { age, dryRun, signal, onProgress }: ReconcileOptions,
+): Promise<ReconcileReport> {
+  const report = await service.json<ReconcileReport>({
+    method: 'POST',
+    path: '/v1/reconciliations',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...(age !== undefined && { age }), ...(dryRun !== undefined && { dryRun }) }),
+    signal,
+    isPatient: true,
+    isRepeatable: true,
+  });
+  onProgress?.(report, PARTS);
+  return report;
+}

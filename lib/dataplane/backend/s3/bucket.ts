@@ -1,0 +1,324 @@
+/**
+ * What is asked of a bucket: objects by key, and uploads in parts. Values in, values out; what is missing is an answer, what is refused an error.
+ *
+ * Imports the request layer, XML and limits. Called by the backend's operations.
+ */
+
+import { isStoreError } from '../../../errors.js';
+import { Refused, refusedError } from './problems.js';
+import type { Notice, Place, Requests, S3Answer, S3Request, StreamedBody } from './requests.js';
+import { elements, elementText, escapeText } from './xml.js';
+
+/** What is known of a stored object without reading it. */
+export interface Stored {
+  size: number;
+  etag?: string;
+  /** Where the bucket keeps versions. */
+  version?: string;
+  /** What was said of it when it was stored, by name without `x-amz-meta-`. */
+  metadata: Readonly<Record<string, string>>;
+  /** SHA-256 that the server keeps and compares, in base64, where it does so. */
+  checksum?: string;
+}
+
+/** A body whose SHA-256 is known. */
+export interface HashedBody {
+  body: Uint8Array | StreamedBody;
+  /** In hex. */
+  sha256: string;
+}
+
+export interface PutOptions {
+  metadata?: Readonly<Record<string, string>>;
+  /** Have the server refuse it when something is there already: only where it honours that. */
+  onlyIfAbsent?: boolean;
+  /** Have the server compare and keep the SHA-256: only where it honours that. */
+  checksum?: boolean;
+  signal?: AbortSignal;
+  attempts?: number;
+}
+
+/** What putting gave. */
+export interface Put {
+  etag?: string;
+  version?: string;
+}
+
+/** An upload in parts that has not ended. */
+export interface Unended {
+  key: string;
+  uploadId: string;
+  /** Milliseconds since 1970. */
+  begun: number;
+}
+
+export class Bucket {
+  readonly #requests: Requests;
+  readonly #notice: Notice;
+
+  constructor(requests: Requests, notice: Notice) {
+    this.#requests = requests;
+    this.#notice = notice;
+  }
+
+  get place(): Place {
+    return this.#requests.place;
+  }
+
+  /** An object without its bytes; undefined when there is none. */
+  async head(
+    key: string,
+    checksum = false,
+    limits: Pick<S3Request, 'attempts' | 'timeoutMs'> = {},
+  ): Promise<Stored | undefined> {
+    const headers = checksum ? { 'x-amz-checksum-mode': 'ENABLED' } : {};
+    const answer = await this.#orMissing(this.#requests.sendForText({ method: 'HEAD', key, headers, ...limits }));
+    if (answer === undefined) return undefined;
+    return {
+      ...putOf(answer.headers),
+      ...storedOf(answer.headers),
+      size: Number(answer.headers['content-length'] ?? 0),
+    };
+  }
+
+  /** Bytes of an object, from `start` on, to `end` or all. Undefined: there is none. `size` is that of the whole object. */
+  async get(key: string, start = 0, end?: number): Promise<(Stored & { body: AsyncIterable<Uint8Array> }) | undefined> {
+    const isPart = start > 0 || end !== undefined;
+    const headers = isPart ? { range: `bytes=${start}-${end === undefined ? '' : end - 1}` } : {};
+    const answer = await this.#orMissing(this.#requests.send({ method: 'GET', key, headers }));
+    if (answer === undefined) return undefined;
+    const total = /\/(\d+)$/.exec(answer.headers['content-range'] ?? '')?.[1];
+    const size = Number(total ?? answer.headers['content-length'] ?? 0);
+    const isIgnored = isPart && answer.status !== 206;
+    const body = isIgnored ? within(answer.body, start, end ?? size) : answer.body;
+    return { ...putOf(answer.headers), ...storedOf(answer.headers), size, body };
+  }
+
+  /** Stores an object. `present`: it was to be stored only if nothing is there, and something is. */
+  async put(key: string, { body, sha256 }: HashedBody, options: PutOptions = {}): Promise<Put | 'present'> {
+    const { metadata = {}, onlyIfAbsent = false, checksum = false, signal, attempts } = options;
+    const headers: Record<string, string> = {
+      'content-type': 'application/octet-stream',
+      ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
+      ...(onlyIfAbsent && { 'if-none-match': '*' }),
+      ...(checksum && { 'x-amz-checksum-sha256': base64Of(sha256) }),
+    };
+    try {
+      const request = {
+        method: 'PUT',
+        key,
+        headers,
+        body,
+        payloadHash: sha256,
+        ...(signal && { signal }),
+        ...(attempts && { attempts }),
+      } as const;
+      return putOf((await this.#requests.sendForText(request)).headers);
+    } catch (error) {
+      const isPresent = error instanceof Refused && onlyIfAbsent && [409, 412].includes(error.refusal.status);
+      if (isPresent) return 'present';
+      throw this.#error(error);
+    }
+  }
+
+  /** Removes an object; one that is not there is as good. */
+  async remove(key: string): Promise<void> {
+    await this.#orMissing(this.#requests.sendForText({ method: 'DELETE', key }));
+  }
+
+  /** Keys that begin with `prefix`. */
+  async list(prefix: string): Promise<string[]> {
+    const keys: string[] = [];
+    for (let token: string | undefined, isMore = true; isMore; ) {
+      const query: [string, string][] = [
+        ['list-type', '2'],
+        ['prefix', prefix],
+      ];
+      if (token !== undefined) query.push(['continuation-token', token]);
+      const { text } = await this.#ask({ method: 'GET', key: '', query });
+      for (const each of elements(text, 'Contents')) keys.push(elementText(each, 'Key') ?? '');
+      token = elementText(text, 'NextContinuationToken');
+      isMore = elementText(text, 'IsTruncated') === 'true' && token !== undefined;
+    }
+    return keys;
+  }
+
+  /** Begins an upload in parts; gives its id. */
+  async beginParts(key: string, { metadata = {}, checksum = false }: PutOptions): Promise<string> {
+    const headers: Record<string, string> = {
+      'content-type': 'application/octet-stream',
+      ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
+      ...(checksum && { 'x-amz-checksum-algorithm': 'SHA256' }),
+    };
+    const { text } = await this.#ask({ method: 'POST', key, query: [['uploads', '']], headers });
+    return elementText(text, 'UploadId') ?? '';
+  }
+
+  /** Sends one part, from 1; gives its ETag. */
+  async putPart(
+    key: string,
+    uploadId: string,
+    part: number,
+    { body, sha256 }: HashedBody,
+    options: PutOptions,
+  ): Promise<string> {
+    const headers = { ...(options.checksum && { 'x-amz-checksum-sha256': base64Of(sha256) }) };
+    const query = [
+      ['partNumber', String(part)],
+      ['uploadId', uploadId],
+    ] as const;
+    const request = { method: 'PUT', key, query, headers, body, payloadHash: sha256, signal: options.signal } as const;
+    return (await this.#ask(request)).headers.etag ?? '';
+  }
+
+  /** Ends an upload in parts. `gone`: there is no such upload, which may mean that this has been done before. */
+  async endParts(
+    key: string,
+    uploadId: string,
+    parts: readonly { etag: string; sha256: string }[],
+    checksum: boolean,
+  ): Promise<Put | 'gone'> {
+    const lines = parts.map(({ etag, sha256 }, index) => {
+      const sum = checksum ? `<ChecksumSHA256>${base64Of(sha256)}</ChecksumSHA256>` : '';
+      return `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeText(etag)}</ETag>${sum}</Part>`;
+    });
+    const xml = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${lines.join('')}</CompleteMultipartUpload>`;
+    const request = { method: 'POST', key, query: [['uploadId', uploadId]], body: Buffer.from(xml) } as const;
+    try {
+      const { headers, text } = await this.#requests.sendForText({
+        ...request,
+        headers: { 'content-type': 'application/xml' },
+      });
+      const etag = elementText(text, 'ETag');
+      return { ...putOf(headers), ...(etag !== undefined && { etag: bare(etag) }) };
+    } catch (error) {
+      if (error instanceof Refused && error.refusal.status === 404 && error.refusal.code !== 'NoSuchBucket')
+        return 'gone';
+      throw this.#error(error);
+    }
+  }
+
+  /** Gives up an upload in parts; one that is not there is as good. */
+  async dropParts(key: string, uploadId: string): Promise<void> {
+    await this.#orMissing(this.#requests.sendForText({ method: 'DELETE', key, query: [['uploadId', uploadId]] }));
+  }
+
+  /** Uploads in parts that have not ended, of keys that begin with `prefix`. */
+  async unended(prefix: string): Promise<Unended[]> {
+    const found: Unended[] = [];
+    for (let marker: [string, string] | undefined, isMore = true; isMore; ) {
+      const query: [string, string][] = [
+        ['uploads', ''],
+        ['prefix', prefix],
+      ];
+      if (marker !== undefined) query.push(['key-marker', marker[0]], ['upload-id-marker', marker[1]]);
+      const { text } = await this.#ask({ method: 'GET', key: '', query });
+      for (const each of elements(text, 'Upload')) {
+        const key = elementText(each, 'Key') ?? '';
+        const begun = Date.parse(elementText(each, 'Initiated') ?? '');
+        if (key.startsWith(prefix)) found.push({ key, uploadId: elementText(each, 'UploadId') ?? '', begun });
+      }
+      const next: [string, string] = [
+        elementText(text, 'NextKeyMarker') ?? '',
+        elementText(text, 'NextUploadIdMarker') ?? '',
+      ];
+      isMore = elementText(text, 'IsTruncated') === 'true' && next[0] !== '' && next.join() !== marker?.join();
+      marker = next;
+    }
+    return found;
+  }
+
+  /** Whether the bucket locks objects; undefined when it does not say. */
+  async objectLock(): Promise<boolean | undefined> {
+    try {
+      const { text } = await this.#requests.sendForText({
+        method: 'GET',
+        key: '',
+        query: [['object-lock', '']],
+        attempts: 2,
+      });
+      return elementText(text, 'ObjectLockEnabled') === 'Enabled';
+    } catch (error) {
+      if (error instanceof Refused && error.refusal.code === 'ObjectLockConfigurationNotFoundError') return false;
+      if (error instanceof Refused || isStoreError(error, 'AS_ERR_UNAVAILABLE')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the bucket keeps versions; undefined when it does not say. */
+  async versioning(): Promise<boolean | undefined> {
+    try {
+      const { text } = await this.#requests.sendForText({
+        method: 'GET',
+        key: '',
+        query: [['versioning', '']],
+        attempts: 2,
+      });
+      return elementText(text, 'Status') === 'Enabled';
+    } catch (error) {
+      if (error instanceof Refused || isStoreError(error, 'AS_ERR_UNAVAILABLE')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Tells whoever keeps the log. */
+  notice(sentence: string): void {
+    this.#notice(sentence);
+  }
+
+  #ask(request: S3Request): Promise<{ headers: S3Answer['headers']; text: string }> {
+    return this.#requests.sendForText(request).catch((error) => Promise.reject(this.#error(error)));
+  }
+
+  /** What is missing is an answer, unless it is the bucket. */
+  async #orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (error instanceof Refused && error.refusal.status === 404 && error.refusal.code !== 'NoSuchBucket')
+        return undefined;
+      throw this.#error(error);
+    }
+  }
+
+  #error(error: unknown): unknown {
+    return error instanceof Refused ? refusedError(error, this.place.bucket) : error;
+  }
+}
+
+function putOf(headers: S3Answer['headers']): Put {
+  const { etag, 'x-amz-version-id': version } = headers;
+  return {
+    ...(etag !== undefined && { etag: bare(etag) }),
+    ...(version !== undefined && version !== 'null' && { version }),
+  };
+}
+
+function storedOf(headers: S3Answer['headers']): Pick<Stored, 'metadata' | 'checksum'> {
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith('x-amz-meta-')) metadata[name.slice('x-amz-meta-'.length)] = String(value);
+  }
+  const checksum = headers['x-amz-checksum-sha256'];
+  return { metadata, ...(checksum !== undefined && { checksum }) };
+}
+
+/** An ETag without its quotes. */
+function bare(etag: string): string {
+  return etag.replace(/^"|"$/g, '');
+}
+
+export function base64Of(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64');
+}
+
+/** The part of a whole body that was asked for, from a server that does not know ranges. */
+async function* within(body: AsyncIterable<Uint8Array>, start: number, end: number): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const chunk of body) {
+    const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
+    at += chunk.byteLength;
+    if (part.byteLength > 0) yield part;
+    if (at >= end) return;
+  }
+}

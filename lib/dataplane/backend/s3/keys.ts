@@ -1,0 +1,70 @@
+/**
+ * Under which keys a bucket holds what: `<prefix>objects/<first byte>/<address>`, its outboard beside it, marks of damage by themselves, so that all of them are
+ * listed in one request.
+ *
+ * Pure. Called by the operations. docs/operations.md names them.
+ */
+
+import { ArtifactStoreError } from '../../../errors.js';
+import type { ContentAddress } from '../../spi.js';
+
+export class Keys {
+  readonly #prefix: string;
+
+  /** @param prefix of every key: empty, or one that ends in a slash */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** What every object and outboard begins with. */
+  get objects(): string {
+    return `${this.#prefix}objects/`;
+  }
+
+  get marks(): string {
+    return `${this.#prefix}damaged/`;
+  }
+
+  object(address: ContentAddress): string {
+    const hex = address.slice('blake3:'.length);
+    return `${this.objects}${hex.slice(0, 2)}/${hex}`;
+  }
+
+  outboard(address: ContentAddress): string {
+    return `${this.object(address)}.obao4`;
+  }
+
+  /** Empty; while it is there, the object counts as absent. */
+  mark(address: ContentAddress): string {
+    return `${this.marks}${address.slice('blake3:'.length)}`;
+  }
+
+  /** The address that a mark is about. */
+  marked(key: string): ContentAddress {
+    return `blake3:${key.slice(this.marks.length)}`;
+  }
+
+  /** Something that is written only to see what comes of it. */
+  probe(name: string): string {
+    return `${this.#prefix}probe/${name}`;
+  }
+}
+
+/**
+ * Reads `s3://bucket/prefix`.
+ *
+ * @throws AS_ERR_INVALID_ARGUMENT: it is none
+ */
+export function parseS3Url(url: string): { bucket: string; prefix: string } {
+  const [, bucket, path = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url) ?? [];
+  const segments = path.split('/').filter((segment) => segment !== '');
+  const isPlain = segments.every((segment) => /^[A-Za-z0-9!_.'()-]+$/.test(segment) && !/^\.{1,2}$/.test(segment));
+  if (bucket === undefined || !isPlain) {
+    throw new ArtifactStoreError(
+      'AS_ERR_INVALID_ARGUMENT',
+      `"${url}" is no place in an S3 bucket: write s3://bucket or s3://bucket/prefix, of letters, digits and !_.'()- between slashes.`,
+      { url },
+    );
+  }
+  return { bucket, prefix: segments.map((segment) => `${segment}/`).join('') };
+}

@@ -1,0 +1,59 @@
+/**
+ * Taking bytes in from a socket: the core receives, hashes and stores them, and none passes through JavaScript. The mirror of serve-socket.ts.
+ *
+ * A worker waits for a socket only as long as one that sends quickly takes to send more; from then on no worker waits for it until it has been quick again,
+ * and it is looked at less and less often. So slow senders hold no worker, and no slab.
+ *
+ * Imports the backend, limits and the contract. Called by ingest.ts.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  BATCH_BYTES_MAX,
+  RECEIVE_PAUSE_FIRST_MS,
+  RECEIVE_PAUSE_MAX_MS,
+  RECEIVE_WAIT_MS,
+  SLAB_SIZE,
+} from '../../limits.js';
+import type { Handle } from '../../native/addon.js';
+import type { LocalBackend } from '../backend/local.js';
+import type { GivenSocket } from '../spi.js';
+
+/** What the bytes go into. */
+export interface Receiving {
+  /** Takes what had come before. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** The ingest, once the core has all that was written. */
+  begun(): Promise<Handle>;
+}
+
+/**
+ * Has an ingest take all that is left to come.
+ *
+ * @throws AS_ERR_ABORTED: the connection ended before that; what `took` throws; AS_ERR_NO_SPACE, AS_ERR_IO
+ */
+export async function receive(backend: LocalBackend, into: Receiving, given: GivenSocket): Promise<void> {
+  // Kept before anything is waited for: the descriptor of a socket that closes may be another's at any time.
+  const socket = backend.keepSocket(given.descriptor);
+  try {
+    for (const chunk of given.before) await into.write(chunk);
+    const ingest = await into.begun();
+    let [left, waitMs, pauseMs] = [given.size, RECEIVE_WAIT_MS, 0];
+    while (left > 0) {
+      const size = await backend.ingestReceive(ingest, socket, Math.min(left, BATCH_BYTES_MAX), waitMs);
+      given.took(size);
+      left -= size;
+      const isQuick = size >= SLAB_SIZE || left === 0;
+      waitMs = isQuick ? RECEIVE_WAIT_MS : 0;
+      if (isQuick) continue;
+      pauseMs = size > 0 ? RECEIVE_PAUSE_FIRST_MS : nextPause(pauseMs);
+      await sleep(pauseMs);
+    }
+  } finally {
+    backend.dropSocket(socket);
+  }
+}
+
+function nextPause(pauseMs: number): number {
+  return Math.min(Math.max(2 * pauseMs, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
+}

@@ -1,0 +1,46 @@
+/**
+ * The protocol between a data plane in a daemon and those who use it: what is asked for, and in which versions. docs/dataplane-protocol.md is the
+ * specification; golden files in test/golden/ hold both to it.
+ *
+ * Imports nothing. Called by the rest of this folder.
+ */
+
+/** Versions that this package speaks, the oldest and the newest. */
+export interface Versions {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const VERSIONS: Versions = { min: 1, max: 1 };
+
+/** The newest version that both speak; undefined when there is none. */
+export function commonVersion(ours: Versions, theirs: Versions): number | undefined {
+  const newest = Math.min(ours.max, theirs.max);
+  return newest >= Math.max(ours.min, theirs.min) ? newest : undefined;
+}
+
+/** Media type of every body. */
+export const MEDIA_TYPE = 'application/vnd.artifactstore.dataplane';
+
+/** Header of every answer: which run of the daemon gave it, 32 hex digits. */
+export const INSTANCE_HEADER = 'artifactstore-instance';
+
+/** Where versions are agreed on; of every version. */
+export const HELLO = '/hello';
+
+/** What can be asked for, each at `/v<version>/<name>`. */
+export const OPERATIONS = [
+  'ingest',
+  'ingest-many',
+  'serve',
+  'serve-many',
+  'outboard',
+  'verify',
+  'delete',
+  'health',
+  'sync',
+  'compact',
+  'sessions',
+] as const;
+
+export type OperationName = (typeof OPERATIONS)[number];

@@ -1,0 +1,60 @@
+/**
+ * What has to be known to delete objects: how each stands, which may be swept, which nobody needs any more.
+ *
+ * Imports types only. `lib/store/lifecycle.ts` and retention ask it; `sqlite-lifecycle.ts` implements it over the tables of `views.ts`.
+ */
+
+import type { ContentAddress } from '../dataplane/spi.js';
+import type { ObjectState } from './registry.js';
+
+/** How an object stands, as far as its deletion is concerned. */
+export interface Standing {
+  /** Its place in the order in which objects were first stored. */
+  seq: number;
+  blake3: ContentAddress;
+  state: ObjectState;
+  /** Bytes. */
+  size: number;
+  /** Bytes that it occupies, by its receipts. */
+  storedSize: number;
+  /** A version of a package needs it. */
+  needed: boolean;
+  /** When it is tombstoned: from when on its bytes may be removed; milliseconds since 1970 UTC, 0 for at once. */
+  sweepAfter?: number;
+}
+
+/** Where a reading of objects that may be swept goes on. */
+export interface DuePlace {
+  sweepAfter: number;
+  seq: number;
+}
+
+/** An object that nobody needs any more. */
+export type Collectable = Pick<Standing, 'seq' | 'blake3' | 'size' | 'storedSize'>;
+
+/** Questions of who deletes. Every answer holds what was committed before the question. */
+export interface LifecycleRegistry {
+  /** How these objects stand, at the same places; undefined for one that was never stored. */
+  standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]>;
+
+  /** Up to `limit` tombstoned objects whose grace is over at `now`, behind `after`: those first that have waited longest. */
+  due(now: number, limit: number, after?: DuePlace): Promise<(Standing & { sweepAfter: number })[]>;
+
+  /**
+   * Up to `limit` objects that belonged to packages and are needed by no version now, behind the one with the seq `after`, in the order in which they
+   * were first stored. Costs what there is to collect, not what there is.
+   */
+  collectable(limit: number, after?: number): Promise<Collectable[]>;
+
+  /** The addresses with the first byte `part` whose bytes the log says are there: live, damaged or tombstoned. In no order. */
+  presentIn(part: number): Promise<ContentAddress[]>;
+
+  /** How many versions of packages need each of these objects, at the same places; 0 for one that was never stored. */
+  references(addresses: readonly ContentAddress[]): Promise<number[]>;
+
+  /**
+   * Up to `limit` manifests of versions of which the log does not say what they need: as long as there is one, nobody knows whether what seems to be
+   * needed by none is.
+   */
+  unknownNeeds(limit: number): Promise<ContentAddress[]>;
+}

@@ -1,0 +1,25 @@
+// Objects sent to sockets: operations of a batch, and the one call that is none.
+#pragma once
+
+#include <napi.h>
+
+#include "convert.h"
+
+namespace artifactstore {
+
+// keepSocket(fd) -> a descriptor of its own for the socket, or -1. Called by whoever owns the socket, while it is open for certain.
+Napi::Value KeepSocket(const Napi::CallbackInfo &info);
+
+// dropSocket(fd): closes such a descriptor, where nobody has taken it over.
+Napi::Value DropSocket(const Napi::CallbackInfo &info);
+
+// [code, store, address, fd, start, end]: a handle. The descriptor is the sender's from now on, whatever happens.
+Napi::Value sender_begin(Napi::Env env, const Arguments &in);
+
+// [code, sender, most, wait, slab]: [bytes sent, where in the slab those begin that the socket did not take, how many].
+Napi::Value sender_pump(Napi::Env env, const Arguments &in);
+
+// [code, sender]
+Napi::Value sender_close(Napi::Env env, const Arguments &in);
+
+}  // namespace artifactstore

@@ -1,0 +1,194 @@
+/*
+ * Both digests of small objects that are all of one size, sixteen to a set of lanes. All lanes come to the ends of
+ * blocks, chunks and objects together, so nothing is done lane by lane but pointing at the objects and giving out the
+ * digests; and a block that is SHA-256's padding alone is the same for all.
+ * May include: native/digest headers, the C library. Called by: many_avx512.c.
+ */
+#if defined(__ELF__)
+#include "digest/kernels/x86_64/many_equal.h"
+
+#include <string.h>
+
+#include "digest/kernels/x86_64/trees.h"
+#include "digest/kernels/x86_64/wide.h"
+
+enum { CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK, SETS = AS_EQUAL_MAX / AS_WIDE_LANES };
+
+/* SHA-256's round constants (constants.S). */
+extern const uint32_t as_x86_sha256_k[64] __attribute__((visibility("hidden")));
+
+typedef struct equal_batch {
+  as_wide_lanes lanes[SETS]; /* with an odd number of sets, the padding goes through the next one too */
+  as_wide_row flags[CHUNK_BLOCKS];
+  uint8_t ends[AS_EQUAL_MAX][AS_BLAKE3_BLOCK];
+  as_small_tree trees[AS_EQUAL_MAX];
+  const as_span *inputs;
+  const size_t *places;
+  as_digests *out;
+  size_t count, sets;
+  size_t size, rest; /* of each object, and in its last block if that is not whole */
+  size_t whole;      /* blocks that are read where they lie */
+  size_t chunks;
+} equal_batch;
+
+static size_t place(const equal_batch *b, size_t i) {
+  return b->places ? b->places[i] : i;
+}
+
+static void begin_set(equal_batch *b, size_t set) {
+  as_wide_lanes *lanes = &b->lanes[set];
+  as_wide_begin_avx512(lanes);
+  for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
+    lanes->at[lane] = b->inputs[place(b, set * AS_WIDE_LANES + lane)].bytes;
+  }
+}
+
+/* ---- BLAKE3's chunks ---- */
+
+static void begin_chunk(equal_batch *b, size_t chunk) {
+  for (size_t set = 0; set < b->sets; set++) {
+    as_wide_begin_chunk_avx512(&b->lanes[set], (uint32_t)chunk);
+  }
+}
+
+/* The chaining values of a chunk, or the digests where it is the only one. */
+static void end_chunk(equal_batch *b, size_t chunk) {
+  uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE];
+  for (size_t set = 0, i = 0; set < b->sets; set++) {
+    as_wide_values_avx512((const as_wide_row *)b->lanes[set].cv, values);
+    for (size_t lane = 0; lane < AS_WIDE_LANES; lane++, i++) {
+      uint8_t *to = b->chunks == 1 ? b->out[place(b, i)].blake3 : b->trees[i][chunk];
+      memcpy(to, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
+    }
+  }
+}
+
+static void join_chunks(equal_batch *b) {
+  size_t chunks[AS_EQUAL_MAX];
+  for (size_t i = 0; i < b->count; i++) {
+    chunks[i] = b->chunks;
+  }
+  as_join_trees(as_blake3_parents_avx512, b->trees, chunks, b->count);
+  for (size_t i = 0; i < b->count; i++) {
+    memcpy(b->out[place(b, i)].blake3, b->trees[i][0], AS_DIGEST_SIZE);
+  }
+}
+
+/* ---- blocks ---- */
+
+/* `count` blocks of one chunk through both hashes, from block `first` of each object on. */
+static void absorb(equal_batch *b, size_t first, size_t count) {
+  size_t chunk = first / CHUNK_BLOCKS, blocks = b->whole + (b->rest > 0);
+  int starts = first % CHUNK_BLOCKS == 0, ends = (first + count) % CHUNK_BLOCKS == 0 || first + count == blocks;
+  memset(b->flags, 0, count * sizeof b->flags[0]);
+  if (starts) {
+    begin_chunk(b, chunk);
+    as_wide_fill_row(b->flags[0], AS_BLAKE3_CHUNK_START);
+  }
+  if (ends) {
+    as_wide_fill_row(b->flags[count - 1],
+             b->flags[count - 1][0] | AS_BLAKE3_CHUNK_END | (b->chunks == 1 ? AS_BLAKE3_ROOT : 0));
+  }
+  as_dual_wide_avx512(b->lanes, b->sets, count, (const as_wide_row *)b->flags);
+  if (ends) {
+    end_chunk(b, chunk);
+  }
+}
+
+static void absorb_whole(equal_batch *b) {
+  for (size_t at = 0; at < b->whole;) {
+    size_t count = b->whole - at < CHUNK_BLOCKS ? b->whole - at : CHUNK_BLOCKS;
+    absorb(b, at, count);
+    at += count;
+  }
+}
+
+/* The last block, which is not whole: zeros after its bytes for BLAKE3, padding for SHA-256. */
+static void absorb_rest(equal_batch *b) {
+  for (size_t i = 0; i < b->count; i++) {
+    const uint8_t *bytes = b->inputs[place(b, i)].bytes;
+    memset(b->ends[i], 0, AS_BLAKE3_BLOCK);
+    memcpy(b->ends[i], bytes + b->size - b->rest, b->rest);
+    b->lanes[i / AS_WIDE_LANES].at[i % AS_WIDE_LANES] = b->ends[i];
+  }
+  for (size_t set = 0; set < b->sets; set++) {
+    as_wide_lanes *lanes = &b->lanes[set];
+    as_wide_fill_row(lanes->block_size, (uint32_t)b->rest);
+    as_wide_fill_row(lanes->endings[b->rest / 4], (uint32_t)0x80000000 >> (8 * (b->rest % 4)));
+    if (b->rest < AS_SHA256_BLOCK - 8) {
+      as_wide_fill_row(lanes->endings[14], (uint32_t)((uint64_t)b->size >> 29));
+      as_wide_fill_row(lanes->endings[15], (uint32_t)(b->size << 3));
+    }
+  }
+  absorb(b, b->whole, 1);
+}
+
+/* ---- SHA-256's padding ---- */
+
+static uint32_t rotated(uint32_t word, int right) {
+  return word >> right | word << (32 - right);
+}
+
+/* The rounds' words + constants of a block of padding alone (FIPS 180-4, sections 5.1.1 and 6.2.2). */
+static void schedule_padding(size_t size, uint32_t words[64]) {
+  memset(words, 0, 64 * sizeof words[0]);
+  words[0] = size % AS_SHA256_BLOCK == 0 ? 0x80000000 : 0;
+  words[14] = (uint32_t)((uint64_t)size >> 29);
+  words[15] = (uint32_t)(size << 3);
+  for (int k = 16; k < 64; k++) {
+    uint32_t near = words[k - 2], far = words[k - 15];
+    words[k] = (rotated(near, 17) ^ rotated(near, 19) ^ near >> 10) + words[k - 7] +
+               (rotated(far, 7) ^ rotated(far, 18) ^ far >> 3) + words[k - 16];
+  }
+  for (int k = 0; k < 64; k++) {
+    words[k] += as_x86_sha256_k[k];
+  }
+}
+
+/* Two sets at a time; where their number is odd, the last goes with lanes that nobody looks at. */
+static void absorb_padding(equal_batch *b) {
+  uint32_t words[64];
+  schedule_padding(b->size, words);
+  for (size_t set = 0; set < b->sets; set += 2) {
+    as_sha256_padding_avx512(&b->lanes[set], words);
+  }
+}
+
+static void give_sha256(const equal_batch *b) {
+  uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE];
+  for (size_t set = 0, i = 0; set < b->sets; set++) {
+    as_wide_big_values_avx512((const as_wide_row *)b->lanes[set].sha256, values);
+    for (size_t lane = 0; lane < AS_WIDE_LANES; lane++, i++) {
+      memcpy(b->out[place(b, i)].sha256, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
+    }
+  }
+}
+
+void as_many_equal_avx512(const as_span *inputs, const size_t *places, size_t count, as_digests *out) {
+  equal_batch b;
+  b.inputs = inputs;
+  b.places = places;
+  b.out = out;
+  b.count = count;
+  b.sets = count / AS_WIDE_LANES;
+  b.size = inputs[place(&b, 0)].size;
+  b.rest = b.size % AS_BLAKE3_BLOCK;
+  b.whole = b.size / AS_BLAKE3_BLOCK;
+  b.chunks = as_chunks_of(b.size);
+  for (size_t set = 0; set < b.sets; set++) {
+    begin_set(&b, set);
+  }
+  absorb_whole(&b);
+  if (b.rest > 0) {
+    absorb_rest(&b);
+  }
+  if (b.rest == 0 || b.rest >= AS_SHA256_BLOCK - 8) {
+    absorb_padding(&b);
+  }
+  give_sha256(&b);
+  if (b.chunks > 1) {
+    join_chunks(&b);
+  }
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* Sockets that belong to somebody else: see socket.h. */
+#include "io/socket.h"
+#include "artifactstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int as_socket_keep(int fd) {
+  int kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return kept < 0 ? -errno : kept;
+}
+
+ssize_t as_socket_send(int fd, const void *bytes, size_t size) {
+  ssize_t count;
+  do {
+    count = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+ssize_t as_socket_receive(int fd, void *bytes, size_t size) {
+  ssize_t count;
+  do {
+    count = recv(fd, bytes, size, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+void as_socket_expect(int fd, size_t size) {
+  int count = (int)size;
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &count, sizeof count); /* where it cannot be said, waiting ends sooner */
+}
+
+static int wait_for(int fd, short events, int milliseconds) {
+  struct pollfd wanted = {.fd = fd, .events = events};
+  return milliseconds > 0 && poll(&wanted, 1, milliseconds) > 0;
+}
+
+int as_socket_wait(int fd, int milliseconds) { return wait_for(fd, POLLOUT, milliseconds); }
+
+int as_socket_wait_for_bytes(int fd, int milliseconds) { return wait_for(fd, POLLIN, milliseconds); }
+
+void as_socket_close(int fd) { close(fd); }

@@ -1,0 +1,116 @@
+/*
+ * Bytes out of sockets into ingests, by the core: every byte in its order, no more than is asked for, calls that end when nothing comes; ends that are
+ * gone. And what is announced of an ingest: held to, and not held in memory.
+ * May include: store_fixture.h, store/ingest.h, digest/dual.h. Run by: CTest.
+ */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "digest/dual.h"
+#include "store/ingest.h"
+#include "store_fixture.h"
+
+static as_store *store;
+
+/* Two ends of a connection; what the near one does not take at once is an error of the test. */
+static void open_pair(int ends[2]) {
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+}
+
+static as_digests digests_of(const uint8_t *bytes, size_t size) {
+  as_span span = {bytes, size};
+  as_digests out;
+  as_dual_many(&span, 1, &out);
+  return out;
+}
+
+static int commit(as_ingest *one, as_ingested *out) {
+  const as_expect *expect = NULL;
+  int status;
+  as_ingest_commit(store, &one, &expect, 1, out, &status);
+  return status;
+}
+
+/* An object that comes in pieces of `piece` bytes, with a call behind each and one for nothing; what follows it in the socket is left there. */
+static void check_pieces(size_t size, size_t piece) {
+  uint8_t *bytes = make_bytes(size + 1, piece);
+  as_digests digests = digests_of(bytes, size);
+  as_ingest *one;
+  as_ingested out;
+  int ends[2];
+  size_t taken, total = 0;
+  open_pair(ends);
+  CHECK_INT(as_ingest_begin(store, &one), 0);
+  for (size_t at = 0; at < size + 1; at += piece) {
+    size_t left = size + 1 - at, part = left < piece ? left : piece;
+    CHECK_INT(send(ends[1], bytes + at, part, MSG_DONTWAIT), (ssize_t)part);
+    CHECK_INT(as_ingest_receive(one, store, ends[0], size - total, 0, &taken), 0);
+    total += taken;
+  }
+  CHECK_INT(total, size);
+  CHECK_INT(as_ingest_receive(one, store, ends[0], 0, 0, &taken), 0);
+  CHECK_INT(taken, 0);
+  CHECK_INT(commit(one, &out), 0);
+  CHECK_BYTES(&out.digests, &digests, sizeof digests, "%zu in pieces of %zu", size, piece);
+  uint8_t next = 0;
+  CHECK_INT(recv(ends[0], &next, 1, MSG_DONTWAIT), 1);
+  CHECK_INT(next, bytes[size]);
+  remove_object(store, out.digests.blake3);
+  close(ends[0]);
+  close(ends[1]);
+  free(bytes);
+}
+
+/* A silent end is waited for as long as is said, and no longer; one that is gone is an error behind what it has sent. */
+static void check_ends(void) {
+  uint8_t bytes[1000] = {1};
+  as_ingest *one;
+  int ends[2];
+  size_t taken;
+  open_pair(ends);
+  CHECK_INT(as_ingest_begin(store, &one), 0);
+  CHECK_INT(as_ingest_receive(one, store, ends[0], 1 << 20, 5, &taken), 0);
+  CHECK_INT(taken, 0);
+  CHECK_INT(send(ends[1], bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
+  close(ends[1]);
+  CHECK_INT(as_ingest_receive(one, store, ends[0], 1 << 20, 5, &taken), AS_E_SOURCE);
+  CHECK_INT(as_ingest_length(one), sizeof bytes);
+  as_ingest_abort(one);
+  close(ends[0]);
+}
+
+static void check_announced(void) {
+  size_t size = AS_PACK_OBJECT_MAX + 1;
+  uint8_t *bytes = make_bytes(size, 3);
+  as_digests digests = digests_of(bytes, size);
+  as_ingested out;
+  for (int sent = 0; sent < 2; sent++) { /* all but one byte, and all */
+    as_ingest *one;
+    CHECK_INT(as_ingest_begin(store, &one), 0);
+    as_ingest_announce(one, size);
+    for (size_t at = 0, part; at < size - !sent; at += part) {
+      part = size - !sent - at < 10000 ? size - !sent - at : 10000;
+      CHECK_INT(as_ingest_append(one, bytes + at, part), 0);
+      CHECK(one->pending_capacity <= AS_COALESCE_SIZE, "%zu bytes are held", one->pending_capacity);
+    }
+    CHECK_INT(commit(one, &out), sent ? 0 : AS_E_SIZE);
+    CHECK_INT(count_entries(fixture_file("staging")), 0);
+  }
+  CHECK_BYTES(&out.digests, &digests, sizeof digests, "announced");
+  check_read(store, digests.blake3, bytes, size);
+  free(bytes);
+}
+
+int main(void) {
+  fixture_begin();
+  store = open_store(AS_OPEN_CREATE);
+  check_pieces(1, 1);
+  check_pieces(20000, 777);
+  check_pieces(AS_STEP_SIZE + 1, 50000);
+  check_pieces(3 * AS_STEP_SIZE + 5, 60001);
+  check_ends();
+  check_announced();
+  as_store_close(store);
+  fixture_clean();
+  return 0;
+}

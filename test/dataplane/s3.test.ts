@@ -1,0 +1,432 @@
+/** The S3 backend by its parts: signatures, credentials, requests, and what no honest server does. */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import t, { type Test } from 'tap';
+import { CredentialChain, providersOf } from '../../lib/dataplane/backend/s3/credentials/chain.js';
+import { openS3, type S3Options } from '../../lib/dataplane/backend/s3/index.js';
+import { parseS3Url } from '../../lib/dataplane/backend/s3/keys.js';
+import { placeOf } from '../../lib/dataplane/backend/s3/place.js';
+import {
+  amzDate,
+  authorization,
+  canonicalRequest,
+  encodePath,
+  stringToSign,
+} from '../../lib/dataplane/backend/s3/sigv4.js';
+import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s3/xml.js';
+import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
+import { formatBlake3 } from '../../lib/digest-name.js';
+import { openMemoryS3 } from '../support/memory-s3.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+
+const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+/** Places where credentials of this machine could be are led elsewhere. */
+const NOWHERE = { HOME: join(folder, 'none'), AWS_EC2_METADATA_DISABLED: 'true' };
+const vectors = resolve(import.meta.dirname, '../../../../shared/vectors/sigv4');
+
+let spools = 0;
+async function open(t: Test, endpoint: string, options: Partial<S3Options> = {}) {
+  const spool = join(folder, `spool-${++spools}`);
+  const environment = { ...NOWHERE, ...KEYS };
+  const plane = await openS3({ url: 's3://bucket/a/b', spool, endpoint, environment, ...options });
+  t.teardown(() => plane.close());
+  return plane;
+}
+
+async function* stream(...parts: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* parts;
+}
+
+async function read(plane: Awaited<ReturnType<typeof open>>, { blake3 }: IngestResult): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of plane.serveObject(formatBlake3(blake3))) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A request of the vectors: generic rules, so those of paths that S3 does not normalise are left out. */
+function parseVector(text: string) {
+  const [head = '', body = ''] = text.split('\n\n');
+  const [first = '', ...lines] = head.split('\n');
+  const [, method = '', target = ''] = /^(\S+) (.*) HTTP\/1\.1$/.exec(first) ?? [];
+  const headers: [string, string][] = [];
+  for (const line of lines) {
+    if (line === '') continue;
+    const [, name, value] = /^([^:\s][^:]*):(.*)$/.exec(line) ?? [];
+    if (name !== undefined) headers.push([name, value ?? '']);
+    else headers.push([headers.at(-1)?.[0] ?? '', line]); // a folded line is a further value
+  }
+  const [path = '', query = ''] = target.split(/\?(.*)/s);
+  return { method, path, query, headers, body };
+}
+
+t.test(
+  'signatures are those of the published vectors',
+  { skip: !existsSync(vectors) && 'no vectors here' },
+  async (t) => {
+    const names = readdirSync(vectors, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== 'normalize-path')
+      .flatMap(({ name }) =>
+        name === 'post-sts-token' ? [`${name}/post-sts-header-after`, `${name}/post-sts-header-before`] : [name],
+      );
+    t.ok(names.length >= 24);
+    for (const name of names) {
+      const file = (kind: string) => readFileSync(join(vectors, name, `${name.split('/').at(-1)}.${kind}`), 'utf8');
+      const { method, path, query, headers, body } = parseVector(file('req'));
+      const isFolded = headers.some(([key], index) => key === headers[index - 1]?.[0]) && name.includes('multiline');
+      const own = isFolded ? foldedHeaders(headers) : headers;
+      // The one whose token is no part of the request that is signed.
+      if (name === 'get-vanilla-with-session-token') {
+        own.push(...parseVector(file('sreq')).headers.filter(([key]) => key.toLowerCase() === 'x-amz-security-token'));
+      }
+      const request = {
+        method,
+        path: encodePath(path),
+        query:
+          query === ''
+            ? []
+            : [...query.split('&')].map(
+                (pair) => pair.split(/=(.*)/s).slice(0, 2).map(decodeURIComponent) as [string, string],
+              ),
+        headers: own,
+        payloadHash: createHash('sha256').update(body).digest('hex'),
+      };
+      const scope = { region: 'us-east-1', service: 'service', time: '20150830T123600Z' };
+      const credentials = { accessKeyId: KEYS.AWS_ACCESS_KEY_ID, secretAccessKey: KEYS.AWS_SECRET_ACCESS_KEY };
+      const canonical = canonicalRequest(request).text;
+      t.equal(canonical, file('creq'), `${name}: the canonical request`);
+      t.equal(stringToSign(canonical, scope), file('sts'), `${name}: what is signed`);
+      t.equal(authorization(request, scope, credentials), file('authz'), `${name}: the signature`);
+    }
+  },
+);
+
+function foldedHeaders(headers: readonly [string, string][]): [string, string][] {
+  const joined = new Map<string, string>();
+  for (const [name, value] of headers) joined.set(name, joined.has(name) ? `${joined.get(name)} ${value}` : value);
+  return [...joined];
+}
+
+t.test('paths of S3 are encoded once and stay as they are', async (t) => {
+  t.equal(encodePath('a b/ü/../x//y+z~'), 'a%20b/%C3%BC/../x//y%2Bz~');
+  t.equal(amzDate(Date.UTC(2015, 7, 30, 12, 36, 0, 999)), '20150830T123600Z');
+});
+
+t.test('places in buckets', async (t) => {
+  t.strictSame(parseS3Url('s3://bucket'), { bucket: 'bucket', prefix: '' });
+  t.strictSame(parseS3Url('s3://my.bucket-1/a//b/'), { bucket: 'my.bucket-1', prefix: 'a/b/' });
+  for (const wrong of ['s3://', 's3://B', 's3://bucket/../x', 's3://bucket/a?b', 'http://bucket/x', 's3://bucket/a b'])
+    t.throws(() => parseS3Url(wrong), { code: 'AS_ERR_INVALID_ARGUMENT' }, wrong);
+  const config = join(folder, 'place-config');
+  writeFileSync(config, '[profile far]\nregion = eu-north-1\nendpoint_url = https://s3.example.org\n');
+  const at = (settings: object, more: Record<string, string> = {}) =>
+    placeOf('s3://bucket/x', settings, { ...NOWHERE, ...more });
+  t.match(await at({}), {
+    region: 'us-east-1',
+    endpoint: 'https://s3.us-east-1.amazonaws.com',
+    pathStyle: false,
+    prefix: 'x/',
+  });
+  t.match(await at({}, { AWS_REGION: 'eu-west-1' }), { endpoint: 'https://s3.eu-west-1.amazonaws.com' });
+  t.match(await at({}, { AWS_CONFIG_FILE: config, AWS_PROFILE: 'far' }), {
+    region: 'eu-north-1',
+    endpoint: 'https://s3.example.org',
+    pathStyle: true,
+  });
+  t.match(await at({ endpoint: 'http://h:1', addressing: 'host' }, { AWS_ENDPOINT_URL: 'http://other' }), {
+    endpoint: 'http://h:1',
+    pathStyle: false,
+  });
+  for (const endpoint of ['ftp://h', 'http://user:secret@h', 'h', 'http://h?x'])
+    await t.rejects(at({ endpoint }), { code: 'AS_ERR_INVALID_ARGUMENT', message: /^(?!.*secret)/ });
+});
+
+t.test('XML is read and written', async (t) => {
+  const text = '<a><b>1 &lt; 2 &amp; &#x41;&#66;</b><b/><b x="y">z</b></a>';
+  t.strictSame(elements(text, 'b'), ['1 &lt; 2 &amp; &#x41;&#66;', '', 'z']);
+  t.equal(elementText(text, 'b'), '1 < 2 & AB');
+  t.equal(elementText(text, 'c'), undefined);
+  t.strictSame(elements('<a>', 'a'), []);
+  t.equal(elementText(`<q>${escapeText('<&>"')}</q>`, 'q'), '<&>"');
+});
+
+/** A metadata service on loopback, whose answers are made by the test. */
+async function metadata(t: Test, reply: (request: IncomingMessage, body: string) => string | number) {
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const given = reply(request, body);
+    if (typeof given === 'number') response.writeHead(given).end();
+    else response.end(given);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+t.test('credentials from each place', async (t) => {
+  const chain = (environment: Record<string, string>, now?: () => number) =>
+    new CredentialChain(providersOf({ ...NOWHERE, ...environment }, 'us-east-1'), now);
+  const json = (id: string, expires: number) =>
+    JSON.stringify({ AccessKeyId: id, SecretAccessKey: 's', Token: 't', Expiration: new Date(expires).toISOString() });
+  await t.rejects(chain({}).get(), { code: 'AS_ERR_UNAUTHENTICATED', message: /No credentials for S3 were found/ });
+
+  t.match(await chain(KEYS).get(), { accessKeyId: KEYS.AWS_ACCESS_KEY_ID });
+  t.match(await chain({ ...KEYS, AWS_SESSION_TOKEN: 'x' }).get(), { sessionToken: 'x' });
+  await t.rejects(chain({ AWS_ACCESS_KEY_ID: 'a' }).get(), { code: 'AS_ERR_UNAUTHENTICATED' });
+
+  const [config, shared] = [join(folder, 'config'), join(folder, 'credentials')];
+  writeFileSync(
+    config,
+    '# words\n[default]\nregion=x\n[profile dev]\naws_access_key_id = old\naws_secret_access_key = old\n[profile sso]\nsso_session = s\n',
+  );
+  writeFileSync(
+    shared,
+    '[dev]\r\naws_access_key_id=DEV\r\naws_secret_access_key = a=b \r\n[half]\naws_access_key_id=H\n',
+  );
+  const files = { AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: shared };
+  t.strictSame(await chain({ ...files, AWS_PROFILE: 'dev' }).get(), { accessKeyId: 'DEV', secretAccessKey: 'a=b' });
+  await t.rejects(chain({ ...files, AWS_PROFILE: 'half' }).get(), { message: /alone/ });
+  await t.rejects(chain({ ...files, AWS_PROFILE: 'sso' }).get(), { message: /sso_session, which is not supported/ });
+  await t.rejects(chain({ ...files, AWS_PROFILE: 'none' }).get(), { message: /no profile file has it/ });
+  await t.rejects(chain(files).get(), { message: /were found/ }, 'the default profile has none');
+
+  let clock = 1_000_000;
+  let served = 0;
+  const container = await metadata(t, ({ headers, url }) =>
+    headers.authorization === 'secret' && url === '/creds' ? json(`C${++served}`, clock + 3_600_000) : 403,
+  );
+  const tokenFile = join(folder, 'token');
+  writeFileSync(tokenFile, 'secret\n');
+  const wrongToken = join(folder, 'wrong-token');
+  writeFileSync(wrongToken, 'other');
+  const inContainer = {
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${container}/creds`,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: tokenFile,
+  };
+  const kept = chain(inContainer, () => clock);
+  t.match(
+    await Promise.all([kept.get(), kept.get()]),
+    [{ accessKeyId: 'C1', sessionToken: 't' }, { accessKeyId: 'C1' }],
+    'asked for once',
+  );
+  clock += 3_600_000 - 240_000;
+  await kept.get();
+  t.match(await kept.get(), { accessKeyId: 'C2' }, 'and anew before they end');
+  kept.forget();
+  t.match(await kept.get(), { accessKeyId: 'C3' });
+  await t.rejects(chain({ ...inContainer, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: wrongToken }).get(), {
+    message: /^(?!.*secret).*403/s,
+  });
+  const far = { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://example.org/' };
+  await t.rejects(chain(far).get(), { message: /neither https nor an address of this machine/ });
+
+  const asked: string[] = [];
+  const instance = await metadata(t, ({ method, url, headers }) => {
+    asked.push(`${method} ${url}`);
+    if (method === 'PUT') return headers['x-aws-ec2-metadata-token-ttl-seconds'] ? 'session' : 400;
+    if (headers['x-aws-ec2-metadata-token'] !== 'session') return 401;
+    return url?.endsWith('/') ? 'my-role' : json('I', clock + 3_600_000);
+  });
+  const onInstance = { AWS_EC2_METADATA_DISABLED: 'false', AWS_EC2_METADATA_SERVICE_ENDPOINT: instance };
+  t.match(await chain(onInstance).get(), { accessKeyId: 'I' });
+  t.equal(asked.at(-1), 'GET /latest/meta-data/iam/security-credentials/my-role');
+
+  let form = '';
+  let isBusy = true;
+  const tokens = await metadata(t, (_, body) => {
+    form = body;
+    if (isBusy) {
+      isBusy = false;
+      return 500;
+    }
+    return '<AssumeRoleWithWebIdentityResponse><Credentials><AccessKeyId>W</AccessKeyId><SecretAccessKey>s&amp;</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResponse>';
+  });
+  const identity = { AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile, AWS_ROLE_ARN: 'arn:x', AWS_ENDPOINT_URL_STS: tokens };
+  t.match(await chain(identity).get(), { accessKeyId: 'W', secretAccessKey: 's&', expires: Date.UTC(2099, 0, 1) });
+  t.strictSame(Object.fromEntries(new URLSearchParams(form)), {
+    Action: 'AssumeRoleWithWebIdentity',
+    Version: '2011-06-15',
+    RoleArn: 'arn:x',
+    RoleSessionName: 'artifactstore',
+    WebIdentityToken: 'secret',
+  });
+  await t.rejects(chain({ AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile }).get(), { message: /AWS_ROLE_ARN is not/ });
+});
+
+t.test('what the server honours is found out and used', async (t) => {
+  const server = await openMemoryS3(t, { versions: true });
+  const plane = await open(t, server.endpoint, { partSize: 1 << 20 });
+  t.match((await plane.backendHealth()).facts, {
+    conditionalPut: 'honoured',
+    payloadHash: 'compared',
+    checksums: 'SHA-256 kept',
+    objectLock: 'off',
+    versions: 'on',
+  });
+  const small = await plane.ingestStream(stream(Buffer.from('abc')), {});
+  t.match(small.receipts, [{ bucket: 'bucket', version: /^v\d+$/, key: /^a\/b\/objects\/64\// }]);
+  const sent = () =>
+    server.requests.filter(({ method, url }) => method === 'PUT' && url.pathname.includes('/objects/'));
+  t.match(sent().at(-1)?.headers, { 'if-none-match': '*', 'x-amz-checksum-sha256': String });
+  const before = sent().length;
+  t.equal((await plane.ingestStream(stream(Buffer.from('abc')), {})).existed, true);
+  t.equal(sent().length, before, 'what is there is not sent again');
+
+  const bytes = randomBytes(3_500_000);
+  const large = await plane.ingestStream(stream(bytes), {});
+  t.ok((await read(plane, large)).equals(bytes), 'in parts, whose checksum was compared');
+  t.equal(server.uploads.size, 0);
+
+  // Somebody else stores it between the look and the request.
+  const other = Buffer.from('somebody else was first');
+  let isRacing = true;
+  server.behaves.instead = (method, url) => {
+    if (method !== 'HEAD' || !url.pathname.includes('/objects/') || !isRacing) return undefined;
+    isRacing = false;
+    server.objects.set(decodeURIComponent(url.pathname).slice('/bucket/'.length), {
+      bytes: other,
+      headers: { etag: '"theirs"' },
+    });
+    return { status: 404 };
+  };
+  t.match(await plane.ingestStream(stream(other), {}), { existed: true, receipts: [{ etag: 'theirs' }] });
+});
+
+t.test('parts that are too large for memory are read twice', async (t) => {
+  const server = await openMemoryS3(t, { checksums: false });
+  const plane = await open(t, server.endpoint, { partSize: 1024 });
+  const bytes = randomBytes(11_000_000);
+  const result = await plane.ingestStream(stream(bytes), {});
+  t.ok((await read(plane, result)).equals(bytes));
+  const parts = server.requests.filter(
+    ({ url }) => url.searchParams.has('partNumber') && !url.pathname.endsWith('.obao4'),
+  );
+  t.equal(parts.length, 11, 'of a mebibyte each, because ten thousand of what was wanted are too few');
+});
+
+t.test('a server that keeps half of what it is given is found out', async (t) => {
+  for (const size of [1_000, 600_000]) {
+    const server = await openMemoryS3(t, { checksums: false });
+    const notices: string[] = [];
+    const plane = await open(t, server.endpoint, { onNotice: (sentence) => notices.push(sentence), partSize: 1 << 18 });
+    let isHalf = 1;
+    server.behaves.keeps = (whole, key) => (key.includes('/objects/') && isHalf-- > 0 ? Math.floor(whole / 2) : whole);
+    const bytes = randomBytes(size);
+    const result = await plane.ingestStream(stream(bytes), {});
+    t.ok((await read(plane, result)).equals(bytes), `${size} bytes: it is stored again`);
+    t.match(notices.join('\n'), /bytes after it was stored; it is stored again/);
+    server.behaves.keeps = (whole, key) => (key.includes('/objects/') && !key.endsWith('.obao4') ? whole - 1 : whole);
+    const never = randomBytes(size);
+    await t.rejects(plane.ingestStream(stream(never), {}), {
+      code: 'AS_ERR_IO',
+      message: /does not keep what it is given/,
+    });
+    t.equal(
+      [...server.objects.keys()].filter((key) => key.includes('/objects/') && !key.endsWith('.obao4')).length,
+      1,
+      'and nothing half is left',
+    );
+  }
+});
+
+t.test('what is refused is refused at once, and says what to do', async (t) => {
+  const server = await openMemoryS3(t);
+  const plane = await open(t, server.endpoint);
+  const result = await plane.ingestStream(stream(Buffer.from('x')), {});
+  const cases: [{ status: number; code?: string; headers?: Record<string, string> }, string, RegExp][] = [
+    [{ status: 403, code: 'SignatureDoesNotMatch' }, 'AS_ERR_UNAUTHENTICATED', /credentials, the region and the clock/],
+    [{ status: 403, code: 'AccessDenied' }, 'AS_ERR_FORBIDDEN', /do not allow this in the bucket bucket/],
+    [{ status: 404, code: 'NoSuchBucket' }, 'AS_ERR_STORE_MISSING', /Make the bucket bucket/],
+    [
+      { status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-west-1' } },
+      'AS_ERR_IO',
+      /in the region eu-west-1, not in us-east-1/,
+    ],
+    [{ status: 507, code: 'QuotaExceeded' }, 'AS_ERR_NO_SPACE', /Free some space/],
+    [{ status: 400, code: 'BadDigest' }, 'AS_ERR_IO', /S3-compatible/],
+  ];
+  for (const [instead, code, message] of cases) {
+    let count = 0;
+    server.behaves.instead = (method) => {
+      if (method !== 'GET') return undefined;
+      count++;
+      return instead;
+    };
+    await t.rejects(read(plane, result), { code, message }, code);
+    t.equal(count, 1, 'and is not asked for again');
+  }
+  let left = 2;
+  server.behaves.instead = () => (left-- > 0 ? { status: left === 1 ? 429 : 503, code: 'SlowDown' } : undefined);
+  t.equal((await read(plane, result)).toString(), 'x', 'what passes is waited for');
+  let ended = true;
+  server.behaves.instead = (method) => {
+    if (!ended || method !== 'GET') return undefined;
+    ended = false;
+    return { status: 403, code: 'ExpiredToken' };
+  };
+  t.equal((await read(plane, result)).toString(), 'x', 'credentials that have ended are asked for again');
+  const dates: string[] = [];
+  server.behaves.instead = (method) => {
+    if (method !== 'GET') return undefined;
+    dates.push(String(server.requests.at(-1)?.headers['x-amz-date']));
+    return dates.length === 1
+      ? { status: 403, code: 'RequestTimeTooSkewed', headers: { date: 'Sun, 30 Aug 2099 12:36:00 GMT' } }
+      : undefined;
+  };
+  t.equal((await read(plane, result)).toString(), 'x');
+  t.match(dates, [/^20[2-8]/, /^2099/], 'a clock that differs is put right');
+  server.behaves.instead = () => undefined;
+  await t.rejects(
+    openS3({
+      url: 's3://other',
+      spool: join(folder, 'o'),
+      endpoint: server.endpoint,
+      environment: { ...NOWHERE, ...KEYS },
+    }),
+    {
+      code: 'AS_ERR_STORE_MISSING',
+    },
+  );
+  await t.rejects(
+    openS3({ url: 's3://bucket', spool: join(folder, 'o'), endpoint: server.endpoint, environment: NOWHERE }),
+    {
+      code: 'AS_ERR_UNAUTHENTICATED',
+    },
+  );
+});
+
+t.test('a store that only reads needs no spool and writes nothing', async (t) => {
+  const server = await openMemoryS3(t, { condition: 'ignored', checksums: false });
+  const writer = await open(t, server.endpoint);
+  t.match((await writer.backendHealth()).facts, { conditionalPut: 'ignored: not relied on', checksums: 'ignored' });
+  const bytes = randomBytes(400_000);
+  const result = await writer.ingestStream(stream(bytes), {});
+  const address: ContentAddress = formatBlake3(result.blake3);
+  const before = server.requests.length;
+  const reader = await open(t, server.endpoint, { readOnly: true, spool: '/nonexistent/folder' });
+  t.match(await reader.backendHealth(), { ready: true, readOnly: true });
+  t.ok((await read(reader, result)).equals(bytes));
+  const kept = server.objects.get([...server.objects.keys()].find((key) => key.endsWith(address.slice(7))) as string);
+  const stored = kept?.bytes as Buffer;
+  stored[300_000] = (stored[300_000] as number) ^ 1;
+  t.match(await reader.verifyObject(address), { status: 'corrupt', damaged: [{ start: 294_912, end: 311_296 }] });
+  await t.rejects(read(reader, result), { code: 'AS_ERR_CORRUPT' });
+  await t.rejects(reader.ingestStream(stream(bytes), {}), { code: 'AS_ERR_READ_ONLY' });
+  await t.rejects(reader.deleteObject(address), { code: 'AS_ERR_READ_ONLY' });
+  t.strictSame(
+    server.requests.slice(before).filter(({ method }) => method !== 'GET' && method !== 'HEAD'),
+    [],
+  );
+  await reader.close();
+  await t.rejects(reader.verifyObject(address), { code: 'AS_ERR_CLOSED' });
+  t.match(await reader.backendHealth(), { ready: false, problem: /closed/ });
+});

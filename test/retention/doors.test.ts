@@ -1,0 +1,107 @@
+/** Undelete, sweep, withdraw and reconcile from the command line, on a folder and on a service: the same answers, and the same exit codes. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { EXIT } from '../../lib/cli/exit.js';
+import { openClient } from '../../lib/client/index.js';
+import { serve } from '../api/support.js';
+import { cli, jsonLines } from '../cli/run.js';
+
+const work = mkdtempSync(join(tmpdir(), 'artifactstore-doors-'));
+t.setTimeout(580_000);
+t.teardown(() => rmSync(work, { recursive: true, force: true }));
+
+const tree = join(work, 'tree');
+mkdirSync(tree);
+writeFileSync(join(tree, 'file'), 'in a package');
+
+/** The same steps on any store: `run` is the command line with `--store` and `--json`. */
+async function steps(t: Test, store: string, isService: boolean): Promise<void> {
+  const run = (...args: string[]) => cli(['--store', store, '--json', ...args]);
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(...args);
+    t.equal(code, 0, `${args.join(' ')} ${stderr}`);
+    return jsonLines(stdout);
+  };
+  const fails = async (code: number, pattern: RegExp, ...args: string[]) => {
+    const ended = await run(...args);
+    t.match([ended.code, ended.stderr], [code, pattern], args.join(' '));
+  };
+  const loose = join(work, 'loose');
+  writeFileSync(loose, 'loose');
+  const [{ blake3 }] = (await json('put', loose)) as [{ blake3: string }];
+  const [deleted] = await json('rm', blake3, '--grace', '7d', '--reason', 'old');
+  t.match(deleted, { state: 'tombstoned', freedSize: 0, tombstone: { reason: 'old', sweepAfter: Number } });
+  await fails(EXIT.notFound, /AS_ERR_GONE/, 'get', blake3);
+  t.match(await json('sweep'), [{ objects: 0, keptCount: 0, failedCount: 0 }]);
+  t.match(await json('undelete', blake3, '--reason', 'a mistake'), [{ blake3, state: 'live' }]);
+  await fails(EXIT.conflict, /AS_ERR_CONFLICT/, 'undelete', blake3);
+  await fails(EXIT.notFound, /AS_ERR_NOT_FOUND/, 'undelete', 'acme/tools@1');
+  await fails(EXIT.usage, /--grace/, 'rm', blake3, '--grace', 'soon');
+
+  await json('push', tree, 'acme/tools@1', '--ref', 'latest');
+  await fails(
+    EXIT.conflict,
+    /latest points at it.*AS_ERR_IN_USE|AS_ERR_IN_USE.*latest points at it/,
+    'withdraw',
+    'acme/tools@1',
+  );
+  t.match(await json('withdraw', 'acme/tools@1', '--force', '--reason', 'leaks'), [
+    { version: '1', removed: ['latest'] },
+  ]);
+  await fails(EXIT.notFound, /AS_ERR_GONE/, 'pull', 'acme/tools@1', join(work, 'out'));
+  t.match(await json('undelete', 'acme/tools@1'), [{ version: '1', undeleted: 0 }]);
+  await fails(EXIT.usage, /names? a version/, 'withdraw', 'acme/tools:latest');
+
+  t.match(await json('reconcile'), [{ objects: 3, orphans: 0, lost: 0, dryRun: false }]);
+  t.match(await json('reconcile', '--dry-run', '--age', '0s'), [{ objects: 3, orphans: 0, lost: 0, dryRun: true }]);
+  t.match(await json('rm', blake3), [{ state: 'deleted' }], 'at once, as ever');
+  if (!isService)
+    t.match((await cli(['--store', store, 'sweep'])).stdout.toString(), /^0 objects removed, 0 B freed\n$/);
+}
+
+t.test('on a folder', (t) => steps(t, join(work, 'store'), false));
+
+t.test('on a service', async (t) => {
+  const service = await serve(t);
+  await steps(t, service.url, true);
+});
+
+t.test('by the client', async (t) => {
+  const { url, store, call } = await serve(t);
+  const client = openClient({ url });
+  t.teardown(() => client.close());
+  const [one, two] = [await store.put(Buffer.from('one')), await store.put(Buffer.from('two'))];
+  t.match(await client.delete(one.blake3, { grace: 60_000 }), { record: { state: 'tombstoned' }, freedSize: 0 });
+  const gone = await call('GET', `/v1/objects/${one.blake3}`);
+  t.match([gone.status, gone.json], [410, { code: 'AS_ERR_GONE', event: String, sweepAfter: Number }]);
+  t.match(await client.undelete(one.blake3.slice(0, 20)), { blake3: one.blake3, state: 'live' });
+  await store.retire([one.blake3, two.blake3]);
+  const seen: number[] = [];
+  const swept = await client.sweep({ limit: 1, onProgress: ({ objects }) => seen.push(objects) });
+  t.match([swept, seen], [{ objects: 1, failed: [], kept: [] }, [1]]);
+  t.match(await client.sweep(), { objects: 1 });
+  t.match(await client.reconcile({ age: 0 }), { objects: 0, orphans: 0, lost: 0 });
+  await store.packages.push(tree, 'acme/x@1');
+  const withdrawn = await client.packages.withdraw('acme/x@1', { reason: 'because' });
+  t.match(withdrawn, { record: { version: '1' }, removed: [], events: [{ kind: 'package.withdrawn' }] });
+  const { status, json } = await call('GET', '/v1/packages/acme/x/versions/1');
+  t.match([status, json], [410, { code: 'AS_ERR_GONE', reason: 'because', event: withdrawn.events[0]?.id }]);
+  await t.rejects(client.packages.get('acme/x@1'), { code: 'AS_ERR_GONE' });
+  t.match(await client.packages.undelete('acme/x@1'), { record: { version: '1' }, undeleted: 0 });
+  const reader = openClient({ url, readOnly: true });
+  t.teardown(() => reader.close());
+  const refused: (() => Promise<unknown>)[] = [
+    () => reader.sweep(),
+    () => reader.undelete('x'),
+    () => reader.reconcile(),
+    () => reader.packages.withdraw('a/b@1'),
+  ];
+  for (const forbidden of refused) await t.rejects(forbidden, { code: 'AS_ERR_READ_ONLY' });
+  t.equal(
+    (await call('POST', '/v1/sweeps', { headers: { 'content-type': 'application/json' }, body: '{"limit":0}' })).status,
+    400,
+  );
+});

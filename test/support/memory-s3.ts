@@ -1,0 +1,207 @@
+/**
+ * A small S3 server in memory, for what Swift does not do: it honours conditions, keeps checksums and versions, and can be told to be worse than any real one.
+ * It checks no signatures: Swift does.
+ */
+
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Test } from 'tap';
+
+interface Kept {
+  bytes: Buffer;
+  headers: Record<string, string>;
+}
+
+/** How the server behaves. */
+export interface Manners {
+  /** `If-None-Match: *`: honoured, ignored, or refused. */
+  condition: 'honoured' | 'ignored' | 'refused';
+  /** SHA-256 checksums are compared, kept and told. */
+  checksums: boolean;
+  versions: boolean;
+  /** How many bytes of an object are kept, given its size: fewer than all is what no server should do. */
+  keeps: (size: number, key: string) => number;
+  /** Asked first for each request: an answer instead of that of the server. */
+  instead: (
+    method: string,
+    url: URL,
+  ) => { status: number; code?: string; headers?: Record<string, string> } | undefined;
+}
+
+export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
+  const behaves: Manners = {
+    condition: 'honoured',
+    checksums: true,
+    versions: false,
+    keeps: (size) => size,
+    instead: () => undefined,
+    ...manners,
+  };
+  const objects = new Map<string, Kept>();
+  const uploads = new Map<
+    string,
+    { key: string; headers: Record<string, string>; parts: Map<number, Buffer>; begun: number }
+  >();
+  const requests: { method: string; url: URL; headers: IncomingMessage['headers'] }[] = [];
+  let lastId = 0;
+
+  const server = createServer(async (incoming, outgoing) => {
+    const url = new URL(incoming.url ?? '/', 'http://memory');
+    const method = incoming.method ?? '';
+    requests.push({ method, url, headers: incoming.headers });
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const instead = behaves.instead(method, url);
+    if (instead)
+      return void answer(outgoing, instead.status, instead.code ? errorText(instead.code) : '', instead.headers);
+    const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
+    if (bucket !== 'bucket') return void answer(outgoing, 404, errorText('NoSuchBucket'));
+    if (digestOf(body) !== incoming.headers['x-amz-content-sha256'])
+      return void answer(outgoing, 400, errorText('XAmzContentSHA256Mismatch'));
+    handle(method, rest.join('/'), url.searchParams, incoming.headers, body, outgoing);
+  });
+
+  function handle(
+    method: string,
+    key: string,
+    query: URLSearchParams,
+    headers: IncomingMessage['headers'],
+    body: Buffer,
+    outgoing: ServerResponse,
+  ): void {
+    if (key === '') return void about(query, outgoing);
+    const uploadId = query.get('uploadId');
+    if (method === 'POST' && query.has('uploads')) {
+      const id = `upload-${++lastId}`;
+      uploads.set(id, { key, headers: keptHeaders(headers), parts: new Map(), begun: Date.now() });
+      return void answer(
+        outgoing,
+        200,
+        `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+      );
+    }
+    if (uploadId !== null) {
+      const upload = uploads.get(uploadId);
+      if (upload === undefined) return void answer(outgoing, 404, errorText('NoSuchUpload'));
+      if (method === 'DELETE') {
+        uploads.delete(uploadId);
+        return void answer(outgoing, 204, '');
+      }
+      if (method === 'PUT') {
+        upload.parts.set(Number(query.get('partNumber')), body);
+        return void answer(outgoing, 200, '', { etag: `"${digestOf(body).slice(0, 32)}"` });
+      }
+      const parts = [...upload.parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes);
+      uploads.delete(uploadId);
+      const sums = Buffer.concat(parts.map((part) => createHash('sha256').update(part).digest()));
+      const checksum = `${createHash('sha256').update(sums).digest('base64')}-${parts.length}`;
+      keep(key, Buffer.concat(parts), {
+        ...upload.headers,
+        ...(behaves.checksums && { 'x-amz-checksum-sha256': checksum }),
+      });
+      return void answer(
+        outgoing,
+        200,
+        `  <CompleteMultipartUploadResult><ETag>"x-${parts.length}"</ETag></CompleteMultipartUploadResult>`,
+      );
+    }
+    const kept = objects.get(key);
+    if (method === 'PUT') return void put(key, headers, body, outgoing);
+    if (method === 'DELETE') {
+      objects.delete(key);
+      return void answer(outgoing, 204, '');
+    }
+    if (kept === undefined) return void answer(outgoing, 404, method === 'HEAD' ? '' : errorText('NoSuchKey'));
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
+    if (method === 'HEAD' || from === undefined)
+      return void answer(outgoing, 200, kept.bytes, { ...kept.headers, 'content-length': String(kept.bytes.length) });
+    const end = to ? Math.min(Number(to) + 1, kept.bytes.length) : kept.bytes.length;
+    answer(outgoing, 206, kept.bytes.subarray(Number(from), end), {
+      ...kept.headers,
+      'content-range': `bytes ${from}-${end - 1}/${kept.bytes.length}`,
+    });
+  }
+
+  function put(key: string, headers: IncomingMessage['headers'], body: Buffer, outgoing: ServerResponse): void {
+    if (headers['if-none-match'] !== undefined && behaves.condition === 'refused')
+      return void answer(outgoing, 501, errorText('NotImplemented'));
+    if (headers['if-none-match'] !== undefined && behaves.condition === 'honoured' && objects.has(key))
+      return void answer(outgoing, 412, errorText('PreconditionFailed'));
+    const checksum = headers['x-amz-checksum-sha256'];
+    const isKept = behaves.checksums && typeof checksum === 'string';
+    keep(key, body, { ...keptHeaders(headers), ...(isKept && { 'x-amz-checksum-sha256': String(checksum) }) });
+    answer(outgoing, 200, '', objects.get(key)?.headers);
+  }
+
+  function keep(key: string, bytes: Buffer, headers: Record<string, string>): void {
+    const part = Buffer.from(bytes.subarray(0, behaves.keeps(bytes.length, key)));
+    const version = behaves.versions ? { 'x-amz-version-id': `v${++lastId}` } : {};
+    objects.set(key, { bytes: part, headers: { ...headers, ...version, etag: `"${digestOf(bytes).slice(0, 32)}"` } });
+  }
+
+  function about(query: URLSearchParams, outgoing: ServerResponse): void {
+    const prefix = query.get('prefix') ?? '';
+    if (query.has('uploads')) {
+      const found = [...uploads].filter(([, { key }]) => key.startsWith(prefix));
+      const text = found.map(
+        ([id, { key, begun }]) =>
+          `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${new Date(begun).toISOString()}</Initiated></Upload>`,
+      );
+      return void answer(outgoing, 200, `<ListMultipartUploadsResult>${text.join('')}</ListMultipartUploadsResult>`);
+    }
+    if (query.has('object-lock')) return void answer(outgoing, 404, errorText('ObjectLockConfigurationNotFoundError'));
+    if (query.has('versioning'))
+      return void answer(
+        outgoing,
+        200,
+        `<VersioningConfiguration>${behaves.versions ? '<Status>Enabled</Status>' : ''}</VersioningConfiguration>`,
+      );
+    // Two keys a page, so that pages are read.
+    const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    const from = Number(query.get('continuation-token') ?? 0);
+    const page = keys.slice(from, from + 2).map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    const isMore = from + 2 < keys.length;
+    const next = isMore
+      ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${from + 2}</NextContinuationToken>`
+      : '';
+    answer(outgoing, 200, `<ListBucketResult>${page.join('')}${next}</ListBucketResult>`);
+  }
+
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { endpoint, objects, uploads, requests, behaves };
+}
+
+function keptHeaders(headers: IncomingMessage['headers']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => name.startsWith('x-amz-meta-'))
+      .map(([name, value]) => [name, String(value)]),
+  );
+}
+
+function digestOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function errorText(code: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>no</Message></Error>`;
+}
+
+function answer(
+  outgoing: ServerResponse,
+  status: number,
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+): void {
+  outgoing.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), ...headers });
+  outgoing.end(outgoing.req.method === 'HEAD' ? undefined : body);
+}

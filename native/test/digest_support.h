@@ -41,12 +41,14 @@ static inline uint8_t *random_bytes(size_t size) {
   return bytes;
 }
 
+static inline int is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
 /* Reads up to `size` bytes of hexadecimal, to the first character that is none; returns how many. */
 static inline size_t from_hex(const char *hex, uint8_t *out, size_t size) {
   size_t count = 0;
   unsigned byte;
   char pair[3] = {0};
-  while (count < size && strspn(hex, "0123456789abcdef") >= 2) {
+  while (count < size && is_hex(hex[0]) && is_hex(hex[1])) {
     memcpy(pair, hex, 2);
     sscanf(pair, "%2x", &byte);
     out[count++] = (uint8_t)byte;

@@ -210,7 +210,7 @@ static void check_reported(const outcome *result) {
  * unreported. */
 static int every_call(fault kind, int error) {
   int silent = 0;
-  for (int at = 0;; at++) {
+  for (int at = 0;; at += fault_step()) {
     prepare();
     plan_fault(kind, error, at);
     outcome result = run_session();
@@ -249,7 +249,7 @@ static void test_rough_calls(void) {
 /* Creating a store: cut off anywhere, it is created by the next attempt, and never half a store. */
 static void test_creation(void) {
   for (int kind = FAULT_ERROR; kind <= FAULT_DEAD; kind++) {
-    for (int at = 0;; at++) {
+    for (int at = 0;; at += fault_step()) {
       as_store *store;
       fixture_remove(fixture_store);
       plan_fault((fault)kind, -EIO, at);

@@ -35,6 +35,16 @@ static inline void fixture_remove(const char *path) { nftw(path, fixture_remove_
 
 static inline void fixture_clean(void) { fixture_remove(fixture_path); }
 
+/*
+ * How far a test goes from one fault to the next: to the next call, or further where the environment says so. Sanitizers make a run
+ * ten to thirty times as long, and what they look for is on the path of many a call: their presets go through a part.
+ */
+static inline int fault_step(void) {
+  const char *text = getenv("ARTIFACTSTORE_TEST_FAULT_STEP");
+  int step = text ? atoi(text) : 1;
+  return step > 0 ? step : 1;
+}
+
 enum { FIXTURE_SKIPPED = 77 }; /* what CTest takes for a test that could not run here (SKIP_RETURN_CODE) */
 
 /* Makes the folder; a failed check leaves it for a look, a passed program removes it. */
@@ -349,6 +359,9 @@ static inline int try_read(as_store *store, const uint8_t *address, const uint8_
   if (error) {
     return error;
   }
+  /* No more than the object can fill: a tighter bound for AddressSanitizer, and a megabyte a read would cost it milliseconds. */
+  size_t enough = (size / AS_GROUP_SIZE + 2) * AS_GROUP_SIZE;
+  capacity = capacity < enough ? capacity : enough;
   uint8_t *buffer = malloc(capacity);
   uint64_t at = 0;
   do {

@@ -413,7 +413,7 @@ static void check_pair_failure(void) {
 /* Lets each call in turn fail, until none is left that could; `run` gives what became of it. */
 static void check_each_failing(as_store *store, int (*run)(as_store *store)) {
   int struck = 1;
-  for (int at = 1; struck; at++) {
+  for (int at = 1; struck; at += fault_step()) {
     calls = 0;
     fail_at = at;
     int status = run(store);
@@ -489,7 +489,7 @@ static void check_direct(void) {
   reads_count = 0;
   for (int refused = 0; refused < 2; refused++) {
     fail_with = refused ? -EINVAL : -EIO;
-    for (int at = 1, struck = 1; struck; at++) {
+    for (int at = 1, struck = 1; struck; at += fault_step()) {
       calls = direct_writes = ring_failed = 0;
       fail_at = at;
       int status = run_ingest(store);
@@ -535,7 +535,7 @@ static void check_direct_stream(void) {
   as_store *store = open_for_direct();
   as_ingested out;
   store->direct_stream_from = 2 * MIB;
-  for (int at = 1, struck = 1; struck; at++) {
+  for (int at = 1, struck = 1; struck; at += fault_step()) {
     calls = direct_writes = 0;
     fail_with = -EIO;
     fail_at = at;

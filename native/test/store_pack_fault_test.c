@@ -70,7 +70,7 @@ static void check_afterwards(int at) {
 
 static void test_every_call(fault kind, int error) {
   int struck = 1, sealed = 0;
-  for (int at = 0; struck; at++) {
+  for (int at = 0; struck; at += fault_step()) {
     as_store *store;
     fixture_remove(fixture_store);
     plan_fault(FAULT_NONE, 0, 0);

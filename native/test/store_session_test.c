@@ -826,7 +826,7 @@ static void test_faults(uint64_t size, int error, int dead) {
   uint8_t *bytes = make_bytes((size_t)size, 3);
   fault_dead = dead;
   fault_error = error;
-  for (fault_at = 0;; fault_at++) {
+  for (fault_at = 0;; fault_at += fault_step()) {
     as_store *store;
     fixture_remove(fixture_store);
     fault_calls = -1000000; /* not while the store is opened */

@@ -200,7 +200,7 @@ static void test_torn(void (*make)(as_store *store)) {
   uint64_t sectors = (size - start) / SECTOR;
   CHECK(size == whole && sectors > 7, "a commit from %llu to %zu", (unsigned long long)start, size);
   check_torn(make);
-  for (uint64_t i = 0; i <= sectors && i < 80; i++) { /* the slots and some payloads, one after the other */
+  for (uint64_t i = 0; i <= sectors && i < 80; i += (uint64_t)fault_step()) { /* the slots and some payloads, one after the other */
     uint64_t at = start + i * SECTOR;
     write_file(segment_file(), bytes, (size_t)at);
     check_torn(make);
@@ -217,7 +217,7 @@ static void test_torn(void (*make)(as_store *store)) {
       check_torn(make);
     }
   }
-  for (int round = 0; round < RANDOM_ROUNDS; round++) { /* any of them, in any number */
+  for (int round = 0; round < RANDOM_ROUNDS; round += fault_step()) { /* any of them, in any number */
     uint64_t chance = next_random(&random_state) % 100 + 1;
     memcpy(torn, bytes, size);
     for (uint64_t i = 0; i < sectors; i++) {

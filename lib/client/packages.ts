@@ -11,7 +11,7 @@ import { formatBlake3, formatSha256, parseDigest } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { CBOR_SIZE_MAX, MANIFEST_BODY_SIZE_MAX, PUT_ATTEMPTS_MAX } from '../limits.js';
 import { type Difference, diffManifests } from '../packages/diff.js';
-import { decodeManifest, type FileEntry, findEntry } from '../packages/manifest.js';
+import { decodeManifest, type FileEntry } from '../packages/manifest.js';
 import { type PackageRef, type PackageVersion, parsePackage } from '../packages/name.js';
 import type { PackagePath } from '../packages/path.js';
 import { unpack } from '../packages/unpack.js';
@@ -26,7 +26,7 @@ import type {
 import type { ObjectRecord } from '../registry/registry.js';
 import { requireRange } from '../store/checks.js';
 import {
-  notFile,
+  requireFile,
   requireRefName,
   requireSamePackage,
   requireVersionName,
@@ -60,16 +60,16 @@ export class ClientPackages implements PackageVerbs {
   }
 
   /**
-   * As `Packages.push`. The directory is digested here, and of its objects those are sent that the service lacks; nothing is remembered of earlier pushes, so
+   * As `Packages.push`. The directory or file is digested here, and of its objects those are sent that the service lacks; nothing is remembered of earlier pushes, so
    * every file is read. Version and refs are seen together.
    *
    * @throws as `Packages.push`; AS_ERR_UNAVAILABLE
    */
-  async push(folder: string, name: string, options: PushOptions = {}): Promise<Pushed> {
+  async push(source: string, name: string, options: PushOptions = {}): Promise<Pushed> {
     this.#host.requireWritable();
     const target = parsePackage(name);
     for (let attempt = 1; ; attempt++) {
-      const { manifest, stored } = await new TreeSending(this.#service, this.#host.missing, options).send(folder);
+      const { manifest, stored } = await new TreeSending(this.#service, this.#host.missing, options).send(source);
       try {
         const pushed = await this.#publish(manifest, target, options);
         return { ...pushed, stored: pushed.stored + stored };
@@ -138,12 +138,11 @@ export class ClientPackages implements PackageVerbs {
   /** As `Packages.openFile`. */
   async openFile(
     name: string,
-    path: PackagePath,
+    path?: PackagePath,
     options: { range?: ByteRange; signal?: AbortSignal } = {},
   ): Promise<StoredObject> {
     const opened = await this.#open(name);
-    const entry = findEntry(opened, path);
-    if (entry?.kind !== 'file') throw notFile(name, path, entry);
+    const entry = requireFile(name, opened, path);
     const record = await this.#record(opened, entry);
     if (record.size !== entry.size || record.sha256 !== formatSha256(entry.sha256)) throw wrongEntry(entry, record);
     const range = options.range ?? { start: 0, end: entry.size };
@@ -206,17 +205,22 @@ export class ClientPackages implements PackageVerbs {
   async moveRef(name: string, to: string, options: RefOptions = {}): Promise<RefRecord> {
     this.#host.requireWritable();
     const ref = requireRefName(name);
-    const target = requireSamePackage(ref, to);
-    const version = 'version' in target ? target.version : (await this.get(to)).manifest;
+    const target = to.includes('/') ? { version: await this.#versionTo(ref, to) } : { object: to };
     const call = {
       method: 'PUT',
       path: refPath(ref),
       headers: { 'content-type': 'application/json', ...conditions(options) },
-      body: JSON.stringify({ version, ...(options.immutable && { immutable: true }) }),
+      body: JSON.stringify({ ...target, ...(options.immutable && { immutable: true }) }),
       // What it found the first time is what the condition forbids the second time.
       isRepeatable: options.ifRef === undefined,
     } as const;
     return this.#service.json<RefRecord>(call).catch(asConflict);
+  }
+
+  /** The version that a ref of the same package is to point at. */
+  async #versionTo(ref: PackageRef, to: string): Promise<string> {
+    const target = requireSamePackage(ref, to);
+    return 'version' in target ? target.version : (await this.get(to)).manifest;
   }
 
   /** As `Packages.removeRef`. */

@@ -66,12 +66,12 @@ export class TreeSending {
   ) {}
 
   /**
-   * Sends everything below a directory that the service lacks.
+   * Sends everything below a directory, or the file, that the service lacks.
    *
    * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the directory, or something in it; AS_ERR_LIMIT, AS_ERR_ABORTED, and what putting throws
    */
-  async send(folder: string): Promise<SentTree> {
-    for (const step of readTree(resolve(folder), NOWHERE)) {
+  async send(source: string): Promise<SentTree> {
+    for (const step of readTree(resolve(source), NOWHERE)) {
       const files = step.filter((entry) => entry.kind === 'file');
       for (const entry of step) if (entry.kind !== 'file') this.#entries.push(entry);
       for (const group of groupsOf(files)) await this.#sendGroup(group);

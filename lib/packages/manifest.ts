@@ -120,6 +120,12 @@ export function findEntry({ entries }: Manifest, path: PackagePath): ManifestEnt
   return found !== undefined && pathKey(found.path) === key ? found : undefined;
 }
 
+/** The file of a package that is one file and nothing else; undefined for any other. */
+export function onlyFile({ entries }: Manifest): FileEntry | undefined {
+  const [entry, another] = entries;
+  return entry?.kind === 'file' && another === undefined ? entry : undefined;
+}
+
 /** Bytes of all files, as a user counts them: a file that is there twice counts twice. */
 export function manifestSize({ entries }: Manifest): number {
   return entries.reduce((sum, entry) => (entry.kind === 'file' ? sum + entry.size : sum), 0);

@@ -1,5 +1,5 @@
 /**
- * A directory as the entries of a package: files, links and empty directories, with names as raw bytes.
+ * A directory, or one file, as the entries of a package: files, links and empty directories, with names as raw bytes.
  *
  * Imports the file system, errors, limits and paths. Called by the facade's push.
  *
@@ -8,6 +8,7 @@
  */
 
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ArtifactStoreError } from '../errors.js';
 import { PUSH_STEP_ENTRIES } from '../limits.js';
 import type { DirectoryEntry, SymlinkEntry } from './manifest.js';
@@ -43,17 +44,22 @@ export type FolderIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
 const OWNER_MAY_EXECUTE = 0o100;
 
 /**
- * Everything below a directory, in steps of up to PUSH_STEP_ENTRIES, in no promised order.
+ * Everything below a directory, in steps of up to PUSH_STEP_ENTRIES, in no promised order; of a file that file, under the last part of its path.
  *
  * Synchronous: nearly every answer comes from the memory of the kernel within microseconds, and asking for it in the background costs this
  * thread several times that. Whoever takes the steps decides when others get their turn.
  *
  * @param root absolute path
  * @param avoid the store itself: it changes while it is being stored
- * @throws AS_ERR_SOURCE_UNREADABLE: the directory, or something in it, cannot be read or be part of a package
+ * @throws AS_ERR_SOURCE_UNREADABLE: what is there, or something in it, cannot be read or be part of a package
  */
 export function* readTree(root: string, avoid: FolderIdentity): Generator<Found[]> {
-  requireDirectory(root, avoid);
+  const top = ask(root, () => statSync(root));
+  if (top.isFile()) {
+    yield [fileOf(basename(root), root, top)];
+    return;
+  }
+  requireDirectory(root, top, avoid);
   const pending = [''];
   let step: Found[] = [];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
@@ -71,13 +77,12 @@ export function* readTree(root: string, avoid: FolderIdentity): Generator<Found[
   if (step.length > 0) yield step;
 }
 
-function requireDirectory(root: string, avoid: FolderIdentity): void {
-  const found = ask(root, () => statSync(root));
+function requireDirectory(root: string, found: Stats, avoid: FolderIdentity): void {
   refuseStore(root, found, avoid);
   if (found.isDirectory()) return;
   throw new ArtifactStoreError(
     'AS_ERR_SOURCE_UNREADABLE',
-    `${showPackagePath(root)} is not a directory. A package is made of a directory; put stores a single file.`,
+    `${showPackagePath(root)} is a ${nameKind(found)}. A package is made of a directory, or of one file.`,
     { path: root },
   );
 }
@@ -102,9 +107,13 @@ function look(root: string, key: string, avoid: FolderIdentity): Found | string 
     return { kind: 'symlink', path, target: pathOfKey(target) };
   }
   if (!found.isFile()) throw unfit(place, found);
+  return fileOf(path, place, found);
+}
+
+function fileOf(path: string | Uint8Array, file: string | Uint8Array, found: Stats): FoundFile {
   const { dev, ino, size, mtimeMs: mtime, ctimeMs: ctime, mode } = found;
   const stamp = { dev, ino, size, mtime, ctime };
-  return { kind: 'file', path, file: place, executable: (mode & OWNER_MAY_EXECUTE) !== 0, stamp };
+  return { kind: 'file', path, file, executable: (mode & OWNER_MAY_EXECUTE) !== 0, stamp };
 }
 
 /** Only what looks like the store is asked for its exact identity: numbers of 64 bits cost more. */

@@ -8,7 +8,7 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { MISSING_SHOWN_MAX, NEEDING_SHOWN_MAX } from '../limits.js';
-import type { FileEntry, ManifestEntry } from '../packages/manifest.js';
+import { type FileEntry, findEntry, type Manifest, type ManifestEntry, onlyFile } from '../packages/manifest.js';
 import { formatPackage, type PackageRef, type PackageVersion, parsePackage } from '../packages/name.js';
 import { type PackagePath, showPackagePath } from '../packages/path.js';
 import type { PackageRegistry, RefRecord, WithdrawnRecord } from '../registry/packages.js';
@@ -110,8 +110,27 @@ export function pointedAt(
   });
 }
 
-/** A path of a package at which there is no file. */
-export function notFile(name: string, path: PackagePath, entry: ManifestEntry | undefined): ArtifactStoreError {
+/**
+ * The file at a path of a package; without a path the only one of a package that is one file.
+ *
+ * @throws AS_ERR_NOT_FOUND: there is nothing; AS_ERR_INVALID_ARGUMENT: it is no file, or the package is not one file
+ */
+export function requireFile(name: string, manifest: Manifest, path: PackagePath | undefined): FileEntry {
+  const entry = path === undefined ? onlyFile(manifest) : findEntry(manifest, path);
+  if (entry?.kind === 'file') return entry;
+  throw path === undefined ? notOneFile(name, manifest) : notFile(name, path, entry);
+}
+
+function notOneFile(name: string, { entries }: Manifest): ArtifactStoreError {
+  const count = entries.length === 1 ? 'one path, which is no file' : `${entries.length} paths`;
+  return new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `${name} has ${count}. Pull it whole, or name the path of a file; "ls ${name}" lists them.`,
+    { package: name, entries: entries.length },
+  );
+}
+
+function notFile(name: string, path: PackagePath, entry: ManifestEntry | undefined): ArtifactStoreError {
   const shown = showPackagePath(path);
   if (entry === undefined) {
     return new ArtifactStoreError(

@@ -1,5 +1,5 @@
 /**
- * Packages, as the facade offers them: directories under names, and what can be asked of them.
+ * Packages, as the facade offers them: directories, or single files, under names, and what can be asked of them.
  *
  * Imports the files beside it that push and publish, the manifest and what is done with it, names, errors and limits. `store.packages` is one
  * of these.
@@ -7,11 +7,11 @@
 
 import { resolve } from 'node:path';
 import type { ByteRange, ContentAddress } from '../dataplane/spi.js';
-import { formatBlake3, formatSha256 } from '../digest-name.js';
+import { digestBytes, formatBlake3, formatSha256 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { ARCHIVE_HELD_TOTAL_MAX, CBOR_SIZE_MAX, NEEDING_SHOWN_MAX, PUT_ATTEMPTS_MAX } from '../limits.js';
 import { type Difference, diffManifests } from '../packages/diff.js';
-import { decodeManifest, type FileEntry, findEntry, type Manifest } from '../packages/manifest.js';
+import { decodeManifest, encodeManifest, type FileEntry, type Manifest } from '../packages/manifest.js';
 import { formatPackage, type PackageRef, type PackageVersion, parsePackage } from '../packages/name.js';
 import type { PackagePath } from '../packages/path.js';
 import { unpack } from '../packages/unpack.js';
@@ -23,13 +23,14 @@ import type {
   RefPage,
   RefRecord,
 } from '../registry/packages.js';
+import type { ObjectRecord } from '../registry/registry.js';
 import { ByteBudget } from './byte-budget.js';
 import { EntryIntake, type PackageSource } from './entry-intake.js';
 import { indexOlderManifests } from './manifest-index.js';
 import {
   inUse,
   noSuchVersion,
-  notFile,
+  requireFile,
   requireRefName,
   requireSamePackage,
   requireVersionName,
@@ -104,18 +105,19 @@ export class Packages {
 
   /**
    * Stores a directory and publishes it under a name: files, links as they are, empty directories, and whether a file can be executed. The same
-   * directory gives the same manifest whenever and wherever it is pushed. Version and refs are seen together, once all of it is durable.
+   * directory gives the same manifest whenever and wherever it is pushed. Version and refs are seen together, once all of it is durable. A file by itself
+   * becomes a package of one file, of the same name: `openFile` opens it without a path.
    *
-   * @param folder the directory; a link to one is followed, links in it are not
+   * @param source the directory or file; a link to one is followed, links in it are not
    * @param name `namespace/name@version`, which never changes, or `namespace/name:ref`, which moves; the ref is `latest` when neither is given
    * @throws AS_ERR_CONFLICT: the version is another manifest's, a ref is immutable, or `ifRef` does not hold
    * @throws AS_ERR_SOURCE_UNREADABLE: something cannot be read, or is a socket, a device or a pipe; AS_ERR_SOURCE_CHANGED: a file changed meanwhile
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_DIGEST_MISMATCH, AS_ERR_LIMIT, AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED
    */
-  async push(folder: string, name: string, options: PushOptions = {}): Promise<PushResult> {
+  async push(source: string, name: string, options: PushOptions = {}): Promise<PushResult> {
     this.#host.requireWritable();
     await this.#requireClass(name, options);
-    return this.#published(name, options, (intake) => intake.take(folder));
+    return this.#published(name, options, (intake) => intake.take(source));
   }
 
   /**
@@ -253,18 +255,16 @@ export class Packages {
    * Opens one file of a package, without anything of the others. Iterate what it gives, as with `Store.get`.
    *
    * @param name a version, a ref, or a digest of a manifest
-   * @param path as the manifest has it
-   * @throws AS_ERR_NOT_FOUND: no such package or path; AS_ERR_INVALID_ARGUMENT: the path is a link or directory; and what `open` and `Store.get` throw
+   * @param path as the manifest has it; undefined: the file of a package that is one file and nothing else
+   * @throws AS_ERR_NOT_FOUND: no such package or path; AS_ERR_INVALID_ARGUMENT: the path is a link or directory, or it is left out and the package is not
+   *   one file; and what `open` and `Store.get` throw
    */
   async openFile(
     name: string,
-    path: PackagePath,
+    path?: PackagePath,
     options: { range?: ByteRange; signal?: AbortSignal } = {},
   ): Promise<StoredObject> {
-    const opened = await this.open(name);
-    const entry = findEntry(opened, path);
-    if (entry?.kind === 'file') return this.openEntry(entry, options);
-    throw notFile(name, path, entry);
+    return this.openEntry(requireFile(name, await this.open(name), path), options);
   }
 
   /**
@@ -339,15 +339,25 @@ export class Packages {
    * Makes or moves a ref.
    *
    * @param name `namespace/name:ref`
-   * @param to a version or ref of the same package
+   * @param to a version or ref of the same package; or an object, by either digest or an unambiguous prefix, which becomes a package of one file that has the
+   *   package's name
    * @throws AS_ERR_NOT_FOUND: `to`; AS_ERR_CONFLICT: the ref is immutable, or `ifRef` does not hold
-   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
+   * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED; of an object also what `Store.get` and `publish` throw
    */
   async moveRef(name: string, to: string, options: RefOptions = {}): Promise<RefRecord> {
     this.#host.requireWritable();
     const ref = requireRefName(name);
+    if (!to.includes('/')) return this.#nameObject(ref, to, options);
     requireSamePackage(ref, to);
     return this.#publisher.moveRef(ref, async () => (await this.#find(to)).manifest, options);
+  }
+
+  /** Publishes an object as a package of one file, and has a ref point at it. */
+  async #nameObject(ref: PackageRef, digest: string, options: RefOptions): Promise<RefRecord> {
+    const { record } = await this.#host.get(digest);
+    const manifest = encodeManifest({ entries: [fileNamed(ref.name, record)] });
+    await this.publish(manifest, formatPackage(ref), options);
+    return (await this.#host.registry.ref(ref)) as RefRecord;
   }
 
   /**
@@ -454,6 +464,11 @@ export class Packages {
     }
     return { address, bytes: size, ...decodeManifest(await object.bytes()) };
   }
+}
+
+/** What a manifest says of an object that is a file of it. */
+function fileNamed(path: string, { blake3, sha256, size }: ObjectRecord): FileEntry {
+  return { kind: 'file', path, blake3: digestBytes(blake3), sha256: digestBytes(sha256), size };
 }
 
 function pushResult({ manifest, entries, size, stored }: TakenTree, published: Published): PushResult {

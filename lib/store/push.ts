@@ -1,5 +1,5 @@
 /**
- * Taking a directory in: its files become objects, and what they are becomes the manifest, an object too.
+ * Taking a directory in, or one file: files become objects, and what they are becomes the manifest, an object too.
  *
  * A file that has not changed since it was last pushed is not read again, as long as the registry knows its object to be there
  * (docs/adr/0010). Any other is, and only what the registry does not know is recorded. Imports the tree, the manifest, the cache, file sources
@@ -80,15 +80,15 @@ export class TreeIntake {
   }
 
   /**
-   * Takes in everything below a directory, then its manifest.
+   * Takes in everything below a directory, or a file, then the manifest.
    *
    * @returns undefined when an object of it was deleted meanwhile: begin again, with a new ticket
    * @throws AS_ERR_SOURCE_UNREADABLE, AS_ERR_SOURCE_CHANGED: the directory, or something in it
    * @throws AS_ERR_LIMIT, AS_ERR_NO_SPACE, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_ABORTED, AS_ERR_CLOSED
    */
-  async take(folder: string): Promise<TakenTree | undefined> {
+  async take(source: string): Promise<TakenTree | undefined> {
     const cache = await PushCache.open(this.#host.path);
-    const kept = await this.#takeFiles(resolve(folder), cache);
+    const kept = await this.#takeFiles(resolve(source), cache);
     const manifest: Manifest = { entries: this.#entries };
     const bytes = encodeManifest(manifest);
     await this.#options.hold?.grow(bytes.byteLength);

@@ -64,7 +64,7 @@ export interface PackageVerbs
     | 'usage'
   > {
   /** As `Packages.push`. */
-  push(folder: string, name: string, options?: PushOptions): Promise<Pushed>;
+  push(source: string, name: string, options?: PushOptions): Promise<Pushed>;
   /** As `Packages.withdraw`. */
   withdraw(name: string, options?: WithdrawOptions): Promise<WithdrawnVersion>;
   /** As `Packages.undelete`. */

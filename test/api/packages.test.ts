@@ -93,6 +93,34 @@ t.test('files by their path', async (t) => {
   }
 });
 
+t.test('a package of one file, and a ref at an object', async (t) => {
+  const { call, store } = await furnished(t);
+  const { blake3, sha256 } = await store.put(Buffer.from('one object'));
+  const ref = '/v1/packages/acme/one/refs/now';
+  const move = (body: object) => call('PUT', ref, { headers: JSON_TYPE, body: JSON.stringify(body) });
+  const made = await move({ object: blake3 });
+  t.equal(made.status, 201);
+  t.equal((await move({ object: sha256 })).status, 200);
+  const byRef = await call('GET', `${ref}/file`);
+  t.match([byRef.status, byRef.bytes.toString(), byRef.headers['cache-control']], [200, 'one object', 'no-cache']);
+  t.equal(byRef.headers['content-location'], `/v1/objects/${blake3}`);
+  const part = await call('GET', `/v1/packages/acme/one/versions/${made.json.target}/file`, {
+    headers: { range: 'bytes=4-' },
+  });
+  t.match([part.status, part.bytes.toString()], [206, 'object']);
+  isProblem(t, await call('GET', `${BASE}/versions/1.0.0/file`), 400, 'AS_ERR_INVALID_ARGUMENT', 'it has three');
+  isProblem(t, await move({ object: blake3, version: '1' }), 400, 'AS_ERR_HTTP_REQUEST', 'two things');
+  isProblem(t, await move({}), 400, 'AS_ERR_HTTP_REQUEST', 'nothing');
+  isProblem(
+    t,
+    await move({ object: blake3.slice(0, 20) }),
+    400,
+    'AS_ERR_INVALID_DIGEST',
+    'a prefix would be a way to guess',
+  );
+  isProblem(t, await move({ object: `blake3:${'0'.repeat(64)}` }), 404, 'AS_ERR_NOT_FOUND');
+});
+
 t.test('publishing a manifest', async (t) => {
   const { call, store, first } = await furnished(t);
   const bytes = Buffer.from(await (await store.get(first)).bytes());

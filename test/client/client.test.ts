@@ -726,6 +726,20 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
+t.test('one file under a name, and a ref at an object', async (t) => {
+  const { url, store } = await served(t);
+  const client = clientOf(t, { url });
+  const tree = await directory(t);
+  const pushed = await client.packages.push(join(tree, 'run'), 'acme/run:latest');
+  t.match(await store.packages.push(join(tree, 'run'), 'acme/run:latest'), { manifest: pushed.manifest, events: [] });
+  t.equal(await (await client.packages.openFile('acme/run')).text(), await readFile(join(tree, 'run'), 'utf8'));
+  const { blake3 } = await client.put(Buffer.from('an object'));
+  t.match(await client.packages.moveRef('acme/run:other', blake3), { ref: 'other' });
+  t.equal(await (await client.packages.openFile('acme/run:other')).text(), 'an object');
+  await client.packages.push(tree, 'acme/tree');
+  t.match(await failure(client.packages.openFile('acme/tree')), { code: 'AS_ERR_INVALID_ARGUMENT' });
+});
+
 t.test('a token of some namespaces can push and pull its packages', async (t) => {
   const service = await serve(t, { auth: 'required' });
   const { token } = await service.store.tokens.create({

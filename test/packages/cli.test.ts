@@ -128,6 +128,24 @@ t.test('refs', async (t) => {
   });
 });
 
+t.test('one file under a name', async (t) => {
+  const file = join(tree, 'README.md');
+  t.match(await json('push', file, 'acme/readme@1', '--ref', 'latest'), [{ entries: 1 }]);
+  const content = readFileSync(file, 'latin1');
+  t.equal(await text('get', 'acme/readme'), content);
+  t.equal(await text('get', 'acme/readme@1', '--range=-2'), content.slice(-2));
+  const into = join(folder, 'readme');
+  await text('get', 'acme/readme@1', '-o', into);
+  t.equal(readFileSync(into, 'latin1'), content);
+  const [{ blake3 }] = (await json('put', join(tree, 'src/run'))) as [{ blake3: string }];
+  const [moved] = await json('ref', 'move', 'acme/readme:latest', blake3);
+  t.match(moved, { ref: 'latest' });
+  t.equal(await text('get', 'acme/readme:latest'), '#!/bin/sh\n');
+  const several = await run('get', 'acme/tools@1.1');
+  t.equal(several.code, EXIT.usage);
+  t.match(several.stderr, /acme\/tools@1[.]1 has \d paths[.] Pull it whole, or name the path of a file/);
+});
+
 t.test('exit codes', async (t) => {
   const { blake3: object } = (await json('put', join(tree, 'README.md')))[0] as { blake3: string };
   const ends: [code: number, error: string, ...args: string[]][] = [

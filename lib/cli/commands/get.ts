@@ -1,4 +1,4 @@
-/** `artifactstore get`: an object's bytes, or a range of them, verified, to standard output or a file. */
+/** `artifactstore get`: the bytes of an object, or of a package of one file, or a range of them, verified, to standard output or a file. */
 
 import { Command, InvalidArgumentError } from 'commander';
 import type { ByteRange } from '../../dataplane/spi.js';
@@ -21,22 +21,27 @@ interface GetFlags {
 export function getCommand(): Command {
   return new Command('get')
     .description('Write the verified bytes of an object to standard output or a file.')
-    .argument('<digest>', 'either digest, or an unambiguous prefix of one')
+    .argument(
+      '<object>',
+      'either digest, an unambiguous prefix of one, or a package of one file: namespace/name[:ref|@version]',
+    )
     .addOption(option('-o, --output <file>', 'write here; the file appears whole or not at all'))
     .addOption(
       option('--range <first-last>', 'only these bytes, as in HTTP: 0-99, 100-, or -500 for the last 500').argParser(
         positions,
       ),
     )
-    .action((digest: string, flags: GetFlags, command: Command) =>
-      runCommand(command, (session) => get(session, digest, flags)),
+    .action((name: string, flags: GetFlags, command: Command) =>
+      runCommand(command, (session) => get(session, name, flags)),
     );
 }
 
-async function get(session: Session, digest: string, { output: target, range: asked }: GetFlags): Promise<void> {
+async function get(session: Session, name: string, { output: target, range: asked }: GetFlags): Promise<void> {
   const { output, signal } = session;
   const store = await session.openStore();
-  const range = asked && inObject(asked, await store.stat(digest));
+  const whole = name.includes('/') ? (await store.packages.openFile(name)).record : undefined;
+  const digest = whole?.blake3 ?? name;
+  const range = asked && inObject(asked, whole ?? (await store.stat(digest)));
   const object = await store.get(digest, { signal, ...(range && { range }) });
   const tally: Tally & { size: number } = { label: 'get', size: 0, sizeTotal: object.size };
   output.startProgress(tally);

@@ -1,4 +1,4 @@
-/** `artifactstore push`: a directory into the store, under a name. */
+/** `artifactstore push`: a directory, or a file, into the store, under a name. */
 
 import { Command, type Option } from 'commander';
 import type { PushOptions } from '../../store/packages.js';
@@ -20,8 +20,8 @@ interface PushFlags extends RefFlags {
 
 export function pushCommand(): Command {
   return new Command('push')
-    .description('Store a directory as a package; print the digest of its manifest.')
-    .argument('<folder>', 'the directory: files, links as they are, empty directories')
+    .description('Store a directory or a file as a package; print the digest of its manifest.')
+    .argument('<path>', 'a directory: files, links as they are, empty directories; or one file')
     .argument('<package>', 'namespace/name@version, which never changes, or namespace/name:ref, which moves')
     .addOption(option('--ref <names>', 'further refs that point at it from then on, separated by commas'))
     .addOption(immutableOption())
@@ -30,8 +30,8 @@ export function pushCommand(): Command {
     .addOption(
       option('--reread', 'read every file, also those whose size, times and inode are as when they were last pushed'),
     )
-    .action((folder: string, name: string, flags: PushFlags, command: Command) =>
-      runCommand(command, (session) => push(session, folder, name, flags)),
+    .action((source: string, name: string, flags: PushFlags, command: Command) =>
+      runCommand(command, (session) => push(session, source, name, flags)),
     );
 }
 
@@ -56,7 +56,7 @@ export function refOptions({ immutable, ifRef }: RefFlags): Pick<PushOptions, 'i
 
 async function push(
   session: Session,
-  folder: string,
+  source: string,
   name: string,
   { ref, reread, class: className, ...flags }: PushFlags,
 ): Promise<void> {
@@ -65,7 +65,7 @@ async function push(
   const tally: Tally = { label: 'push', count: 0, noun: 'files', size: 0 };
   output.startProgress(tally);
   const began = performance.now();
-  const { events, ...pushed } = await store.packages.push(folder, name, {
+  const { events, ...pushed } = await store.packages.push(source, name, {
     ...refOptions(flags),
     ...(ref !== undefined && { refs: ref.split(',').map((one) => one.trim()) }),
     ...(className !== undefined && { class: className }),

@@ -14,9 +14,12 @@ interface RemoveFlags extends Pick<RefFlags, 'ifRef'> {
 export function refCommand(): Command {
   const name = 'namespace/name:ref';
   const move = new Command('move')
-    .description('Make a ref, or point it at another version.')
+    .description('Make a ref, or point it at another version, or at an object.')
     .argument('<ref>', name)
-    .argument('<package>', 'a version or ref of the same package')
+    .argument(
+      '<package>',
+      'a version or ref of the same package; or the digest of an object, which becomes a package of one file',
+    )
     .addOption(immutableOption())
     .addOption(ifRefOption())
     .action((ref: string, to: string, flags: RefFlags, command: Command) =>

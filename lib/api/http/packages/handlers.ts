@@ -5,11 +5,11 @@
  */
 
 import { toJson } from '../../../cbor/index.js';
-import { formatBlake3, formatSha256 } from '../../../digest-name.js';
-import { ArtifactStoreError, isStoreError } from '../../../errors.js';
+import { formatBlake3, formatSha256, parseDigest } from '../../../digest-name.js';
+import { isStoreError } from '../../../errors.js';
 import type { StoredEvent } from '../../../events/log.js';
 import { MANIFEST_BODY_SIZE_MAX } from '../../../limits.js';
-import { type FileEntry, findEntry, type ManifestEntry } from '../../../packages/manifest.js';
+import type { FileEntry, ManifestEntry } from '../../../packages/manifest.js';
 import {
   type PackageName,
   type PackageRef,
@@ -19,6 +19,7 @@ import {
 } from '../../../packages/name.js';
 import { showPackagePath } from '../../../packages/path.js';
 import type { PackageQuery, PackageRecord, RefRecord } from '../../../registry/packages.js';
+import { requireFile } from '../../../store/package-errors.js';
 import type { PushOptions, PushResult } from '../../../store/packages.js';
 import { noSuchRef } from '../../../store/publish.js';
 import { prefersCbor } from '../accept.js';
@@ -113,21 +114,20 @@ export async function readManifest(exchange: Exchange): Promise<Answer> {
   return json(200, shown, { Vary: 'Accept' });
 }
 
-/** GET …/versions/<version>/files/<path>: one file, whole or in ranges. */
+/** GET …/versions/<version>/files/<path>, or …/file for the one that there is: one file, whole or in ranges. */
 export async function readVersionFile(exchange: Exchange): Promise<Answer> {
   return readFile(exchange, versionName(exchange));
 }
 
-/** GET …/refs/<ref>/files/<path>: the same of the version that the ref points at now. */
+/** GET …/refs/<ref>/files/<path> and …/file: the same of the version that the ref points at now. */
 export async function readRefFile(exchange: Exchange): Promise<Answer> {
   const answer = await readFile(exchange, refName(exchange));
   return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-cache' } };
 }
 
+/** Without a path, the file of a package that is one file. */
 async function readFile(exchange: Exchange, name: string): Promise<Answer> {
-  const path = exchange.params[3] ?? '';
-  const entry = findEntry(await exchange.store.packages.open(name), path);
-  if (entry?.kind !== 'file') throw notFile(name, path, entry);
+  const entry = requireFile(name, await exchange.store.packages.open(name), exchange.params[3]);
   const address = formatBlake3(entry.blake3);
   const answer = await readObject(exchange, address);
   const { headers } = answer;
@@ -184,24 +184,33 @@ const placeOf = ({ seq, id, time, kind }: StoredEvent) => ({ seq, id, time, kind
 export const MOVE_BODY = record(
   {
     version: text('The version, or ref, of the same package to point at.'),
+    object: text('In place of a version: the digest of an object, which becomes a package of one file.'),
     immutable: { type: 'boolean', description: 'It cannot move or be removed from then on.' },
   },
-  ['immutable'],
+  ['version', 'object', 'immutable'],
 );
 
 /** PUT …/refs/<ref>: makes or moves it. If-Match and If-None-Match: * say what must hold until now. */
 export async function moveRef(exchange: Exchange): Promise<Answer> {
   const { store, actor, params } = exchange;
   const body = (await structuredBody(exchange, MOVE_BODY, REF_BODY_SIZE_MAX)) as {
-    version: string;
+    version?: string;
+    object?: string;
     immutable?: boolean;
   };
   const name = refName(exchange);
+  const target = requireTarget(body, `${params[0]}/${params[1]}`);
   const existed = (await store.packages.ref(name)) !== undefined;
-  const target = `${params[0]}/${params[1]}@${body.version}`;
   const options = { actor, ...expected(exchange), ...(body.immutable && { immutable: true }) };
   const ref = await conditionally(exchange, () => store.packages.moveRef(name, target, options));
   return json(existed ? 200 : 201, ref, { ETag: tagOf(ref) });
+}
+
+/** What a ref is to point at, as the store takes it. Throws AS_ERR_HTTP_REQUEST: not one of the two. */
+function requireTarget({ version, object }: { version?: string; object?: string }, name: string): string {
+  if (version !== undefined && object === undefined) return `${name}@${version}`;
+  if (version === undefined && object !== undefined) return parseDigest(object);
+  throw new Refusal('AS_ERR_HTTP_REQUEST', 400, 'A ref points at one thing: give either "version" or "object".');
 }
 
 /** DELETE …/refs/<ref>: removes it; versions stay. */
@@ -255,13 +264,6 @@ function versionName({ params: [namespace, name, version] }: Exchange): string {
 
 function refName({ params: [namespace, name, ref] }: Exchange): string {
   return `${namespace}/${name}:${ref}`;
-}
-
-function notFile(name: string, path: string, entry: ManifestEntry | undefined): ArtifactStoreError {
-  const what = entry === undefined ? 'has nothing at' : `has a ${entry.kind} at`;
-  return new ArtifactStoreError('AS_ERR_NOT_FOUND', `${name} ${what} ${path}. Its manifest lists what it has.`, {
-    path,
-  });
 }
 
 /** An entry with digests as text. Paths that are not UTF-8 are shown with what stands for their bytes; CBOR has them as they are. */

@@ -66,6 +66,8 @@ const FILE = {
   },
 } as const;
 
+const ONLY_FILE = 'The file of a package that is one file and nothing else, whole or in ranges.';
+
 const PUBLISH_HEADERS: Parameters = {
   'Content-Encoding': { schema: text(), description: 'Of an archive: gzip or zstd.' },
   'Content-Digest': { schema: text(), description: 'Of an archive: sha-256 of the bytes of the body.' },
@@ -221,6 +223,11 @@ export const PACKAGES: Room = {
       methods: { GET: { ...FILE, id: 'readVersionFile', handler: readVersionFile } },
     },
     {
+      path: `${VERSION_PATH}/file`,
+      parameters: VERSION,
+      methods: { GET: { ...FILE, summary: ONLY_FILE, id: 'readVersionOnlyFile', handler: readVersionFile } },
+    },
+    {
       path: '/v1/packages/{namespace}/{name}/refs',
       parameters: PACKAGE,
       methods: {
@@ -262,7 +269,7 @@ export const PACKAGES: Room = {
           id: 'moveRef',
           scope: 'write',
           handler: moveRef,
-          summary: 'Makes a ref, or points it at another version.',
+          summary: 'Makes a ref, or points it at another version, or at an object.',
           headers: REF_HEADERS,
           body: { description: 'Where to.', required: true, content: { [JSON_TYPE]: MOVE_BODY, [CBOR]: MOVE_BODY } },
           answers: {
@@ -285,6 +292,11 @@ export const PACKAGES: Room = {
       path: `${REF_PATH}/files/{path*}`,
       parameters: { ...REF, ...PATH },
       methods: { GET: { ...FILE, id: 'readRefFile', handler: readRefFile } },
+    },
+    {
+      path: `${REF_PATH}/file`,
+      parameters: REF,
+      methods: { GET: { ...FILE, summary: ONLY_FILE, id: 'readRefOnlyFile', handler: readRefFile } },
     },
   ],
 };

@@ -6,8 +6,6 @@ import { request } from 'undici';
 import { EXIT } from '../../lib/cli/exit.js';
 import { cli, jsonLines, lines, linesWritten } from '../cli/run.js';
 
-t.setTimeout(120_000);
-
 t.test('tokens are made, listed and revoked', async (t) => {
   const store = ['--store', `${t.testdir()}/store`];
   const made = await cli([

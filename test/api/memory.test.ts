@@ -34,9 +34,7 @@ async function peakRss(pid: number): Promise<number> {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
-t.setTimeout(290_000);
-
-t.test(`${size / GIB} GiB in and out`, { skip: await obstacle(), timeout: 285_000 }, async (t) => {
+t.test(`${size / GIB} GiB in and out`, { skip: await obstacle() }, async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-memory-'));
   t.teardown(() => rm(path, { recursive: true, force: true }));
   const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [join(path, 'store')]);
@@ -87,7 +85,7 @@ const SLOW_SENT = 200_000;
 /** Bytes of the largest object that the core keeps in memory. */
 const PACKED_SIZE_MAX = 256 * 1024;
 
-t.test(`${SLOW} uploads that drip, and others beside them`, { timeout: 120_000 }, async (t) => {
+t.test(`${SLOW} uploads that drip, and others beside them`, async (t) => {
   if (!existsSync('/proc/self/status')) return t.comment('memory is read from /proc, which this system does not have');
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-slow-'));
   t.teardown(() => rm(path, { recursive: true, force: true }));

@@ -17,8 +17,6 @@ const CBOR = { 'content-type': 'application/cbor' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 const BASE = '/v1/packages/acme/tools';
 
-t.setTimeout(240_000);
-
 /** A service with two directories as packages. */
 async function furnished(t: Test): Promise<Service & { first: string; second: string }> {
   const service = await serve(t);

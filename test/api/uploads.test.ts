@@ -42,8 +42,6 @@ async function holds(t: Test, { store }: Service, bytes: Uint8Array) {
   t.ok(Buffer.from(await (await store.get(sha256Name(bytes))).bytes()).equals(bytes), 'the object is what was sent');
 }
 
-t.setTimeout(120_000);
-
 t.test('plain', async (t) => {
   const service = await serve(t);
   const { call, store } = service;

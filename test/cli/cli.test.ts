@@ -29,7 +29,6 @@ import { cli, command, executable, isInstalled, jsonLines, lines, linesWritten, 
 
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-cli-'));
 // Some seventy processes, each of which opens a store.
-t.setTimeout(280_000);
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A store of its own for a test. */

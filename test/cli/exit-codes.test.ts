@@ -21,7 +21,6 @@ import { cli, command, type Ended, lines, type RunOptions, root } from './run.js
 
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-exit-'));
 // Some seventy processes, each of which opens a store.
-t.setTimeout(280_000);
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 const isRoot = process.getuid?.() === 0;

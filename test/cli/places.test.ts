@@ -23,7 +23,6 @@ import { spawnUnhooked } from '../support/unhooked.js';
 import { cleanEnvironment, cli, type Ended, executable, jsonLines, lines, type RunOptions } from './run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-places-'));
-t.setTimeout(580_000); // more than a hundred processes
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 let stores = 0;

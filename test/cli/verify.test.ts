@@ -12,7 +12,6 @@ const COUNT = 60;
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-verify-'));
 const path = join(folder, 'store');
 const store = ['--store', path];
-t.setTimeout(280_000);
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The objects that a run verified. */

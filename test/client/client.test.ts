@@ -31,7 +31,6 @@ import { Interferer, Wire } from './proxies.js';
 
 const MIB = 1024 * 1024;
 const SEED = Number(process.env.ARTIFACTSTORE_CUT_SEED ?? 2026);
-t.setTimeout(580_000); // where several test files share two cores, the gibibyte alone takes a minute
 
 const text = (value: string) => Buffer.from(value);
 const addressOf = (bytes: Uint8Array) => formatBlake3(digest(bytes).blake3);

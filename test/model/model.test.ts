@@ -23,7 +23,6 @@ const BROKEN = {
 const missing: string[] = [];
 for (const program of ['spin', 'cc']) if (!(await isInstalled(program))) missing.push(program);
 const skip = missing.length > 0 && `${missing.join(' and ')} cannot be found`;
-t.setTimeout(1_200_000);
 
 /** What spin says when it has gone through all states, or to the first that is wrong. */
 function explore(definitions: string[]): string {

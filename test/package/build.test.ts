@@ -10,7 +10,6 @@ import t from 'tap';
 import { loadFrom } from '../../lib/native/load.js';
 
 // Compiles the addon twice.
-t.setTimeout(280_000);
 
 const root = resolve(import.meta.dirname, '../../..');
 const host = `${process.platform}-${process.arch}`;

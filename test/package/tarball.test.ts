@@ -10,7 +10,6 @@ import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
 
 // Installs all dependencies and compiles the addon.
-t.setTimeout(280_000);
 
 const root = resolve(import.meta.dirname, '../../..');
 const host = `${process.platform}-${process.arch}`;

@@ -8,7 +8,6 @@ import { EXIT } from '../../lib/cli/exit.js';
 import { cli, jsonLines, lines } from '../cli/run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'artifactstore-packages-cli-'));
-t.setTimeout(180_000);
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 const store = ['--store', join(folder, 'store')];

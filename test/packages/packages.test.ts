@@ -34,7 +34,6 @@ import { damageStored } from '../support/stored.js';
 import { forkUnhooked } from '../support/unhooked.js';
 
 const work = mkdtempSync(join(tmpdir(), 'artifactstore-packages-'));
-t.setTimeout(600_000);
 t.teardown(() => rmSync(work, { recursive: true, force: true }));
 
 let made = 0;

@@ -10,7 +10,6 @@ import { serve } from '../api/support.js';
 import { cli, jsonLines } from '../cli/run.js';
 
 const work = mkdtempSync(join(tmpdir(), 'artifactstore-doors-'));
-t.setTimeout(580_000);
 t.teardown(() => rmSync(work, { recursive: true, force: true }));
 
 const tree = join(work, 'tree');

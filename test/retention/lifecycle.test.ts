@@ -27,7 +27,6 @@ import { damageStored } from '../support/stored.js';
 import { forkUnhooked } from '../support/unhooked.js';
 
 const work = mkdtempSync(join(tmpdir(), 'artifactstore-lifecycle-'));
-t.setTimeout(580_000);
 t.teardown(() => rmSync(work, { recursive: true, force: true }));
 
 /** Rounds of kill -9; more by hand: ARTIFACTSTORE_KILLS=300. */

@@ -473,10 +473,7 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
   }
 }
 
-t.setTimeout(0);
-
 t.test(`${HISTORIES} random histories`, async (t) => {
-  t.setTimeout(0);
   t.comment(`seed ${SEED}`);
   const random = randomSource(SEED);
   const root = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'artifactstore-model-'));

@@ -31,7 +31,6 @@ async function takeIn(t: Test, kind: string, sourceKind: string): Promise<Taken>
   return taken;
 }
 
-t.setTimeout(180_000);
 const skip = mountHindrance(['mkfs.xfs', 'mkfs.ext4']) ?? false;
 
 for (const { kind, sourceKind, shares } of [

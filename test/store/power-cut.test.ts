@@ -35,7 +35,7 @@ async function powerCuts(t: Test, kind: string, cuts: number, lieAbout = '', way
   return result;
 }
 
-t.setTimeout(180_000 + CUTS * 120_000);
+t.setTimeout(1_500_000 + CUTS * 120_000);
 const skip = mountHindrance(['mkfs.xfs', 'mkfs.ext4', 'cc']) ?? false;
 
 for (const kind of ['ext4', 'xfs']) {

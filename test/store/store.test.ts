@@ -48,7 +48,7 @@ const equal = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 /** Rounds of kill -9; more by hand: ARTIFACTSTORE_KILLS=300. */
 const KILLS = Number(process.env.ARTIFACTSTORE_KILLS ?? 6);
-t.setTimeout(240_000 + KILLS * 10_000);
+t.setTimeout(1_500_000 + KILLS * 10_000);
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-store-'));

@@ -19,7 +19,6 @@ import { damageStored } from '../support/stored.js';
 import { spawnUnhooked } from '../support/unhooked.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-tiers-'));
-t.setTimeout(580_000); // some thirty processes, and much that is made durable
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 const SEED = Number(process.env.ARTIFACTSTORE_TEST_SEED ?? 1 + (process.pid % 1_000_000));

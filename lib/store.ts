@@ -10,11 +10,9 @@ import type { Story } from './audit/explain.js';
 import type { ClosableDataPlane, CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
 import type {
   BackendStatus,
-  ByteRange,
   ContentAddress,
   Digest,
   FileList,
-  FileSink,
   IngestHints,
   IngestResult,
   VerifyOptions,
@@ -43,15 +41,8 @@ import { registryViews } from './registry/views.js';
 import { RetentionProtection } from './retention/guard.js';
 import { isProtected } from './retention/protection.js';
 import { AddressGuard, type IngestTicket } from './store/address-guard.js';
-import {
-  type Expectation,
-  hintsOf,
-  requirePresent,
-  requireRange,
-  requireReadable,
-  requireTombstoned,
-} from './store/checks.js';
-import { damagedRanges, wholeIfNone, withRegisteredDigest } from './store/damage.js';
+import { type Expectation, hintsOf, requirePresent, requireRange, requireTombstoned } from './store/checks.js';
+import { wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { openDataPlanes, type S3Settings } from './store/data-plane.js';
 import { DeferredPuts, settled } from './store/deferred-puts.js';
 import { prepareFolder } from './store/folder.js';
@@ -78,12 +69,12 @@ import { type Gathered, PutGather } from './store/put-gather.js';
 import { type Actors, deletedMeanwhile, type PutTools, putMany } from './store/put-many.js';
 import type { PutResult, PutResults } from './store/put-results.js';
 import { type Hold, metered, Quotas } from './store/quotas.js';
+import { type GetOptions, Reads } from './store/reads.js';
 import { type ReconcileOptions, type ReconcileReport, reconcile } from './store/reconcile.js';
 import { Retention } from './store/retention.js';
 
 import { Scrub, type ScrubOptions } from './store/scrub.js';
 import {
-  aborted,
   bytesInMemory,
   isPlain,
   isRepeatable,
@@ -93,7 +84,7 @@ import {
   toByteSources,
   type Watch,
 } from './store/source.js';
-import { StoredObject } from './store/stored-object.js';
+import type { StoredObject } from './store/stored-object.js';
 import { type ColdReads, type MoveReport, requireTier, type StoreTier, Tiers } from './store/tiers.js';
 import { Tokens } from './store/tokens.js';
 import { Uploads } from './store/uploads.js';
@@ -153,15 +144,7 @@ export type { PutResult, PutResults } from './store/put-results.js';
 /** What a deferred `put` did. There is no event yet. */
 export type DeferredPutResult = Omit<PutResult, 'event' | 'cbor'>;
 
-export interface GetOptions extends ActorOption {
-  /** Only these bytes; absent: all. */
-  range?: ByteRange;
-  /** Ends the reading with AS_ERR_ABORTED. */
-  signal?: AbortSignal;
-  /** False: an object of the cold tier is read where it is, whatever the store is configured to do. */
-  restore?: boolean;
-}
-
+export type { GetOptions } from './store/reads.js';
 export type { Sample } from './store/sample.js';
 export type { Scrub, ScrubOptions, ScrubReport } from './store/scrub.js';
 export type { ColdReads, Moved, MoveReport, StoreTier } from './store/tiers.js';
@@ -196,9 +179,6 @@ export type { Collectable } from './registry/lifecycle.js';
 export type { Protection, Protector } from './retention/protection.js';
 export type { ChangeReport, Kept, KeptBecause, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
 export type { ReconcileOptions, ReconcileReport } from './store/reconcile.js';
-
-/** What of an object's record reading it takes. */
-type ObjectSize = Pick<ObjectRecord, 'blake3' | 'size'>;
 
 /**
  * Opens a store, or makes one.
@@ -260,6 +240,7 @@ export class Store {
   readonly #gather = new PutGather((objects) => this.#putGathered(objects));
   readonly #putTools: PutTools;
   readonly #quotas: Quotas;
+  readonly #reads: Reads;
   /** Where there is a cold tier. */
   readonly #tiers: Tiers | undefined;
   /** Objects that come over several calls. */
@@ -298,6 +279,12 @@ export class Store {
         ...{ plane: tiered, log, registry, guard: this.#guard, readOnly, coldReads: cold.reads },
         flush: () => this.#deferred.flush(),
       });
+    this.#reads = new Reads({
+      ...{ actor, dataPlane, log, guard: this.#guard, tiers: this.#tiers },
+      record: (address) => this.#record(address),
+      isPresent: (address) => this.#isPresent(address),
+      mayRecord: () => !this.readOnly && !this.#closed,
+    });
     this.#putTools = {
       ingestMany: (many) => dataPlane.ingestMany(many),
       log,
@@ -366,10 +353,7 @@ export class Store {
       registry: packageRegistry,
       guard: this.#guard,
       quotas: this.#quotas,
-      serve: (object, by) =>
-        this.#tiers?.mayRestore
-          ? this.#serveRestored(object, by)
-          : this.#serve(object, { start: 0, end: object.size }, { actor: by }),
+      serve: (object, by) => this.#reads.whole(object, by),
       protection: this.#protection,
       retention: this.retention,
       areLive: (addresses) => this.#registry.areLive(addresses),
@@ -568,11 +552,11 @@ export class Store {
     const record = known instanceof Promise ? await known : known;
     const tiers = this.#tiers;
     if (options.restore === false || record.state !== 'live' || !tiers?.restores(record))
-      return this.#open(record, options);
+      return this.#reads.open(record, options);
     requireRange(options.range ?? { start: 0, end: 0 }, record);
     await tiers.restore(record.blake3, options.actor ?? this.actor);
     const now = await this.#record(record.blake3);
-    return this.#open(now, options, !tiers.restores(now));
+    return this.#reads.open(now, options, !tiers.restores(now));
   }
 
   /**
@@ -585,20 +569,7 @@ export class Store {
     this.#requireOpen();
     const record = this.#known.peek(name);
     if (record === undefined || (options.restore !== false && this.#tiers?.restores(record))) return undefined;
-    return this.#open(record, options);
-  }
-
-  #open(record: ObjectRecord, options: GetOptions, isRestored = false): StoredObject {
-    requireReadable(record);
-    const range = options.range ?? { start: 0, end: record.size };
-    requireRange(range, record);
-    const ways = {
-      iterate: () => this.#serve(record, range, options),
-      intoFile: (sink: FileSink) => this.#serveFile(record, range, sink, options),
-      intoSocket: (socket: number) => this.#serveSocket(record, range, socket, options),
-      inOnePiece: (into?: Uint8Array) => this.#serveSmall(record, range, options, into),
-    };
-    return new StoredObject(record, range, ways, { isRestored, isToRestore: this.#tiers?.restores(record) ?? false });
+    return this.#reads.open(record, options);
   }
 
   /**
@@ -640,11 +611,7 @@ export class Store {
    * @throws as `get`
    */
   async outboard(name: string, options: GetOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    const record = await this.stat(name);
-    requireReadable(record);
-    const range = options.range ?? { start: 0, end: record.size };
-    requireRange(range, record);
-    return this.#outboard(record, range, options);
+    return this.#reads.outboard(await this.stat(name), options);
   }
 
   /**
@@ -1036,95 +1003,6 @@ export class Store {
     if (this.#tiers === undefined) return this.#isPresent(address);
     await this.#deferred.flush();
     return this.#tiers.isPresent(address);
-  }
-
-  /** All of an object, restored first where that is configured. */
-  async *#serveRestored(object: ObjectSize, actor: string): AsyncGenerator<Uint8Array> {
-    await this.#tiers?.restoreIfCold(object.blake3, actor);
-    yield* this.#serve(object, { start: 0, end: object.size }, { actor });
-  }
-
-  #serve(record: ObjectSize, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
-    return this.#watched(record, this.#dataPlane.serveObject(record.blake3, range), options);
-  }
-
-  /** Has the data plane send bytes to a socket; undefined when it does not. */
-  #serveSocket(
-    record: ObjectRecord,
-    range: ByteRange,
-    socket: number,
-    options: GetOptions,
-  ): AsyncGenerator<Uint8Array | number> | undefined {
-    const sending = this.#dataPlane.serveSocket?.(record.blake3, socket, range);
-    return sending && this.#watched(record, sending, options);
-  }
-
-  /** What comes of an object, until somebody gives up; damage is recorded first. */
-  async *#watched<T>(record: ObjectSize, coming: AsyncIterable<T>, options: GetOptions): AsyncGenerator<T> {
-    const { signal } = options;
-    try {
-      for await (const step of coming) {
-        if (signal?.aborted) throw aborted();
-        yield step;
-      }
-    } catch (error) {
-      await this.#recordDamage(record, error, options.actor ?? this.actor);
-      throw error;
-    }
-  }
-
-  async *#outboard(record: ObjectRecord, range: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
-    const header = new Uint8Array(8);
-    new DataView(header.buffer).setBigUint64(0, BigInt(record.size), true);
-    try {
-      yield header;
-      for await (const nodes of this.#dataPlane.serveOutboard(record.blake3, range)) {
-        if (options.signal?.aborted) throw aborted();
-        yield nodes;
-      }
-    } catch (error) {
-      await this.#recordDamage(record, error, options.actor ?? this.actor);
-      throw error;
-    }
-  }
-
-  /** Has the data plane give bytes in one piece; undefined when it does not. */
-  #serveSmall(
-    record: ObjectRecord,
-    range: ByteRange,
-    { signal, actor = this.actor }: GetOptions,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined {
-    if (signal?.aborted) throw aborted();
-    const bytes = this.#dataPlane.serveSmall?.(record.blake3, range, into);
-    if (!(bytes instanceof Promise)) return bytes;
-    return bytes.catch(async (error) => {
-      await this.#recordDamage(record, error, actor);
-      throw error;
-    });
-  }
-
-  /** Has the data plane put bytes into a local file; false when it cannot. */
-  async #serveFile(record: ObjectRecord, range: ByteRange, sink: FileSink, options: GetOptions): Promise<boolean> {
-    const { signal, actor = this.actor } = options;
-    try {
-      const watched = { ...sink, ...(signal && { signal }) };
-      return (await this.#dataPlane.serveFile?.(record.blake3, watched, range)) ?? false;
-    } catch (error) {
-      await this.#recordDamage(record, error, actor);
-      throw error;
-    }
-  }
-
-  /** Bytes that do not verify, or are not there although the log says so, become an event before the reader sees the error. */
-  async #recordDamage(record: ObjectSize, error: unknown, actor: string): Promise<void> {
-    if (this.readOnly || this.#closed || !isStoreError(error, 'AS_ERR_CORRUPT', 'AS_ERR_NOT_FOUND')) return;
-    await this.#guard.locked(record.blake3, async () => {
-      const now = await this.#record(record.blake3);
-      if (now.state !== 'live') return; // known already, or deleted under the reader
-      if (this.#tiers && (await this.#isPresent(record.blake3))) return; // moved between tiers under the reader, or one copy of two
-      await this.#log.append([objectCorrupted(actor, record.blake3, damagedRanges(error, record), 'read')]);
-    });
   }
 
   /** Verifies an object that was present when the ticket was taken; undefined when it was deleted meanwhile. */

@@ -57,7 +57,7 @@ export interface ListQuery {
   state?: ObjectState;
 }
 
-/** One page of a listing, ordered by content address. */
+/** One page of a listing, ordered by content address; of objects in a state other than `live`, in the order in which they were first stored. */
 export interface ObjectPage {
   objects: ObjectRecord[];
   /** Opaque; pass it to get the next page. Absent on the last page. */

@@ -19,7 +19,7 @@ import { hasObject } from './usage-view.js';
 /** Parameters: addresses end to end, and a JSON array with the head of each. */
 const seqIn = (table: SubjectTable) => `
   SELECT objects.seq FROM ${by(table)}
-  WHERE ${table}.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
+  WHERE heads.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
 const SEQ_OF_ASKED = `coalesce((${seqIn('heads')}), (${seqIn('later')}))`;
 
 const COLUMNS = `objects.seq AS seq, blake3, state, size, stored_size AS storedSize, sweep_after AS sweepAfter,

@@ -299,7 +299,7 @@ const storeChanged = `
     stored_size = ${changedSize('(stored_size - cold_size)', 16)} + ${changedSize('cold_size', 19)}
   FROM (
     SELECT value AS change, ${known(firstOf('(value ->> 9)'), `substr(:bytes, value ->> 0, ${DIGEST_SIZE})`)} AS object
-    FROM json_each(:changed)) AS changed
+    FROM jsonb_each(:changed)) AS changed
   WHERE objects.seq = changed.object`;
 
 const storeMet = (source: IngestSource) => [

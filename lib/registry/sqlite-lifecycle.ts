@@ -30,6 +30,9 @@ const STANDING = `
   FROM (SELECT asked.key AS key, ${SEQ_OF_ASKED} AS object FROM json_each(?2) AS asked LIMIT -1) AS found
     CROSS JOIN objects ON objects.seq = found.object`;
 
+const STANDING_AT = `
+  SELECT asked.key AS place, ${COLUMNS} FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
+
 /** Parameters: now, limit, and the place behind which to start. */
 const DUE = `
   SELECT ${COLUMNS} FROM objects
@@ -93,6 +96,13 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
     const rows = await this.#connection.all<Row & { place: number }>(STANDING, lookup(addresses));
     const found = new Array<Standing | undefined>(addresses.length).fill(undefined);
     for (const row of rows) found[row.place] = standingOf(row, addresses[row.place]);
+    return found;
+  }
+
+  async standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]> {
+    const rows = await this.#connection.all<Row & { place: number }>(STANDING_AT, [JSON.stringify(seqs)]);
+    const found = new Array<Standing | undefined>(seqs.length).fill(undefined);
+    for (const row of rows) found[row.place] = standingOf(row);
     return found;
   }
 

@@ -106,7 +106,7 @@ export interface Registry {
   areLive(digests: readonly Digest[]): Promise<boolean[]>;
 
   /**
-   * One page of objects in the order of their content addresses. Objects stored meanwhile appear if they sort behind the
+   * One page of objects, in the order that `ObjectPage` says. Objects stored meanwhile appear if they sort behind the
    * cursor; none appears twice.
    *
    * @throws AS_ERR_INVALID_ARGUMENT: cursor, limit or state

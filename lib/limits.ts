@@ -120,7 +120,7 @@ export const VERIFIED_GATHERED_MAX = 512;
 
 /**
  * Objects that are tombstoned, undeleted or swept together, under their locks, and such blocks under way: one is looked up, one is removed, one is recorded, one
- * waits for the next commit. Who stores or publishes shares the log's commits with them, and so waits for as many events at most: some tens of milliseconds.
+ * waits for the next commit. The log gets one block at a time, so who stores or publishes beside them waits for as many events at most: some ten milliseconds.
  */
 export const LIFECYCLE_BLOCK = 512;
 export const LIFECYCLE_BLOCKS_IN_FLIGHT = 4;
@@ -246,8 +246,16 @@ export const SQLITE_CACHE_SIZE = 32 * 1024 * 1024;
 /** Bytes of page cache of the one connection that writes: holds what a large commit changes, and the indexes of a million objects whole. */
 export const SQLITE_WRITE_CACHE_SIZE = 96 * 1024 * 1024;
 
-/** Bytes of write-ahead log after which it is copied into the database: pages written often in between are copied once. */
+/**
+ * Bytes of write-ahead log after which the commit that wrote them copies it into the database, if nobody has before: pages written often in between are
+ * copied once. Whoever commits then waits for that, so another connection does it from half of that on (lib/sqlite/checkpointer.ts).
+ */
 export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
+export const SQLITE_CHECKPOINT_BESIDE_SIZE = SQLITE_CHECKPOINT_SIZE / 2;
+
+/** Bytes that may have been written to the write-ahead log between two looks at its length, and those that a commit writes at least beside its events: pages of indexes. */
+export const SQLITE_CHECKPOINT_LOOK_SIZE = 8 * 1024 * 1024;
+export const SQLITE_COMMIT_SIZE = 64 * 1024;
 
 /** Objects on their way between tiers at once: enough to share commits and to keep a store at the other end of a network busy, and each holds a slab or two. */
 export const TIER_MOVES_IN_FLIGHT = 32;

@@ -633,7 +633,7 @@ export class Store {
     return asked.filter((_, index) => !live[index]);
   }
 
-  /** One page of objects, ordered by content address; pass its `cursor` for the next. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
+  /** One page of objects, ordered by content address, of a state other than `live` in the order in which they were first stored; pass its `cursor` for the next. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
   async list(query: ListQuery = {}): Promise<ObjectPage> {
     this.#requireOpen();
     return this.#registry.list(query);

@@ -6,8 +6,9 @@
  *
  * A subject stands in the index by its head alone. Entries are a third of the size that whole subjects would need, and come in random order:
  * their size decides how many pages a commit has to write. Nearly every subject has one event, its ingest, so the first event about a head has
- * a table in which nothing but the head is looked up; what comes later about the same head is in another. One insert into the first both
- * stores an event and finds out whether its subject is new, which the views that follow want to know.
+ * a table in which nothing but the head is looked up; what comes later about the same head is in another, by the seq of that first event. One insert into
+ * the first both stores an event and finds out whether its subject is new, which the views that follow want to know. By the first event and not by the head,
+ * because what happens to many objects later happens in the order in which they came: a sweep then writes neighbouring entries, and not a page for each.
  */
 
 import type { EventBatch } from './batch.js';
@@ -29,7 +30,7 @@ const seq = subjects.get('seq');
 /** `kinds` and `actors` name the blocks in which one occurs, `subjects` the events about a subject. */
 export const logIndex: View<'kinds' | 'actors' | 'subjects'> = {
   name: 'index',
-  version: 3,
+  version: 4,
   schema: `
     CREATE TABLE kinds (
       kind TEXT NOT NULL,
@@ -47,9 +48,9 @@ export const logIndex: View<'kinds' | 'actors' | 'subjects'> = {
     ) STRICT;
     CREATE TABLE later (
       seq INTEGER PRIMARY KEY,
-      head INTEGER NOT NULL
+      first INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX later_by_head ON later (head);
+    CREATE INDEX later_by_first ON later (first);
   `,
   drop: 'DROP TABLE kinds; DROP TABLE actors; DROP TABLE heads; DROP TABLE later;',
   parameters: ['kinds', 'actors', 'subjects'],
@@ -68,9 +69,9 @@ export const logIndex: View<'kinds' | 'actors' | 'subjects'> = {
     `INSERT INTO heads (head, seq) SELECT ${head}, ${seq} FROM ${subjects.rows} WHERE true
       ON CONFLICT DO NOTHING`,
     // Right behind the statement before, whose number of rows it asks for: as a rule all were stored, and there is nothing to look for.
-    `INSERT INTO later (seq, head)
-      SELECT ${seq}, ${head} FROM ${subjects.rows}
-      WHERE (SELECT changes() < ${subjects.count}) AND (SELECT heads.seq FROM heads WHERE heads.head = ${head}) <> ${seq}
+    `INSERT INTO later (seq, first)
+      SELECT ${seq}, heads.seq FROM ${subjects.rows} CROSS JOIN heads ON heads.head = ${head}
+      WHERE (SELECT changes() < ${subjects.count}) AND heads.seq <> ${seq}
       ORDER BY 1`,
   ],
 };

@@ -3,7 +3,7 @@
  *
  * Imports the database connection, the rest of this folder, errors and limits. Only the composition root opens it.
  *
- * One connection writes, another reads: a reader never waits for a commit, and sees it whole as soon as it is acknowledged. A commit is
+ * One connection writes, another reads, a third copies the write-ahead log into the database: a reader never waits for a commit, and sees it whole as soon as it is acknowledged. A commit is
  * one statement, which is also its transaction: an insert into a temporary view, whose trigger stores the events and applies
  * the views that it changes. A statement each would cost a change of threads each; measured for one event at a time, 1.2 ms against 0.55 ms.
  */
@@ -11,6 +11,7 @@
 import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
+import { Checkpointer } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
@@ -42,6 +43,13 @@ interface Tail {
   time: number;
 }
 
+/** What a log that may be written needs beside its reader. */
+interface Writing {
+  connection: Connection;
+  tail: Tail;
+  checkpointer: Checkpointer;
+}
+
 /**
  * Opens a log; makes it when the file is missing or empty. Brings its views up to date, and rebuilds those of another version.
  *
@@ -66,7 +74,8 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     await views.prepare(writer);
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
-    return new SqliteEventLog(reader, { connection: writer, tail }, views);
+    const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
+    return new SqliteEventLog(reader, { connection: writer, tail, checkpointer }, views);
   } catch (error) {
     for (const connection of opened) await connection.close();
     throw error;
@@ -78,6 +87,7 @@ export class SqliteEventLog implements EventLog {
   /** For the registry: questions to the views, which see every acknowledged commit. */
   readonly reader: Connection;
   readonly #writer: Connection | undefined;
+  readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
@@ -91,9 +101,10 @@ export class SqliteEventLog implements EventLog {
   #tailAhead: Tail;
   #closed: Promise<void> | undefined;
 
-  constructor(reader: Connection, writing: { connection: Connection; tail: Tail } | undefined, views: SqliteViews) {
+  constructor(reader: Connection, writing: Writing | undefined, views: SqliteViews) {
     this.reader = reader;
     this.#writer = writing?.connection;
+    this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
     this.#tailAhead = this.#tail;
     this.#views = views;
@@ -159,6 +170,7 @@ export class SqliteEventLog implements EventLog {
 
   async #close(): Promise<void> {
     await this.#queue.close();
+    await this.#checkpointer?.close();
     // The writer last: whoever closes last copies the write-ahead log into the database and removes it.
     await this.reader.close();
     await this.#writer?.close();
@@ -194,6 +206,7 @@ export class SqliteEventLog implements EventLog {
       const isInPlace = prepared.batch.first === this.#tail.seq + 1;
       const { batch } = await this.#store(isInPlace ? prepared : this.#prepare(prepared.blocks, this.#tail));
       this.#tail = { seq: batch.last, time: batch.time };
+      this.#checkpointer?.committed(batch.bytes.byteLength);
       for (const listener of this.#listeners) notify(listener, batch.last);
       return batch.results;
     } catch (error) {

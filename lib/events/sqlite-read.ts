@@ -100,7 +100,7 @@ async function aboutSubject(reader: Connection, query: Query, subject: string): 
   const order = reverse ? 'DESC' : 'ASC';
   const sql = `
     SELECT seq FROM heads WHERE head = ?1 AND seq > ?2 AND seq < ?3
-    UNION ALL SELECT seq FROM later WHERE head = ?1 AND seq > ?2 AND seq < ?3
+    UNION ALL SELECT later.seq FROM heads CROSS JOIN later ON later.first = heads.seq WHERE head = ?1 AND later.seq > ?2 AND later.seq < ?3
     ORDER BY seq ${order} LIMIT ?4`;
   const seqs = await numbers(reader, sql, [subjectHead(subject), above, below, CANDIDATES_MAX]);
   return { events: await eventsAt(reader, seqs), seen: seenUpTo(query, seqs.at(-1), seqs.length < CANDIDATES_MAX) };

@@ -37,6 +37,9 @@ export interface LifecycleRegistry {
   /** How these objects stand, at the same places; undefined for one that was never stored. */
   standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]>;
 
+  /** The same for objects by their seqs, which costs less: nothing has to be looked up, and neighbours stand together. */
+  standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]>;
+
   /** Up to `limit` tombstoned objects whose grace is over at `now`, behind `after`: those first that have waited longest. */
   due(now: number, limit: number, after?: DuePlace): Promise<(Standing & { sweepAfter: number })[]>;
 

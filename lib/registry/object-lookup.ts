@@ -6,8 +6,11 @@
 /** The log's index has the first event about a head in one table and later ones in another. */
 export type SubjectTable = 'heads' | 'later';
 
-/** Objects by way of one of these tables. */
-export const by = (table: SubjectTable): string => `${table} CROSS JOIN objects ON objects.seq = ${table}.seq`;
+/** Objects by way of one of these tables: those whose first ingest is the first event about a head, and those that came later. The head is `heads.head`. */
+export const by = (table: SubjectTable): string =>
+  table === 'heads'
+    ? 'heads CROSS JOIN objects ON objects.seq = heads.seq'
+    : 'heads CROSS JOIN later ON later.first = heads.seq CROSS JOIN objects ON objects.seq = later.seq';
 
 /** What `query` gives for either of them. */
 export const either = (query: (table: SubjectTable) => string): string =>

@@ -11,7 +11,8 @@ import { DIGEST_SIZE } from '../limits.js';
 /**
  * `objects` has no index by address: the log's index finds an object by its subject, because its row is named by an event about it. By SHA-256 it
  * is found in `sha256_heads`, a table and not an index, so that the entries of a batch go in in their order. An entry is never removed: whoever finds an
- * object there looks at the whole digest.
+ * object there looks at the whole digest. Its other indexes are in the order of seqs, because objects go as they came, many at a time: in that of addresses each
+ * would change pages of its own.
  */
 export const OBJECTS_SCHEMA = `
   CREATE TABLE objects (
@@ -31,7 +32,7 @@ export const OBJECTS_SCHEMA = `
     cold_size INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE INDEX objects_to_sweep ON objects (sweep_after, seq) WHERE state = 'tombstoned';
-  CREATE INDEX objects_not_live ON objects (state, blake3) WHERE state <> 'live';
+  CREATE INDEX objects_not_live ON objects (state) WHERE state <> 'live';
   CREATE INDEX objects_cold ON objects (seq) WHERE cold_receipts IS NOT NULL;
   CREATE TABLE sha256_heads (
     head INTEGER NOT NULL,
@@ -76,8 +77,9 @@ interface IngestSource {
   /** Of the newest. */
   blake3: string;
   sha256: string;
-  /** Heads of both. */
-  head: string;
+  /** The first event about the head of the address, where there was one before. */
+  first: string;
+  /** The head of the SHA-256. */
   sha256Head: string;
   size: string;
   storedSize: string;
@@ -109,7 +111,7 @@ const usual: IngestSource = {
   firstSha256: sha256,
   blake3: ingestRows.get('blake3'),
   sha256,
-  head: `(SELECT later.head FROM later WHERE later.seq = ${seq})`,
+  first: `(SELECT later.first FROM later WHERE later.seq = ${seq})`,
   sha256Head: ingestRows.get('sha256Head'),
   size: ingestRows.get('size'),
   storedSize: ingestRows.get('storedSize'),
@@ -139,7 +141,7 @@ const folded: IngestSource = {
   firstSha256: `substr(:bytes, value ->> 10, ${DIGEST_SIZE})`,
   blake3: `substr(:bytes, value ->> 2, ${DIGEST_SIZE})`,
   sha256: `substr(:bytes, (value ->> 2) + ${DIGEST_SIZE}, ${DIGEST_SIZE})`,
-  head: 'value ->> 11',
+  first: firstOf('(value ->> 11)'),
   sha256Head: 'value ->> 12',
   size: 'value ->> 4',
   storedSize: 'value ->> 5',
@@ -155,12 +157,21 @@ const folded: IngestSource = {
   newColdSize: 'max(value ->> 19, 0)',
 };
 
-/** The seq of the object with an address; null when there is none. As a rule the first event about its head is the one that names it. */
-function known(head: string, blake3: string): string {
-  const among = (table: string) => `(
-    SELECT objects.seq FROM ${table} CROSS JOIN objects ON objects.seq = ${table}.seq
-    WHERE ${table}.head = ${head} AND objects.blake3 = ${blake3} LIMIT 1)`;
-  return `coalesce(${among('heads')}, ${among('later')})`;
+/**
+ * The seq of the object with an address; null when there is none. As a rule the first event about its head is the one that names it.
+ *
+ * @param first SQL: the seq of that event
+ */
+function known(first: string, blake3: string): string {
+  return `coalesce(
+    (SELECT objects.seq FROM objects WHERE objects.seq = ${first} AND objects.blake3 = ${blake3}),
+    (SELECT objects.seq FROM later CROSS JOIN objects ON objects.seq = later.seq
+      WHERE later.first = ${first} AND objects.blake3 = ${blake3} LIMIT 1))`;
+}
+
+/** SQL: the first event about a head. */
+function firstOf(head: string): string {
+  return `(SELECT heads.seq FROM heads WHERE heads.head = ${head})`;
 }
 
 /** Whether the log had met the subject of an ingest, or another with the same head, before: the log's index knows, and the look costs little. */
@@ -188,7 +199,7 @@ const storeNew = (source: IngestSource) => `${insertIngested(source)} WHERE NOT 
 const keepFormerDigests = (source: IngestSource) => `
   INSERT INTO former_digests (sha256, object)
   SELECT objects.sha256, objects.seq
-  FROM (SELECT ${source.firstSha256} AS sha256, ${known(source.head, source.blake3)} AS object
+  FROM (SELECT ${source.firstSha256} AS sha256, ${known(source.first, source.blake3)} AS object
     FROM ${source.rows} WHERE ${met(source)} LIMIT -1) AS again
     CROSS JOIN objects ON objects.seq = again.object
   WHERE objects.sha256 <> again.sha256
@@ -201,7 +212,7 @@ const storeAgain = (source: IngestSource) => `
   SELECT object, blake3, sha256, size, stored_size, state, time, last_seq, receipts, damaged, tombstone, sweep_after,
     cold_receipts, cold_size
   FROM (
-    SELECT ${known(source.head, source.blake3)} AS object, ${source.blake3} AS blake3, ${source.sha256} AS sha256,
+    SELECT ${known(source.first, source.blake3)} AS object, ${source.blake3} AS blake3, ${source.sha256} AS sha256,
       ${source.size} AS size, ${source.storedSize} AS stored_size, ${source.state} AS state, ${source.time} AS time,
       ${source.lastSeq} AS last_seq, ${source.receipts} AS receipts, ${source.damaged} AS damaged, ${source.tombstone} AS tombstone,
       ${source.sweepAfter} AS sweep_after, ${source.coldReceipts} AS cold_receipts, ${source.coldSize} AS cold_size
@@ -218,12 +229,12 @@ const storeAgain = (source: IngestSource) => `
 /** What is left has a subject that the log has met, but no object: it was only ever verified, say, or shares its head with another. */
 const storeRest = (source: IngestSource) => `
   ${insertIngested(source)}
-  WHERE ${met(source)} AND ${known(source.head, source.blake3)} IS NULL`;
+  WHERE ${met(source)} AND ${known(source.first, source.blake3)} IS NULL`;
 
 /** SHA-256 digests of those that the log had met: of nearly all it is known that they name this object. */
 const indexMet = (source: IngestSource) => `
   INSERT INTO sha256_heads (head, object)
-  SELECT ${source.sha256Head}, ${known(source.head, source.blake3)} FROM ${source.rows} WHERE ${met(source)}
+  SELECT ${source.sha256Head}, ${known(source.first, source.blake3)} FROM ${source.rows} WHERE ${met(source)}
   ON CONFLICT DO NOTHING`;
 
 const row = sha256Order.get('row');
@@ -240,7 +251,7 @@ const indexNew = (source: IngestSource) => `
 /** Members: 0 head and 1 place of the address, 2 head and 3 place of a SHA-256 that the same batch replaced. */
 const replaced = (columns: string) =>
   `SELECT ${columns} FROM json_each(:changes, '$.replaced') WHERE true ON CONFLICT DO NOTHING`;
-const replacedObject = known('(value ->> 0)', `substr(:bytes, value ->> 1, ${DIGEST_SIZE})`);
+const replacedObject = known(firstOf('(value ->> 0)'), `substr(:bytes, value ->> 1, ${DIGEST_SIZE})`);
 const keepReplaced = [
   `INSERT INTO former_digests (sha256, object) ${replaced(`substr(:bytes, value ->> 3, ${DIGEST_SIZE}), ${replacedObject}`)}`,
   `INSERT INTO sha256_heads (head, object) ${replaced(`value ->> 2, ${replacedObject}`)}`,
@@ -287,8 +298,8 @@ const storeChanged = `
     cold_size = ${changedSize('cold_size', 19)},
     stored_size = ${changedSize('(stored_size - cold_size)', 16)} + ${changedSize('cold_size', 19)}
   FROM (
-    SELECT value AS change, ${known('(value ->> 9)', `substr(:bytes, value ->> 0, ${DIGEST_SIZE})`)} AS object
-    FROM json_each(:changed)) AS changed
+    SELECT value AS change, ${known(firstOf('(value ->> 9)'), `substr(:bytes, value ->> 0, ${DIGEST_SIZE})`)} AS object
+    FROM jsonb_each(:changed)) AS changed
   WHERE objects.seq = changed.object`;
 
 const storeMet = (source: IngestSource) => [

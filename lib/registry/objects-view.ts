@@ -26,7 +26,7 @@ type Parameter = 'ingests' | 'order' | 'changes' | 'changed' | 'bytes';
 
 export const objects: View<Parameter> = {
   name: 'objects',
-  version: 5,
+  version: 6,
   schema: OBJECTS_SCHEMA,
   drop: OBJECTS_DROP,
   parameters: ['ingests', 'order', 'changes', 'changed', 'bytes'],

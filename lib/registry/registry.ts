@@ -57,7 +57,7 @@ export interface ListQuery {
   state?: ObjectState;
 }
 
-/** One page of a listing, ordered by content address. */
+/** One page of a listing, ordered by content address; of objects in a state other than `live`, in the order in which they were first stored. */
 export interface ObjectPage {
   objects: ObjectRecord[];
   /** Opaque; pass it to get the next page. Absent on the last page. */
@@ -106,7 +106,7 @@ export interface Registry {
   areLive(digests: readonly Digest[]): Promise<boolean[]>;
 
   /**
-   * One page of objects in the order of their content addresses. Objects stored meanwhile appear if they sort behind the
+   * One page of objects, in the order that `ObjectPage` says. Objects stored meanwhile appear if they sort behind the
    * cursor; none appears twice.
    *
    * @throws AS_ERR_INVALID_ARGUMENT: cursor, limit or state

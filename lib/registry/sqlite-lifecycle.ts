@@ -19,7 +19,7 @@ import { hasObject } from './usage-view.js';
 /** Parameters: addresses end to end, and a JSON array with the head of each. */
 const seqIn = (table: SubjectTable) => `
   SELECT objects.seq FROM ${by(table)}
-  WHERE ${table}.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
+  WHERE heads.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
 const SEQ_OF_ASKED = `coalesce((${seqIn('heads')}), (${seqIn('later')}))`;
 
 const COLUMNS = `objects.seq AS seq, blake3, state, size, stored_size AS storedSize, sweep_after AS sweepAfter,
@@ -29,6 +29,9 @@ const STANDING = `
   SELECT key AS place, ${COLUMNS}
   FROM (SELECT asked.key AS key, ${SEQ_OF_ASKED} AS object FROM json_each(?2) AS asked LIMIT -1) AS found
     CROSS JOIN objects ON objects.seq = found.object`;
+
+const STANDING_AT = `
+  SELECT asked.key AS place, ${COLUMNS} FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
 
 /** Parameters: now, limit, and the place behind which to start. */
 const DUE = `
@@ -93,6 +96,13 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
     const rows = await this.#connection.all<Row & { place: number }>(STANDING, lookup(addresses));
     const found = new Array<Standing | undefined>(addresses.length).fill(undefined);
     for (const row of rows) found[row.place] = standingOf(row, addresses[row.place]);
+    return found;
+  }
+
+  async standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]> {
+    const rows = await this.#connection.all<Row & { place: number }>(STANDING_AT, [JSON.stringify(seqs)]);
+    const found = new Array<Standing | undefined>(seqs.length).fill(undefined);
+    for (const row of rows) found[row.place] = standingOf(row);
     return found;
   }
 

@@ -74,7 +74,7 @@ const digestAt = (which: 0 | 1) =>
   `substr(?1, ${2 * DIGEST_SIZE} * wanted.key + ${1 + which * DIGEST_SIZE}, ${DIGEST_SIZE})`;
 const wantedIn = (table: SubjectTable, condition: string) => `
   SELECT 1 FROM ${by(table)}
-  WHERE ${table}.head = wanted.value ->> 0 AND objects.blake3 = ${digestAt(0)}
+  WHERE heads.head = wanted.value ->> 0 AND objects.blake3 = ${digestAt(0)}
     AND objects.sha256 = ${digestAt(1)} AND objects.size = wanted.value ->> 1 AND objects.state = 'live' ${condition}`;
 const without = (condition: string) => `
   SELECT wanted.key AS place FROM json_each(?2) AS wanted
@@ -83,7 +83,7 @@ const ABSENT = without('');
 const UNRECORDED = without('AND objects.receipts IS NOT NULL');
 
 const seqIn = (table: SubjectTable, address: string, head: string) =>
-  `SELECT objects.seq FROM ${by(table)} WHERE ${table}.head = ${head} AND objects.blake3 = ${address}`;
+  `SELECT objects.seq FROM ${by(table)} WHERE heads.head = ${head} AND objects.blake3 = ${address}`;
 
 /** Parameters: addresses end to end, and a JSON array with the head of each. An object that both tables lead to is one. */
 const wantedSeqIn = (table: SubjectTable) =>

@@ -19,7 +19,7 @@ import { ArtifactStoreError } from '../errors.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
-import { by, either, NOTHING } from './object-lookup.js';
+import { by, either, NOTHING, type SubjectTable } from './object-lookup.js';
 import { readReceipts } from './receipts.js';
 import type {
   ListQuery,
@@ -43,8 +43,8 @@ const STAT = `${either((table) => `SELECT ${RECORD} AS record FROM ${by(table)} 
 
 /** Parameters: bounds of the digest and of its head, for either algorithm. Bounds that are null match nothing: that is how one is left out. */
 const CANDIDATES = `
-  SELECT blake3 FROM heads CROSS JOIN objects ON objects.seq = heads.seq WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
-  UNION SELECT blake3 FROM later CROSS JOIN objects ON objects.seq = later.seq WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
+  SELECT blake3 FROM ${by('heads')} WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
+  UNION SELECT blake3 FROM ${by('later')} WHERE head BETWEEN ?3 AND ?4 AND blake3 BETWEEN ?1 AND ?2
   UNION SELECT blake3 FROM sha256_heads CROSS JOIN objects ON objects.seq = object WHERE head BETWEEN ?7 AND ?8 AND sha256 BETWEEN ?5 AND ?6
   UNION SELECT blake3 FROM former_digests JOIN objects ON objects.seq = object
     WHERE former_digests.sha256 BETWEEN ?5 AND ?6
@@ -62,7 +62,7 @@ const live = (condition: string) => `
 const LIVE = live('');
 const COLD = live('AND cold_receipts IS NOT NULL');
 
-/** By state: nearly all objects are live, the others have an index of their own. */
+/** By state: nearly all objects are live, the others have an index of their own, in another order. */
 const LISTS: { readonly [state in ObjectState | 'any']: string } = {
   any: list('true'),
   live: list("state = 'live'"),
@@ -227,9 +227,12 @@ function list(condition: string): string {
   return page(`${found} ORDER BY head, blake3`);
 }
 
+/** In the order in which they were first stored, as their index has them. */
 function listNotLive(state: ObjectState): string {
+  const seqOf = (table: SubjectTable) =>
+    `(SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?3 AND objects.blake3 = ?1 LIMIT 1)`;
   return page(`SELECT ${RECORD} AS record FROM objects
-    WHERE state <> 'live' AND state = '${state}' AND blake3 > ?1 AND ?3 >= 0 ORDER BY blake3`);
+    WHERE state <> 'live' AND state = '${state}' AND seq > coalesce(${seqOf('heads')}, ${seqOf('later')}, 0) ORDER BY seq`);
 }
 
 /** Records of a page as one array: a row each would cost several times as much. */

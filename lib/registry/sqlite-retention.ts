@@ -63,15 +63,17 @@ const LOCKS_ON = `
   SELECT ${LOCK_COLUMNS} FROM locks WHERE subject IN (SELECT value FROM json_each(?1)) AND until > ?2
   ORDER BY until DESC, subject LIMIT ?3`;
 
+/** Of hundreds of subjects. Whether there is any is asked first: as a rule there is none, and the list need not be taken apart. */
 const HOLD_ON_EACH = `
   SELECT subject, case_id AS "case", reason, placed_at AS placedAt, actor, min(seq) AS seq FROM holds
-  WHERE subject IN (SELECT value FROM json_each(?1)) GROUP BY subject`;
+  WHERE EXISTS (SELECT 1 FROM holds) AND subject IN (SELECT value FROM json_each(?1)) GROUP BY subject`;
+const LOCKS_ON_EACH = LOCKS_ON.replace('WHERE', 'WHERE EXISTS (SELECT 1 FROM locks) AND');
 const NO_LIMIT = -1;
 
 /** SQL: versions that need an object, with the columns asked for. Parameters: 1 address and 2 head of the object. */
 const needing = (columns: string, rest = '') => {
   const seqIn = (table: SubjectTable) =>
-    `SELECT objects.seq FROM ${by(table)} WHERE ${table}.head = ?2 AND objects.blake3 = ?1`;
+    `SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?2 AND objects.blake3 = ?1`;
   return `
     SELECT ${columns} FROM (${seqIn('heads')} UNION ${seqIn('later')}) AS object
       CROSS JOIN manifest_objects ON ${hasObject('object.seq')}
@@ -89,7 +91,7 @@ const LOCKS_ON_NEEDERS = `
   ORDER BY until DESC, subject LIMIT ?4`;
 const WAS_NEEDED = `
   SELECT 1 FROM (${(['heads', 'later'] as const)
-    .map((table) => `SELECT objects.seq FROM ${by(table)} WHERE ${table}.head = ?2 AND objects.blake3 = ?1`)
+    .map((table) => `SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?2 AND objects.blake3 = ?1`)
     .join(' UNION ')}) AS object
     CROSS JOIN manifest_objects ON ${hasObject('object.seq')} LIMIT 1`;
 const classJoin = 'LEFT JOIN classes USING (namespace, name, version)';
@@ -143,7 +145,7 @@ const OBJECTS_AT = `
 /** Parameters: addresses end to end, and a JSON array with the head of each. */
 const seqIn = (table: SubjectTable) => `
   SELECT objects.seq FROM ${by(table)}
-  WHERE ${table}.head = wanted.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * wanted.key + 1, ${DIGEST_SIZE})`;
+  WHERE heads.head = wanted.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * wanted.key + 1, ${DIGEST_SIZE})`;
 const SEQS_OF = `
   SELECT json_group_array(coalesce((${seqIn('heads')}), (${seqIn('later')}))) AS seqs FROM json_each(?2) AS wanted`;
 
@@ -257,7 +259,7 @@ class SqliteRetentionRegistry implements RetentionRegistry {
     const wanted = JSON.stringify(subjects);
     const [holds, locks] = await Promise.all([
       this.#connection.all<HoldRecord>(HOLD_ON_EACH, [wanted]),
-      this.#connection.all<LockRow>(LOCKS_ON, [wanted, now, NO_LIMIT]),
+      this.#connection.all<LockRow>(LOCKS_ON_EACH, [wanted, now, NO_LIMIT]),
     ]);
     return { holds, locks: locks.map(lockRecord) };
   }

@@ -116,6 +116,9 @@ export interface LifecycleHost {
 }
 
 export class Lifecycle {
+  /** The newest block that was given to the log. */
+  #recorded: Promise<unknown> = Promise.resolve();
+
   constructor(private readonly host: LifecycleHost) {}
 
   /**
@@ -163,8 +166,11 @@ export class Lifecycle {
         }
         after = page.at(-1);
         const addresses = page.map(({ blake3 }) => blake3);
+        const seqs = page.map(({ seq }) => seq);
         await blocks.add(addresses.length, async () => {
-          await guard.lockedMany(addresses, () => this.sweepLocked(addresses, now, options.actor, report));
+          await guard.lockedMany(addresses, async () =>
+            this.#sweepFound(await registry.standingAt(seqs), now, options.actor, report),
+          );
           options.onProgress?.({ ...report });
         });
       }
@@ -213,7 +219,7 @@ export class Lifecycle {
     };
     const addresses = chosen.map(({ blake3 }) => blake3);
     try {
-      await log.append(objectsTombstoned(actor, addresses, facts));
+      await this.#record(objectsTombstoned(actor, addresses, facts));
     } finally {
       // Behind it, not before: who took its ticket in between and saw them live has to look again before it publishes.
       for (const address of addresses) guard.noteDeletion(address);
@@ -233,7 +239,7 @@ export class Lifecycle {
     { actor = this.host.actor, reason }: RetireOptions,
     report: ChangeReport,
   ): Promise<void> {
-    const { log, registry, isPresent } = this.host;
+    const { registry, isPresent } = this.host;
     const found = await registry.standing(block);
     const chosen: Standing[] = [];
     const events: NewEvent[] = [];
@@ -250,7 +256,7 @@ export class Lifecycle {
         events.push(objectCorrupted(actor, address, [{ start: 0, end: standing.size }], 'read'));
       chosen.push(standing);
     }
-    await log.append(events);
+    await this.#record(events);
     count(report, chosen);
   }
 
@@ -258,11 +264,21 @@ export class Lifecycle {
   async sweepLocked(
     block: readonly ContentAddress[],
     now: number,
+    actor: string | undefined,
+    report: SweepReport,
+  ): Promise<void> {
+    await this.#sweepFound(await this.host.registry.standing(block), now, actor, report);
+  }
+
+  /** The same of objects as they stand under those locks. */
+  async #sweepFound(
+    found: readonly (Standing | undefined)[],
+    now: number,
     actor = this.host.actor,
     report: SweepReport,
   ): Promise<void> {
-    const { log, guard, protection, registry } = this.host;
-    const due = (await registry.standing(block)).filter(
+    const { log, guard, protection } = this.host;
+    const due = found.filter(
       (standing) => standing?.state === 'tombstoned' && (standing.sweepAfter ?? 0) <= now,
     ) as Standing[];
     if (due.length === 0) return; // undeleted, or stored again, meanwhile
@@ -282,7 +298,21 @@ export class Lifecycle {
       report.freedSize += result.freedSize;
       events.push(objectDeleted(actor, address, result));
     }
-    await log.append(events);
+    await this.#record(events);
+  }
+
+  /**
+   * Appends the events of a block behind those of the block before. Given to the log at once, those of all blocks would be one commit, and whoever stores something
+   * beside them would wait for as long as that takes.
+   */
+  async #record(events: readonly NewEvent[]): Promise<void> {
+    if (events.length <= 1) {
+      await this.host.log.append(events); // those of single deletions share a commit with whatever waits
+      return;
+    }
+    const recorded = this.#recorded.then(() => this.host.log.append(events));
+    this.#recorded = recorded.catch(() => undefined);
+    await recorded;
   }
 
   #remove(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {

@@ -19,7 +19,13 @@ import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
 import { uuidv7 } from '../../lib/events/uuid.js';
 import type { View } from '../../lib/events/view.js';
-import { COMMIT_EVENTS_MAX, REBUILD_EVENTS_MAX } from '../../lib/limits.js';
+import {
+  COMMIT_EVENTS_MAX,
+  REBUILD_EVENTS_MAX,
+  SQLITE_CHECKPOINT_BESIDE_SIZE,
+  SQLITE_CHECKPOINT_LOOK_SIZE,
+  SQLITE_CHECKPOINT_SIZE,
+} from '../../lib/limits.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
@@ -695,4 +701,33 @@ t.test('a read is shared with those who ask while it runs, and never across a co
   t.equal(asked, 7, 'nothing is kept behind its end, a failure neither');
   end();
   t.equal(await again, 3);
+});
+
+t.test('the write-ahead log is copied beside who writes, before a commit has to do it, and begins anew', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const other = await Connection.open(path, 'write');
+  const pages = async () =>
+    (await other.get<{ log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)')) ?? {
+      log: 0,
+      checkpointed: 0,
+    };
+  const { page_size: size } = (await other.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
+  const large = { filler: 'x'.repeat(200_000) };
+  const append = () => log.append(Array.from({ length: 20 }, () => ({ ...event('large'), data: large })));
+  let written = 0;
+  for (; written < SQLITE_CHECKPOINT_BESIDE_SIZE + SQLITE_CHECKPOINT_LOOK_SIZE; written = (await pages()).log * size)
+    await append();
+  t.ok(written < SQLITE_CHECKPOINT_SIZE, 'no commit had to copy it');
+  // Every commit may be followed by a look; without what is tested here, nothing would ever be copied.
+  let left = written;
+  for (let n = 0; left > SQLITE_CHECKPOINT_LOOK_SIZE && n < 1000; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const found = await pages();
+    left = (found.log - found.checkpointed) * size;
+  }
+  t.ok(left <= SQLITE_CHECKPOINT_LOOK_SIZE, 'copied');
+  await log.close();
+  t.equal((await pages()).checkpointed, (await pages()).log, 'all of it at the end');
+  await other.close();
 });

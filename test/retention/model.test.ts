@@ -2,21 +2,27 @@
  * Random histories of a store against a simple model: publish, put, move refs, hold, lock, plan, apply, delete, undelete, withdraw, restore, sweep, crash. After
  * every step each object is what the model says: nothing live, held or locked is missing, and nothing goes that no plan or person named.
  *
- * ARTIFACTSTORE_RETENTION_HISTORIES runs as many as are wanted by hand, ARTIFACTSTORE_RETENTION_SEED repeats one run. A crash is a copy of the folder, opened in
- * place of the store, which is not closed first.
+ * Most keep their bytes in memory (test/support/memory-plane.ts), since what is tested decides and does not store; the first of them, a store as anybody opens it.
+ * ARTIFACTSTORE_RETENTION_HISTORIES runs as many in memory as are wanted by hand, ARTIFACTSTORE_RETENTION_SEED repeats one run. A crash is a copy of the folder, and
+ * of the memory, opened in place of the store, which is not closed first.
  */
 
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { isStoreError } from '../../lib/errors.js';
-import { openStore, type Store } from '../../lib/index.js';
+import { openEventLog } from '../../lib/events/sqlite-log.js';
+import { openStore } from '../../lib/index.js';
+import { registryViews } from '../../lib/registry/views.js';
 import type { PackageSource } from '../../lib/store/entry-intake.js';
+import { Store } from '../../lib/store.js';
 import { randomSource } from '../events/random-events.js';
+import { MemoryPlane } from '../support/memory-plane.js';
 
-const HISTORIES = Number(process.env.ARTIFACTSTORE_RETENTION_HISTORIES ?? 20);
+const HISTORIES = Number(process.env.ARTIFACTSTORE_RETENTION_HISTORIES ?? 200);
+const HISTORIES_ON_DISK = 4;
 const SEED = Number(process.env.ARTIFACTSTORE_RETENTION_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** Steps of one history, and histories of one store: each has names and contents of its own, and meets the plans of the others. */
 const STEPS = 24;
@@ -473,15 +479,51 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
   }
 }
 
-t.test(`${HISTORIES} random histories`, async (t) => {
-  t.comment(`seed ${SEED}`);
+t.setTimeout(0);
+
+/** Opens a store in a folder, and what a crash of it leaves in another. */
+interface Place {
+  open(folder: string): Promise<Store>;
+  crash(from: string, to: string): Promise<void>;
+}
+
+/** As anybody does. */
+const ON_DISK: Place = {
+  open: (folder) => openStore({ path: folder, actor: 'model' }),
+  crash: (from, to) => cp(from, to, { recursive: true }),
+};
+
+/** The log in a file, the bytes in memory. */
+class InMemory implements Place {
+  readonly #planes = new Map<string, MemoryPlane>();
+
+  async open(folder: string): Promise<Store> {
+    await mkdir(folder, { recursive: true });
+    const plane = this.#planes.get(folder) ?? new MemoryPlane();
+    this.#planes.set(folder, plane);
+    const log = await openEventLog({ path: join(folder, 'events.db'), views: registryViews });
+    const store = new Store(folder, false, 'model', plane, log);
+    await store.finishDeletions();
+    return store;
+  }
+
+  async crash(from: string, to: string): Promise<void> {
+    await cp(from, to, { recursive: true });
+    this.#planes.set(to, (this.#planes.get(from) as MemoryPlane).copy());
+    this.#planes.delete(from);
+  }
+}
+
+/** Runs histories, some of them in one store after the other; gives the number of their steps. */
+async function run(histories: number, place: Place): Promise<number> {
   const random = randomSource(SEED);
   const root = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'artifactstore-model-'));
   const left: Store[] = [];
   let [folder, steps] = [0, 0];
   let store: Store | undefined;
+  const pathOf = (n: number) => join(root, String(n));
   const open = async () => {
-    store = await openStore({ path: join(root, String(folder)), actor: 'model' });
+    store = await place.open(pathOf(folder));
     left.push(store);
     return store;
   };
@@ -490,15 +532,15 @@ t.test(`${HISTORIES} random histories`, async (t) => {
     await rm(root, { recursive: true, force: true });
   };
   try {
-    for (let n = 0; n < HISTORIES; n++) {
+    for (let n = 0; n < histories; n++) {
       if (n % HISTORIES_OF_A_STORE === 0) {
         await closeAll();
         folder++;
         await open();
       }
       const crash = async () => {
-        const from = join(root, String(folder++));
-        await cp(from, join(root, String(folder)), { recursive: true });
+        await place.crash(pathOf(folder), pathOf(folder + 1));
+        folder++;
         return open();
       };
       const history = new History(store as Store, `h${n}`, random, crash);
@@ -509,5 +551,12 @@ t.test(`${HISTORIES} random histories`, async (t) => {
   } finally {
     await closeAll();
   }
-  t.equal(steps, HISTORIES * STEPS, `${steps} steps`);
+  return steps;
+}
+
+t.test(`${HISTORIES_ON_DISK} random histories on disk, ${HISTORIES} in memory`, async (t) => {
+  t.setTimeout(0);
+  t.comment(`seed ${SEED}`);
+  t.equal(await run(HISTORIES_ON_DISK, ON_DISK), HISTORIES_ON_DISK * STEPS, 'on disk');
+  t.equal(await run(HISTORIES, new InMemory()), HISTORIES * STEPS, 'in memory');
 });

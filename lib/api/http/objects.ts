@@ -11,7 +11,7 @@ import { type Answer, type Exchange, json } from './exchange.js';
 import { atSeq } from './past.js';
 import { Refusal } from './refusal.js';
 
-/** GET /v1/objects: one page, ordered by content address. */
+/** GET /v1/objects: one page, ordered as `Store.list` says. */
 export async function listObjects({ store, query }: Exchange): Promise<Answer> {
   const { at, ...page } = query as ListQuery & { at?: number };
   const listed = at === undefined ? store.list(page) : atSeq(store, at, (past) => past.list(page));

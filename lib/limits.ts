@@ -630,6 +630,9 @@ export const S3_OUTBOARD_BLOCKS_KEPT = 4;
 export const S3_SMALL_IN_FLIGHT = 64;
 export const S3_CONNECTIONS_MAX = 128;
 
+/** Objects that one request deletes at most: fixed by S3. */
+export const S3_DELETE_MAX = 1_000;
+
 /** Attempts of one request, and the milliseconds between them: at random between nothing and twice as much each time, some 20 seconds in all. */
 export const S3_ATTEMPTS_MAX = 8;
 export const S3_BACKOFF_FIRST_MS = 100;

@@ -456,7 +456,7 @@ t.test('a store that is read-only', async (t) => {
   const writable = await serve(t);
   const { blake3 } = await writable.store.put(text('kept'));
   await writable.store.close();
-  const store = await openStore({ path: writable.path, readOnly: true });
+  const store = await openStore({ ...writable.storeOptions, readOnly: true });
   t.teardown(() => store.close());
   const { call } = await serve(t, { stub: store });
   t.equal((await call('GET', `/v1/objects/${blake3}`)).bytes.toString(), 'kept');

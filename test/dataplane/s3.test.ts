@@ -22,7 +22,9 @@ import {
 import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s3/xml.js';
 import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
+import { openStore } from '../../lib/index.js';
 import { openMemoryS3 } from '../support/memory-s3.js';
+import { checkReconciled } from '../support/reconciled.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -269,6 +271,7 @@ t.test('what the server honours is found out and used', async (t) => {
     conditionalPut: 'honoured',
     payloadHash: 'compared',
     checksums: 'SHA-256 kept',
+    multiDelete: 'honoured',
     objectLock: 'off',
     versions: 'on',
   });
@@ -299,6 +302,116 @@ t.test('what the server honours is found out and used', async (t) => {
     return { status: 404 };
   };
   t.match(await plane.ingestStream(stream(other), {}), { existed: true, receipts: [{ etag: 'theirs' }] });
+});
+
+t.test('many are deleted in one request where the server does that, else one by one', async (t) => {
+  const contents = [10, 20_000, 300_000].map((size) => randomBytes(size));
+  const cases = [
+    { multiDelete: 'honoured', fact: 'honoured', together: 2, alone: 0 },
+    { multiDelete: 'refused', fact: 'refused', together: 0, alone: 5 },
+    { multiDelete: 'ignored', fact: 'ignored: not relied on', together: 0, alone: 5 },
+    { multiDelete: /\/objects\/.*[0-9a-f]{64}$/, fact: 'honoured', together: 2, alone: 3 },
+  ] as const;
+  for (const { multiDelete, fact, together, alone } of cases) {
+    const server = await openMemoryS3(t, { multiDelete });
+    const plane = await open(t, server.endpoint);
+    t.equal((await plane.backendHealth()).facts.multiDelete, fact);
+    const addresses: ContentAddress[] = [];
+    for (const bytes of contents) addresses.push(formatBlake3((await plane.ingestStream(stream(bytes), {})).blake3));
+    const before = server.requests.length;
+    const absent: ContentAddress = `blake3:${'0'.repeat(64)}`;
+    const [first] = addresses as [ContentAddress];
+    const outcomes = await plane.deleteMany?.([...addresses, absent, first]);
+    t.match(outcomes, [
+      { deleted: true, freedSize: 10 },
+      { deleted: true, freedSize: 20_000 + 8 + 64 },
+      { deleted: true, freedSize: 300_000 + 8 + 64 * 18 },
+      { deleted: false, freedSize: 0 },
+      { deleted: false, freedSize: 0 },
+    ]);
+    t.same(
+      [...server.objects.keys()].filter((key) => key.includes('/objects/')),
+      [],
+      `${fact}: objects and outboards are gone`,
+    );
+    const sent = server.requests.slice(before);
+    t.equal(sent.filter(({ method, url }) => method === 'POST' && url.searchParams.has('delete')).length, together);
+    t.equal(sent.filter(({ method }) => method === 'DELETE').length, alone);
+  }
+});
+
+t.test('what cannot be deleted fails alone, and keeps its outboard', async (t) => {
+  const server = await openMemoryS3(t);
+  const plane = await open(t, server.endpoint);
+  const bytes = [randomBytes(20_000), randomBytes(30_000)];
+  const addresses: ContentAddress[] = [];
+  for (const one of bytes) addresses.push(formatBlake3((await plane.ingestStream(stream(one), {})).blake3));
+  const [kept] = addresses as [ContentAddress];
+  const locked = new RegExp(`${kept.slice(7)}$`);
+  server.behaves.multiDelete = locked;
+  server.behaves.instead = (method, url) =>
+    method === 'DELETE' && locked.test(url.pathname) ? { status: 403, code: 'AccessDenied' } : undefined;
+  const outcomes = await plane.deleteMany?.(addresses);
+  t.match(outcomes, [{ code: 'AS_ERR_FORBIDDEN' }, { deleted: true }]);
+  t.equal(
+    [...server.objects.keys()].filter((key) => key.includes('/objects/')).length,
+    2,
+    'the object and its outboard',
+  );
+  t.equal((await plane.verifyObject(kept)).status, 'intact');
+});
+
+t.test('a store on S3 is reconciled', async (t) => {
+  const server = await openMemoryS3(t);
+  Object.assign(process.env, KEYS);
+  t.teardown(() => {
+    for (const name of Object.keys(KEYS)) delete process.env[name];
+  });
+  const path = join(folder, 'reconciled');
+  const store = await openStore({ path, dataplane: 's3://bucket/a/b', s3: { endpoint: server.endpoint } });
+  t.teardown(() => store.close());
+  await checkReconciled(t, store, await open(t, server.endpoint));
+  t.same(
+    [...server.objects.keys()].filter((key) => key.includes('/objects/')),
+    [],
+    'and nothing is left of it',
+  );
+});
+
+t.test('a bucket is listed page by page, and a listing that is not whole is no listing', async (t) => {
+  const server = await openMemoryS3(t);
+  const plane = await open(t, server.endpoint);
+  const part = 0x64;
+  const stored = formatBlake3((await plane.ingestStream(stream(Buffer.from('abc')), {})).blake3);
+  const keyOf = (hex: string) => `a/b/objects/64/${hex}`;
+  const forged = ['64'.repeat(32), `64${'f'.repeat(62)}`, `64${'0'.repeat(62)}`];
+  for (const hex of forged)
+    server.objects.set(keyOf(hex), { bytes: Buffer.alloc(7), headers: {}, changed: 86_400_000 });
+  const others = [keyOf(`${'64'.repeat(32)}.obao4`), keyOf('short'), keyOf('65'.repeat(32)), 'other/objects/64/x'];
+  for (const key of others) server.objects.set(key, { bytes: Buffer.alloc(1), headers: {} });
+  const listing = await plane.listObjects?.(part);
+  const names = [...forged, stored.slice(7)].sort();
+  t.equal(Buffer.from(listing?.addresses ?? []).toString('hex'), names.join(''));
+  t.same(
+    [...(listing?.sizes ?? [])],
+    names.map((hex) => (forged.includes(hex) ? 7 : 3)),
+  );
+  const old = names.map((hex) => forged.includes(hex));
+  t.same(
+    Array.from(listing?.changed ?? [], (time) => time === 86_400_000),
+    old,
+  );
+  t.equal((await plane.listObjects?.(0))?.sizes.length, 0);
+  for (const key of server.objects.keys()) delete server.objects.get(key)?.changed;
+  const undated = await plane.listObjects?.(part);
+  t.ok(
+    undated?.changed.every((time) => time > Date.now() - 3_600_000),
+    'what the server says no time of came just now, so nobody takes it for old',
+  );
+  for (const pages of ['repeated', 'cut'] as const) {
+    server.behaves.pages = pages;
+    await t.rejects(Promise.resolve(plane.listObjects?.(part)), { code: 'AS_ERR_IO', message: /lists no more/ }, pages);
+  }
 });
 
 t.test('parts that are too large for memory are read twice', async (t) => {

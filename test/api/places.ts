@@ -77,7 +77,15 @@ const onSwift: Opener = async (path) => {
   };
 };
 
-const OPENERS: Readonly<Record<string, Opener>> = { remote: inDaemon, tiered: inTiers, s3: onSwift };
+const OPENERS: Readonly<Record<string, Opener>> = { own, remote: inDaemon, tiered: inTiers, s3: onSwift };
+
+/** Where bytes are: `own`, `remote`, `tiered` or `s3`. */
+export function placeName(): string {
+  return process.env.ARTIFACTSTORE_TEST_DATAPLANE || 'own';
+}
+
+/** Milliseconds for all that is run over one data plane: ten times what it takes on two idle cores. */
+const TIMEOUT_MS = 580_000;
 
 /** By the folder of their store. */
 const places = new Map<string, Place>();
@@ -88,8 +96,8 @@ const places = new Map<string, Place>();
  * @param isOwn they are in this process whatever is said: the store has been there before
  */
 export async function openPlace(path: string, isOwn: boolean): Promise<Place> {
-  const name = process.env.ARTIFACTSTORE_TEST_DATAPLANE ?? '';
-  const opener = name === '' || isOwn ? own : OPENERS[name];
+  const name = placeName();
+  const opener = isOwn ? own : OPENERS[name];
   if (opener === undefined) throw new Error(`ARTIFACTSTORE_TEST_DATAPLANE is ${name}, not remote, tiered or s3`);
   const place = await opener(path);
   places.set(path, place);
@@ -117,4 +125,5 @@ export async function overDataPlane(name: 'remote' | 'tiered' | 's3', files: rea
   }
   process.env.ARTIFACTSTORE_TEST_DATAPLANE = name;
   for (const file of files) await import(file.href);
+  t.setTimeout(TIMEOUT_MS); // theirs are for one of them alone
 }

@@ -12,7 +12,7 @@ import { type RunningServer, type ServerOptions, startServer } from '../../lib/a
 import { openStore, type Store, type StoreOptions } from '../../lib/index.js';
 import { openPlace } from './places.js';
 
-export { damage, stagedFiles } from './places.js';
+export { damage, placeName, stagedFiles } from './places.js';
 
 export interface Service extends RunningServer {
   store: Store;

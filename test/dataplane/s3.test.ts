@@ -23,7 +23,7 @@ import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s
 import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { openStore } from '../../lib/index.js';
-import { openMemoryS3 } from '../support/memory-s3.js';
+import { AS_S3RVER, openMemoryS3 } from '../support/memory-s3.js';
 import { checkReconciled } from '../support/reconciled.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
@@ -302,6 +302,39 @@ t.test('what the server honours is found out and used', async (t) => {
     return { status: 404 };
   };
   t.match(await plane.ingestStream(stream(other), {}), { existed: true, receipts: [{ etag: 'theirs' }] });
+});
+
+t.test('a server that ignores what it does not know, as s3rver does, is relied on in nothing', async (t) => {
+  const server = await openMemoryS3(t, AS_S3RVER);
+  const notices: string[] = [];
+  const plane = await open(t, server.endpoint, { onNotice: (sentence) => notices.push(sentence), partSize: 1 << 20 });
+  t.match((await plane.backendHealth()).facts, {
+    conditionalPut: 'ignored: not relied on',
+    payloadHash: 'not compared',
+    checksums: 'ignored',
+    multiDelete: 'honoured',
+    objectLock: 'not said',
+    versions: 'off',
+  });
+  await plane.compact();
+  t.match(notices, [/^Abandoned uploads were not looked for: .* 501 \(NotImplemented\)/]);
+  for (const size of [1_000, 100_000, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const result = await plane.ingestStream(stream(bytes), {});
+    const address = formatBlake3(result.blake3);
+    const key = [...server.objects.keys()].find((name) => name.endsWith(address.slice(7))) as string;
+    const { bytes: kept } = server.objects.get(key) as { bytes: Buffer };
+    kept[size - 1] = (kept[size - 1] as number) ^ 1; // as a connection would change it that nobody compares
+    await t.rejects(read(plane, result), { code: 'AS_ERR_CORRUPT' }, `${size} bytes that came wrong are never given`);
+    t.match(await plane.ingestStream(stream(bytes), {}), { healed: true });
+    t.ok((await read(plane, result)).equals(bytes));
+    t.match(await plane.deleteMany?.([address]), [{ deleted: true }]);
+  }
+  const puts = server.requests.filter(({ method, url }) => method === 'PUT' && url.pathname.includes('/objects/'));
+  t.ok(
+    puts.every(({ headers }) => headers['if-none-match'] === undefined),
+    'no condition is asked for',
+  );
 });
 
 t.test('many are deleted in one request where the server does that, else one by one', async (t) => {

@@ -25,7 +25,7 @@ import type { Stored } from './bucket.js';
 import { collect } from './download.js';
 import { type Parts, requireSpool, type Sizes } from './parts.js';
 import { sized } from './small-source.js';
-import type { Spooled } from './spool.js';
+import { askSession, type Spooled } from './spool.js';
 import { outboardSize } from './tree.js';
 import type { Writing } from './writing.js';
 
@@ -73,8 +73,11 @@ export class Intake {
 
   /** One call of an upload session. Throws as `ingestStream`. */
   async session(source: ByteSource, hints: SessionHints): Promise<IngestResult | SessionResult> {
-    const spool = requireSpool(this.#tools.parts);
     const { session } = hints;
+    const { parts } = this.#tools;
+    // Asking is no writing.
+    if (parts.spool === undefined && 'query' in session) return askSession(parts.options.spool, source, hints);
+    const spool = requireSpool(parts);
     const isLast = 'final' in session && session.final;
     return isLast ? spool.end(source, hints, (spooled) => this.#ingestSpooled(spooled)) : spool.session(source, hints);
   }

@@ -17,7 +17,7 @@ import type { Spool } from './spool.js';
 
 export interface Parts {
   /** What of the settings is needed later: see S3Options. */
-  options: { url: string; tier?: Tier; partSize?: number; abandonedMs?: number };
+  options: { url: string; spool: string; tier?: Tier; partSize?: number; abandonedMs?: number };
   requests: Requests;
   chain: CredentialChain;
   bucket: Bucket;

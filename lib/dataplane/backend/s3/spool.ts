@@ -10,7 +10,7 @@ import { chmod, link, mkdir, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBlake3 } from '../../../digest-name.js';
 import { ArtifactStoreError } from '../../../errors.js';
-import { syncFolder } from '../../../folders.js';
+import { namesIn, syncFolder } from '../../../folders.js';
 import type { ClosableDataPlane } from '../../closable.js';
 import { openInproc } from '../../inproc/index.js';
 import { storedFiles } from '../../inproc/stored-files.js';
@@ -149,6 +149,25 @@ export class Spool {
 
   async #forgetSession(id: string): Promise<void> {
     for (const kind of SESSION_FILES) await rm(keptFile(this.path, id, kind), { force: true });
+  }
+}
+
+/**
+ * Asks how far an upload session in the folder of a spool has come, for who does not write. The folder is opened for that alone: as long as it is open for reading, nobody
+ * can open it for writing.
+ *
+ * @throws AS_ERR_NOT_FOUND: there is no such session; AS_ERR_STORE_LOCKED: another process writes to it, and knows
+ */
+export async function askSession(path: string, source: ByteSource, hints: SessionHints): Promise<SessionResult> {
+  const data = join(path, 'data');
+  const { id } = hints.session;
+  if ((await namesIn(data)) === undefined)
+    throw new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no upload session ${id} here.`, { id });
+  const plane = await openInproc({ path: data, readOnly: true, threads: 1 });
+  try {
+    return (await plane.ingestStream(source, hints)) as SessionResult;
+  } finally {
+    await plane.close();
   }
 }
 

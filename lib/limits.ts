@@ -630,6 +630,17 @@ export const S3_PIECE_SIZE = 1024 * 1024;
 /** Bytes of a large object that are verified together when it is read: some 60 µs of the main thread, and memory that stays in its cache. */
 export const S3_BLOCK_SIZE = 256 * 1024;
 
+/**
+ * Bytes of a range that is fetched by itself when more are wanted, and such ranges of one reader at once: long enough that a request costs little beside its bytes. Of all readers together
+ * so many are held in memory, 128 MiB; who finds no room reads one after the other, and nothing ahead.
+ */
+export const S3_RANGE_SIZE = 8 * 1024 * 1024;
+export const S3_RANGES_IN_FLIGHT = 4;
+export const S3_RANGES_HELD_MAX = 16;
+
+/** Bytes written to a local file after which the disk is told to begin: some 50 ms of a slow one. */
+export const S3_SYNC_SIZE = 16 * 1024 * 1024;
+
 /** Bytes of an outboard that are fetched together, enough for 64 MiB of the object, and such pieces that a reader keeps: a range needs those on the way to it. */
 export const S3_OUTBOARD_BLOCK_SIZE = 256 * 1024;
 export const S3_OUTBOARD_BLOCKS_KEPT = 4;
@@ -637,6 +648,9 @@ export const S3_OUTBOARD_BLOCKS_KEPT = 4;
 /** Requests of small objects at once, and connections in all: a store elsewhere answers in tens of milliseconds, so many must be on their way. */
 export const S3_SMALL_IN_FLIGHT = 64;
 export const S3_CONNECTIONS_MAX = 128;
+
+/** Objects that one request deletes at most: fixed by S3. */
+export const S3_DELETE_MAX = 1_000;
 
 /** Attempts of one request, and the milliseconds between them: at random between nothing and twice as much each time, some 20 seconds in all. */
 export const S3_ATTEMPTS_MAX = 8;

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ArtifactStoreError } from '../errors.js';
+import { syncFolder } from '../folders.js';
 
 /**
  * Has `write` put bytes into a new, empty file, which becomes the one at `target`. A symbolic link is followed; a device or pipe is written to directly, since putting a file in
@@ -50,17 +51,7 @@ async function replace(place: string, mode: number | undefined, write: (path: st
     await unlink(temporary).catch(() => undefined);
     throw error;
   }
-  await onTarget(place, () => syncFolder(folder));
-}
-
-/** A rename is durable once its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await onTarget(place, () => syncFolder(folder)); // a rename is durable once its folder is
 }
 
 /** Runs one step on the target; its failure becomes ours. */

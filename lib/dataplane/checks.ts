@@ -58,3 +58,13 @@ export function checkRange(range: ByteRange | undefined): void {
     end,
   });
 }
+
+/** Throws AS_ERR_INVALID_ARGUMENT unless it is a first byte that addresses can have. */
+export function checkPart(part: number): void {
+  if (Number.isInteger(part) && part >= 0 && part <= 255) return;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `Objects are listed by the first byte of their addresses, 0 to 255, not ${part}.`,
+    { part },
+  );
+}

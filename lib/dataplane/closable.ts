@@ -40,9 +40,10 @@ export interface ClosableDataPlane extends DataPlane {
   compact(watch?: CompactionWatch): Promise<CompactionReport>;
   /**
    * What is stored under the addresses that begin with the byte `part`, 0 to 255, in their order, whether or not anybody knows of it: for who compares it with
-   * the log. What comes or goes meanwhile may be among it or not. Absent where others may use the same objects, or that is not known.
+   * the log. What comes or goes meanwhile may be among it or not. Absent where what stands behind it cannot say.
    *
-   * @throws AS_ERR_CORRUPT, AS_ERR_IO
+   * @throws AS_ERR_UNAVAILABLE: others may use the same objects, or that is not known
+   * @throws AS_ERR_INVALID_ARGUMENT: `part`; AS_ERR_CORRUPT, AS_ERR_IO
    */
   listObjects?(part: number): Promise<ObjectListing>;
   /** Every upload session there is, in no order: for whoever aborts those that nobody goes on with. */

@@ -10,9 +10,11 @@
  * Called by the composition root, the only place above the data plane that touches the file system.
  */
 
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { storedFiles } from '../dataplane/inproc/stored-files.js';
 import { ArtifactStoreError } from '../errors.js';
+import { namesIn, syncFolder } from '../folders.js';
 
 export interface StoreFolder {
   path: string;
@@ -41,7 +43,9 @@ export async function prepareFolder(path: string, create: boolean, bytes: BytesP
     log: within('events.sqlite'),
     lock: within('writer.lock'),
   };
-  const names = (await list(folder.path))?.filter((name) => !name.startsWith('writer.lock') && name !== 'spool');
+  const names = (await read(folder.path, namesIn))?.filter(
+    (name) => !name.startsWith('writer.lock') && name !== 'spool',
+  );
   if (names === undefined || names.length === 0) {
     if (!create) {
       throw new ArtifactStoreError(
@@ -78,18 +82,16 @@ export async function prepareFolder(path: string, create: boolean, bytes: BytesP
   return folder;
 }
 
-/** Whether a data folder has objects. Large ones have files in objects/, small ones share those in packs/. */
+/** Whether a data folder has objects. Throws AS_ERR_IO. */
 export async function holdsObjects(data: string): Promise<boolean> {
-  const [objects, packs] = await Promise.all([list(join(data, 'objects')), list(join(data, 'packs'))]);
-  return [...(objects ?? []), ...(packs ?? [])].length > 0;
+  return (await read(data, storedFiles)).length > 0;
 }
 
-/** The names in a folder; undefined when it does not exist. */
-async function list(path: string): Promise<string[] | undefined> {
+/** Looks into a folder; what fails says which. */
+async function read<T>(path: string, look: (path: string) => Promise<T>): Promise<T> {
   try {
-    return await readdir(path);
+    return await look(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw ioError(path, error);
   }
 }
@@ -102,15 +104,6 @@ async function makeFolder(path: string): Promise<void> {
       await syncFolder(dirname(made));
   } catch (error) {
     throw ioError(path, error);
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

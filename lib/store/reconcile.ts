@@ -108,7 +108,7 @@ async function reconcilePart(
   if (dataPlane.listObjects === undefined) {
     throw new ArtifactStoreError(
       'AS_ERR_UNAVAILABLE',
-      'The data plane of this store cannot list what it has: it is in another process. Stop that process and reconcile the store with its bytes in its own folder.',
+      'The data plane of this store cannot list what it has, so nothing can be compared with the log.',
     );
   }
   const listing = await dataPlane.listObjects(part);

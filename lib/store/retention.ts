@@ -14,6 +14,7 @@ import { newEvent } from '../events/kinds.js';
 import type { NewEvent } from '../events/log.js';
 import { isCase } from '../events/retention-kinds.js';
 import { formatTime } from '../format.js';
+import { KeyLocks } from '../key-locks.js';
 import { PULL_NOTED_EVERY_MS, PULLS_REMEMBERED_MAX, REASON_LENGTH_MAX } from '../limits.js';
 import { formatPackage, type PackageVersion, parsePackage } from '../packages/name.js';
 import type { PackageRecord, PackageRegistry } from '../registry/packages.js';
@@ -25,7 +26,6 @@ import { LOCK_MODES, type LockMode, requireAllowed } from '../retention/locks.js
 import { policyFor } from '../retention/planner.js';
 import { countsPulls, EVERYWHERE, isKnownClass, KNOWN_CLASSES, type Policy, parsePolicy } from '../retention/policy.js';
 import { thingOf } from '../retention/thing.js';
-import { KeyLocks } from './key-locks.js';
 import {
   type ApplyOptions,
   type ApplyReport,

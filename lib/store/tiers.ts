@@ -15,12 +15,12 @@ import { isThere } from '../dataplane/tiered/reading.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { objectCopied, objectEvicted } from '../events/kinds.js';
 import type { EventLog } from '../events/log.js';
+import { KeyLocks } from '../key-locks.js';
 import { PUT_ATTEMPTS_MAX, TIER_MOVES_IN_FLIGHT } from '../limits.js';
 import { counter, type Family } from '../metrics/exposition.js';
 import type { ObjectRecord, Registry } from '../registry/registry.js';
 import type { AddressGuard, IngestTicket } from './address-guard.js';
 import { requireReadable } from './checks.js';
-import { KeyLocks } from './key-locks.js';
 import { aborted } from './source.js';
 
 /** Where a store can have its objects. */

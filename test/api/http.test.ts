@@ -19,7 +19,17 @@ import {
 } from '../../lib/index.js';
 import { MISSING_BODY_SIZE_MAX, MISSING_DIGESTS_MAX } from '../../lib/limits.js';
 import { StoredObject } from '../../lib/store/stored-object.js';
-import { damage, RawClient, type Reply, type Service, serve, settled, stagedFiles, until } from './support.js';
+import {
+  damage,
+  placeName,
+  RawClient,
+  type Reply,
+  type Service,
+  serve,
+  settled,
+  stagedFiles,
+  until,
+} from './support.js';
 
 const MIB = 1024 * 1024;
 const text = (value: string) => new TextEncoder().encode(value);
@@ -301,14 +311,21 @@ t.test('reading', async (t) => {
   });
 
   await t.test('an ambiguous prefix', async (t) => {
-    // 600 objects: two of them share the first DIGEST_PREFIX_MIN digits of one of their digests, all but surely.
-    const records = await Promise.all(Array.from({ length: 600 }, (_, n) => store.put(text(`object ${n}`))));
-    const seen = new Set<string>();
-    const prefixes = records.flatMap((record) => [record.blake3.slice(0, 11), record.sha256.slice(0, 11)]);
-    const twice = prefixes.find((name) => seen.has(name) || !seen.add(name));
+    // Two contents whose digests begin alike: among some hundreds there are such two.
+    const seen = new Map<string, string>();
+    let twice = '';
+    for (let n = 0; twice === ''; n++) {
+      const content = `object ${n}`;
+      const prefix = sha256Name(text(content)).slice(0, 11);
+      const other = seen.get(prefix);
+      seen.set(prefix, content);
+      if (other === undefined) continue;
+      twice = prefix;
+      await store.putMany([text(other), text(content)]);
+    }
     const reply = await call('GET', `/v1/objects/${twice}`);
     isProblem(t, reply, 409, 'AS_ERR_AMBIGUOUS_DIGEST');
-    t.ok(reply.json.candidates.length >= 2);
+    t.equal(reply.json.candidates.length, 2);
   });
 
   await t.test('meta, listing and events', async (t) => {
@@ -317,10 +334,7 @@ t.test('reading', async (t) => {
 
     const found: string[] = [];
     for (let next: string | undefined = ''; next !== undefined; ) {
-      const page = await call(
-        'GET',
-        `/v1/objects?limit=250&state=live${next && `&cursor=${encodeURIComponent(next)}`}`,
-      );
+      const page = await call('GET', `/v1/objects?limit=2&state=live${next && `&cursor=${encodeURIComponent(next)}`}`);
       t.equal(page.status, 200);
       found.push(...page.json.objects.map((record: ObjectRecord) => record.blake3));
       next = page.json.next;
@@ -381,7 +395,8 @@ t.test('deleting', async (t) => {
   const deleted = await call('DELETE', `/v1/objects/${other}?reason=${encodeURIComponent('zu groß')}`);
   t.equal(deleted.status, 200);
   t.match(deleted.json, { blake3, state: 'deleted', tombstone: { actor: 'http:127.0.0.1', reason: 'zu groß' } });
-  t.equal(deleted.json.freedSize, 0, 'it shared its block with others: compaction frees it');
+  const isAlone = placeName() === 's3';
+  t.equal(deleted.json.freedSize, isAlone ? 13 : 0, 'in a block that it shares with others, compaction frees it');
 
   const { id, time } = deleted.json.tombstone;
   const gone = await call('GET', `/v1/objects/${blake3}`);
@@ -424,7 +439,8 @@ t.test('health', async (t) => {
     t.strictSame((await call('GET', '/livez')).json, { status: 'ok' });
     const reply = await call('GET', '/readyz');
     t.equal(reply.status, 200);
-    t.match(reply.json, { ready: true, backend: 'local', readOnly: false });
+    const backend = placeName() === 's3' ? 's3' : 'local';
+    t.match(reply.json, { ready: true, backend, readOnly: false });
     t.notOk('path' in reply.json.facts);
     t.equal((await call('HEAD', '/readyz')).status, 200);
   });
@@ -456,7 +472,7 @@ t.test('a store that is read-only', async (t) => {
   const writable = await serve(t);
   const { blake3 } = await writable.store.put(text('kept'));
   await writable.store.close();
-  const store = await openStore({ path: writable.path, readOnly: true });
+  const store = await openStore({ ...writable.storeOptions, readOnly: true });
   t.teardown(() => store.close());
   const { call } = await serve(t, { stub: store });
   t.equal((await call('GET', `/v1/objects/${blake3}`)).bytes.toString(), 'kept');
@@ -881,8 +897,11 @@ t.test('a large body, received by the store itself', async (t) => {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     client.send(bytes.subarray(30 * MIB + 70));
-    t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 201 Created\r\n.*Connection: close\r\n/s);
-    await client.ended();
+    t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 201 Created\r\n/);
+    if (['own', 'tiered'].includes(placeName())) {
+      t.match(client.text, /\r\nConnection: close\r\n/, 'what was received by the store is the last of its connection');
+      await client.ended();
+    } else client.socket.destroy();
     const { objects } = await service.store.list({});
     t.match(objects, [{ sha256: sha256Name(bytes), size }]);
     await isClean(t, service, 1);

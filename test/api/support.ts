@@ -1,7 +1,7 @@
-/** What the tests of the HTTP door share: a running service, a client that sends exactly the bytes it is told, and damage on disk. */
+/** What the tests of the HTTP door share: a running service, a client that sends exactly the bytes it is told, and waiting. */
 
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +10,14 @@ import type { Test } from 'tap';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type RunningServer, type ServerOptions, startServer } from '../../lib/api/http/server.js';
 import { openStore, type Store, type StoreOptions } from '../../lib/index.js';
-import { hostStore } from '../../lib/store/host.js';
-import { damageStored } from '../support/stored.js';
+import { openPlace } from './places.js';
+
+export { damage, placeName, stagedFiles } from './places.js';
 
 export interface Service extends RunningServer {
   store: Store;
+  /** How the store was opened. */
+  storeOptions: StoreOptions;
   /** Folder of the store. */
   path: string;
   /** What was reported to the operator. */
@@ -37,40 +40,15 @@ export interface Reply {
   json: any;
 }
 
-/** Has the bytes of a store in a daemon: the tests of the service are then tests of that too. */
-async function startDaemon(path: string) {
-  const address = `unix:${path}.socket`;
-  const host = await hostStore({
-    path,
-    listen: [address],
-    software: 'test',
-    readOnly: false,
-    closeGraceMs: 0,
-    onError: () => undefined,
-  });
-  return { options: { dataplane: address }, close: () => host.close() };
-}
-
-/** Gives the store a cold tier in a folder of its own. */
-async function makeTiers(path: string) {
-  const cold = `${path}.cold`;
-  return { options: { cold }, close: () => rm(cold, { recursive: true, force: true }) };
-}
-
-/** What ARTIFACTSTORE_TEST_DATAPLANE says: `remote`, the bytes are in a daemon; `tiered`, there is a cold tier. */
-const PLACES: Readonly<Record<string, typeof startDaemon | typeof makeTiers>> = {
-  remote: startDaemon,
-  tiered: makeTiers,
-};
-
 /** A service over a store in a folder of its own, or over `stub`. */
 export async function serve(
   t: Test,
   options: ServerOptions & { store?: Partial<StoreOptions>; stub?: unknown } = {},
 ): Promise<Service> {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-api-'));
-  const place = await PLACES[process.env.ARTIFACTSTORE_TEST_DATAPLANE ?? '']?.(path);
-  const store = await openStore({ path, ...place?.options, ...options.store });
+  const place = await openPlace(path, options.store?.path !== undefined);
+  const storeOptions: StoreOptions = { path, ...place.options, ...options.store };
+  const store = await openStore(storeOptions);
   const errors: unknown[] = [];
   const { store: _, stub, ...serverOptions } = options;
   const running = await startServer((stub as Store) ?? store, {
@@ -83,10 +61,10 @@ export async function serve(
     await agent.destroy();
     await running.close();
     await store.close();
-    await place?.close();
+    await place.close();
     await rm(path, { recursive: true, force: true });
   });
-  return { ...running, store, path, errors, call: (...args) => call(agent, running.url, ...args) };
+  return { ...running, store, storeOptions, path, errors, call: (...args) => call(agent, running.url, ...args) };
 }
 
 async function call(
@@ -170,14 +148,4 @@ export async function settled(value: () => number): Promise<number> {
     last = value();
     if (same === 8) return last;
   }
-}
-
-/** Flips one bit of a stored object. */
-export async function damage(storePath: string, address: string, offset: number): Promise<void> {
-  await damageStored(join(storePath, 'data'), address, offset);
-}
-
-/** Files that an upload under way has, and that none may leave behind. */
-export async function stagedFiles(storePath: string): Promise<string[]> {
-  return readdir(join(storePath, 'data', 'staging'));
 }

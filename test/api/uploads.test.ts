@@ -319,7 +319,7 @@ t.test('an end of the service', async (t) => {
   const again = await serve(t, { stub: service.store });
   t.equal((await again.call('HEAD', url)).headers['upload-offset'], '5', 'what came before it is kept');
   await service.store.close();
-  const readOnly = await openStore({ path: service.path, readOnly: true });
+  const readOnly = await openStore({ ...service.storeOptions, readOnly: true });
   t.teardown(() => readOnly.close());
   const reading = await serve(t, { stub: readOnly });
   isProblem(t, await reading.call('POST', '/v1/uploads'), 403, 'AS_ERR_READ_ONLY');

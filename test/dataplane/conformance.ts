@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
+import type { ClosableDataPlane } from '../../lib/dataplane/closable.js';
 import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import { fileSource } from '../../lib/dataplane/file-source.js';
 import type {
@@ -37,7 +38,8 @@ export interface Subject {
   many?: number;
   /** Opens an empty data plane; `close` ends it and removes what it kept. */
   open(): Promise<{
-    plane: DataPlane;
+    /** It may list what it has, which is no part of the contract. */
+    plane: DataPlane & Pick<Partial<ClosableDataPlane>, 'listObjects'>;
     close(): Promise<void>;
     /** Flips one bit of the stored byte at `offset`; absent when the backend cannot be reached behind its back. */
     damage?(address: ContentAddress, offset: number): Promise<void>;
@@ -90,6 +92,10 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     );
     await t.test('many are verified and deleted at once, each by itself', (t) => manyAtOnce(t, opened));
     await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
+    if (opened.plane.deleteMany === undefined) t.comment('not many deletions in one call: their test left out');
+    else await t.test('many deletions in one call are what each would be', (t) => deleteManyAtOnce(t, opened));
+    if (opened.plane.listObjects === undefined) t.comment('it does not list what it has: that test left out');
+    else await t.test('what is stored is listed, and nothing else', (t) => listed(t, opened));
     if (opened.sessions === undefined) t.comment('no upload sessions here: their tests left out');
     else {
       await t.test('upload sessions give what a plain ingest gives', (t) => sessionSplits(t, opened));
@@ -575,6 +581,53 @@ async function deleteTwice(t: Test, { plane }: Opened): Promise<void> {
     t.equal((await plane.verifyObject(address)).status, 'missing');
     t.equal((await ingest(plane, bytes)).existed, false, 'it may come back');
   }
+}
+
+async function deleteManyAtOnce(t: Test, { plane, many }: Opened): Promise<void> {
+  const sizes = [0, 1, GROUP_SIZE + 1, 300_000, 2_000_000, ...Array.from({ length: many / 20 }, () => 100)];
+  const contents = sizes.map((size) => randomBytes(size));
+  const addresses: ContentAddress[] = [];
+  for (const bytes of contents) addresses.push(formatBlake3((await ingest(plane, bytes)).blake3));
+  const outcomes = (await plane.deleteMany?.([ABSENT, ...addresses])) ?? [];
+  t.equal(outcomes.length, addresses.length + 1);
+  t.same(outcomes[0], { deleted: false, freedSize: 0 }, 'what is not there is as good as deleted');
+  for (const [index, outcome] of outcomes.slice(1).entries())
+    t.ok(!(outcome instanceof Error) && outcome.deleted && outcome.freedSize >= 0, `${sizes[index]} bytes are gone`);
+  for (const [index, address] of addresses.slice(0, 6).entries()) {
+    await rejects(t, read(plane, address), 'AS_ERR_NOT_FOUND');
+    t.equal((await plane.verifyObject(address)).status, 'missing');
+    t.equal((await ingest(plane, contents[index] as Uint8Array)).existed, false, 'it may come back');
+  }
+  await rejects(t, Promise.resolve(plane.deleteMany?.(['blake3:' as ContentAddress])), 'AS_ERR_INVALID_DIGEST');
+  t.same(await plane.deleteMany?.([]), []);
+}
+
+async function listed(t: Test, { plane }: Opened): Promise<void> {
+  const list = async (address: ContentAddress) => {
+    const part = Number.parseInt(address.slice(7, 9), 16);
+    const listing = await plane.listObjects?.(part);
+    if (listing === undefined) throw new Error('it has ceased to list');
+    const { sizes, changed } = listing;
+    const names = Array.from(sizes, (_, n) => formatBlake3(listing.addresses.subarray(32 * n, 32 * (n + 1))));
+    t.same(names, [...new Set(names)].sort(), 'in the order of addresses, each once');
+    t.ok(
+      names.every((name) => Number.parseInt(name.slice(7, 9), 16) === part),
+      'and none that begins otherwise',
+    );
+    const at = names.indexOf(address);
+    return at < 0 ? undefined : { size: sizes[at] as number, changed: changed[at] as number };
+  };
+  for (const size of [0, 1, GROUP_SIZE, 200_000, 300_000, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    const found = await list(address);
+    t.equal(found?.size, size, `${size} bytes are listed`);
+    t.ok(Math.abs((found?.changed ?? 0) - Date.now()) < 60 * 60 * 1000, 'as stored within the hour');
+    await plane.deleteObject(address);
+    t.equal(await list(address), undefined, 'and not any more when they are deleted');
+  }
+  for (const part of [-1, 256, 1.5, Number.NaN])
+    await rejects(t, Promise.resolve(plane.listObjects?.(part)), 'AS_ERR_INVALID_ARGUMENT');
 }
 
 async function everythingAtOnce(t: Test, { plane }: Opened): Promise<void> {

@@ -84,6 +84,16 @@ const PLANE = {
     onProgress({ movedSize: 1, freedSize: 2, removedSegments: 0 });
     return { movedSize: 3, freedSize: 4, removedSegments: 1 };
   },
+  deleteMany: async () => [
+    { deleted: true, freedSize: 640 },
+    new ArtifactStoreError('AS_ERR_IO', 'The disk failed.', { path: '/srv' }),
+    { deleted: false, freedSize: 0 },
+  ],
+  listObjects: async () => ({
+    addresses: Buffer.concat([BLAKE3, Buffer.alloc(32, 0xb4)]),
+    sizes: Float64Array.of(3, 2 ** 40),
+    changed: Float64Array.of(1_700_000_000_000.25, 0),
+  }),
   uploadSessions: async () => [{ id: 'upload-1', changed: 1_700_000_000_000, storedSize: 4096 }],
 } as unknown as ClosableDataPlane;
 
@@ -142,6 +152,8 @@ export async function exchanges(t: Test): Promise<Map<string, Bodies>> {
   await record('outboard', () => iterate(client.serveOutboard(ADDRESS, { start: 0, end: 100_000 })));
   await record('verify', () => client.verifyObject(ADDRESS, { digests: 'blake3' }));
   await record('delete', () => client.deleteObject(ADDRESS));
+  await record('delete-many', () => client.deleteMany?.([ADDRESS, ABSENT, `blake3:${'b4'.repeat(32)}`]));
+  await record('list', () => client.listObjects?.(0xb3));
   await record('health', () => client.backendHealth());
   await record('sync', () => client.sync());
   await record('compact', () => client.compact());

@@ -56,16 +56,28 @@ t.test('golden files', async (t) => {
 t.test('versions', async (t) => {
   const { socketPath, connect, close } = await openDaemon();
   t.teardown(close);
-  await t.rejects(connect({ versions: { min: 2, max: 3 } }), {
+  await t.rejects(connect({ versions: { min: 3, max: 4 } }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /speaks versions 2 to 3 .* 1 to 1\. Bring this side up to date/,
-    details: { ours: [1, 1], theirs: [2, 3] },
+    message: /speaks versions 3 to 4 .* 1 to 2\. Bring this side up to date/,
+    details: { ours: [1, 2], theirs: [3, 4] },
   });
   await (await connect({ versions: { min: 0, max: 7 } })).close();
-  t.match(await ask(socketPath, '/v2/health', encodeHead({})), {
+  t.match(await ask(socketPath, '/v3/health', encodeHead({})), {
     status: 400,
-    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [2] } },
+    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [3] } },
   });
+  t.match(await ask(socketPath, '/v1/list', encodeHead({ part: 0 })), {
+    status: 400,
+    head: { code: 'AS_ERR_PROTOCOL', details: { operation: 'list' } },
+  });
+  const older = await connect({ versions: { min: 1, max: 1 } });
+  t.teardown(() => older.close());
+  await t.rejects(Promise.resolve(older.listObjects?.(0)), {
+    code: 'AS_ERR_UNAVAILABLE',
+    message: /share version 1 .* no operation "list"; version 2 has\. Bring the older side/,
+  });
+  const absent = [`blake3:${'0'.repeat(64)}`, `blake3:${'1'.repeat(64)}`] as const;
+  t.same(await older.deleteMany?.(absent), Array(2).fill({ deleted: false, freedSize: 0 }), 'one by one');
   const path = await folder(t);
   const others = createServer((_, response) => {
     response.setHeader('content-type', TYPE).setHeader('artifactstore-instance', '0'.repeat(32));
@@ -299,6 +311,11 @@ t.test('what does not follow the protocol is refused, and harms nobody', async (
     ['/v1/serve-many', encodeHead({ addresses: Buffer.alloc(32), starts: u32(0), ends: u32(0xffff_ffff) })],
     ['/v1/verify', encodeHead({ address, bytesPerSecond: 0 }), 'AS_ERR_INVALID_ARGUMENT'],
     ['/v1/delete', encodeHead({ address, more: 1 })],
+    ['/v2/delete-many', encodeHead({ addresses: Buffer.alloc(33) })],
+    ['/v2/delete-many', encodeHead({ addresses: Buffer.alloc(32 * 1025) })],
+    ['/v2/delete-many', Buffer.concat([encodeHead({ addresses: Buffer.alloc(32) }), u32(1)])],
+    ['/v2/list', encodeHead({})],
+    ['/v2/list', encodeHead({ part: 256 }), 'AS_ERR_INVALID_ARGUMENT'],
     ['/v1/sync', encodeHead({ instance: 'x' })],
     ['/v1/sync', encodeHead({ instance: Buffer.alloc(16) }), 'AS_ERR_IO'],
     ['/v1/format', encodeHead({})],
@@ -321,7 +338,7 @@ t.test('what does not follow the protocol is refused, and harms nobody', async (
     const operation =
       name === 'dataplane-hello.request.hex'
         ? '/hello'
-        : `/v1/${/dataplane-(serve-many|ingest-many|[a-z]+)/.exec(name)?.[1]}`;
+        : `/v2/${/dataplane-(serve-many|ingest-many|delete-many|[a-z]+)/.exec(name)?.[1]}`;
     await ask(socketPath, operation, bytes.subarray(0, Math.ceil(Math.random() * bytes.length)));
   }
   for (const raw of [

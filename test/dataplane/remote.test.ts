@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { joinPaths } from '../../lib/dataplane/file-list.js';
+import { fileSource } from '../../lib/dataplane/file-source.js';
+import { formatBlake3 } from '../../lib/digest-name.js';
 import { conformance } from './conformance.js';
 import { folder, openDaemon } from './remote-support.js';
 
@@ -42,6 +44,15 @@ t.test('many small files are few requests, whoever reads them', async (t) => {
     const sent = requests?.samples.filter(({ labels }) => labels?.operation?.startsWith('ingest')) ?? [];
     t.ok(sent.reduce((sum, { value }) => sum + value, 0) <= 4, 'a thousand at a time');
   }
+});
+
+t.test('a daemon that several stores use lists nothing, and deletes nothing', async (t) => {
+  const { client, close } = await openDaemon({ shared: true });
+  t.teardown(() => close());
+  const { blake3 } = await client.ingestStream(fileSource(import.meta.filename), {});
+  await t.rejects(Promise.resolve(client.listObjects?.(0)), { code: 'AS_ERR_UNAVAILABLE', message: /several stores/ });
+  t.same(await client.deleteMany?.([formatBlake3(blake3)]), [{ deleted: false, freedSize: 0 }]);
+  t.equal((await client.verifyObject(formatBlake3(blake3))).status, 'intact');
 });
 
 t.test('a refusal comes before the bytes have gone', async (t) => {

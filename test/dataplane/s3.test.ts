@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
+import { Ahead } from '../../lib/dataplane/backend/s3/ahead.js';
 import { CredentialChain, providersOf } from '../../lib/dataplane/backend/s3/credentials/chain.js';
 import { openS3, type S3Options } from '../../lib/dataplane/backend/s3/index.js';
 import { parseS3Url } from '../../lib/dataplane/backend/s3/keys.js';
@@ -20,9 +21,12 @@ import {
   stringToSign,
 } from '../../lib/dataplane/backend/s3/sigv4.js';
 import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s3/xml.js';
-import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
+import type { ByteRange, ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
-import { openMemoryS3 } from '../support/memory-s3.js';
+import { openStore } from '../../lib/index.js';
+import { S3_RANGES_HELD_MAX, S3_RANGES_IN_FLIGHT } from '../../lib/limits.js';
+import { AS_S3RVER, openMemoryS3 } from '../support/memory-s3.js';
+import { checkReconciled } from '../support/reconciled.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -269,6 +273,7 @@ t.test('what the server honours is found out and used', async (t) => {
     conditionalPut: 'honoured',
     payloadHash: 'compared',
     checksums: 'SHA-256 kept',
+    multiDelete: 'honoured',
     objectLock: 'off',
     versions: 'on',
   });
@@ -299,6 +304,149 @@ t.test('what the server honours is found out and used', async (t) => {
     return { status: 404 };
   };
   t.match(await plane.ingestStream(stream(other), {}), { existed: true, receipts: [{ etag: 'theirs' }] });
+});
+
+t.test('a server that ignores what it does not know, as s3rver does, is relied on in nothing', async (t) => {
+  const server = await openMemoryS3(t, AS_S3RVER);
+  const notices: string[] = [];
+  const plane = await open(t, server.endpoint, { onNotice: (sentence) => notices.push(sentence), partSize: 1 << 20 });
+  t.match((await plane.backendHealth()).facts, {
+    conditionalPut: 'ignored: not relied on',
+    payloadHash: 'not compared',
+    checksums: 'ignored',
+    multiDelete: 'honoured',
+    objectLock: 'not said',
+    versions: 'off',
+  });
+  await plane.compact();
+  t.match(notices, [/^Abandoned uploads were not looked for: .* 501 \(NotImplemented\)/]);
+  for (const size of [1_000, 100_000, 3_000_000]) {
+    const bytes = randomBytes(size);
+    const result = await plane.ingestStream(stream(bytes), {});
+    const address = formatBlake3(result.blake3);
+    const key = [...server.objects.keys()].find((name) => name.endsWith(address.slice(7))) as string;
+    const { bytes: kept } = server.objects.get(key) as { bytes: Buffer };
+    kept[size - 1] = (kept[size - 1] as number) ^ 1; // as a connection would change it that nobody compares
+    await t.rejects(read(plane, result), { code: 'AS_ERR_CORRUPT' }, `${size} bytes that came wrong are never given`);
+    t.match(await plane.ingestStream(stream(bytes), {}), { healed: true });
+    t.ok((await read(plane, result)).equals(bytes));
+    t.match(await plane.deleteMany?.([address]), [{ deleted: true }]);
+  }
+  const puts = server.requests.filter(({ method, url }) => method === 'PUT' && url.pathname.includes('/objects/'));
+  t.ok(
+    puts.every(({ headers }) => headers['if-none-match'] === undefined),
+    'no condition is asked for',
+  );
+});
+
+t.test('many are deleted in one request where the server does that, else one by one', async (t) => {
+  const contents = [10, 20_000, 300_000].map((size) => randomBytes(size));
+  const cases = [
+    { multiDelete: 'honoured', fact: 'honoured', together: 2, alone: 0 },
+    { multiDelete: 'refused', fact: 'refused', together: 0, alone: 5 },
+    { multiDelete: 'ignored', fact: 'ignored: not relied on', together: 0, alone: 5 },
+    { multiDelete: /\/objects\/.*[0-9a-f]{64}$/, fact: 'honoured', together: 2, alone: 3 },
+  ] as const;
+  for (const { multiDelete, fact, together, alone } of cases) {
+    const server = await openMemoryS3(t, { multiDelete });
+    const plane = await open(t, server.endpoint);
+    t.equal((await plane.backendHealth()).facts.multiDelete, fact);
+    const addresses: ContentAddress[] = [];
+    for (const bytes of contents) addresses.push(formatBlake3((await plane.ingestStream(stream(bytes), {})).blake3));
+    const before = server.requests.length;
+    const absent: ContentAddress = `blake3:${'0'.repeat(64)}`;
+    const [first] = addresses as [ContentAddress];
+    const outcomes = await plane.deleteMany?.([...addresses, absent, first]);
+    t.match(outcomes, [
+      { deleted: true, freedSize: 10 },
+      { deleted: true, freedSize: 20_000 + 8 + 64 },
+      { deleted: true, freedSize: 300_000 + 8 + 64 * 18 },
+      { deleted: false, freedSize: 0 },
+      { deleted: false, freedSize: 0 },
+    ]);
+    t.same(
+      [...server.objects.keys()].filter((key) => key.includes('/objects/')),
+      [],
+      `${fact}: objects and outboards are gone`,
+    );
+    const sent = server.requests.slice(before);
+    t.equal(sent.filter(({ method, url }) => method === 'POST' && url.searchParams.has('delete')).length, together);
+    t.equal(sent.filter(({ method }) => method === 'DELETE').length, alone);
+  }
+});
+
+t.test('what cannot be deleted fails alone, and keeps its outboard', async (t) => {
+  const server = await openMemoryS3(t);
+  const plane = await open(t, server.endpoint);
+  const bytes = [randomBytes(20_000), randomBytes(30_000)];
+  const addresses: ContentAddress[] = [];
+  for (const one of bytes) addresses.push(formatBlake3((await plane.ingestStream(stream(one), {})).blake3));
+  const [kept] = addresses as [ContentAddress];
+  const locked = new RegExp(`${kept.slice(7)}$`);
+  server.behaves.multiDelete = locked;
+  server.behaves.instead = (method, url) =>
+    method === 'DELETE' && locked.test(url.pathname) ? { status: 403, code: 'AccessDenied' } : undefined;
+  const outcomes = await plane.deleteMany?.(addresses);
+  t.match(outcomes, [{ code: 'AS_ERR_FORBIDDEN' }, { deleted: true }]);
+  t.equal(
+    [...server.objects.keys()].filter((key) => key.includes('/objects/')).length,
+    2,
+    'the object and its outboard',
+  );
+  t.equal((await plane.verifyObject(kept)).status, 'intact');
+});
+
+t.test('a store on S3 is reconciled', async (t) => {
+  const server = await openMemoryS3(t);
+  Object.assign(process.env, KEYS);
+  t.teardown(() => {
+    for (const name of Object.keys(KEYS)) delete process.env[name];
+  });
+  const path = join(folder, 'reconciled');
+  const store = await openStore({ path, dataplane: 's3://bucket/a/b', s3: { endpoint: server.endpoint } });
+  t.teardown(() => store.close());
+  await checkReconciled(t, store, await open(t, server.endpoint));
+  t.same(
+    [...server.objects.keys()].filter((key) => key.includes('/objects/')),
+    [],
+    'and nothing is left of it',
+  );
+});
+
+t.test('a bucket is listed page by page, and a listing that is not whole is no listing', async (t) => {
+  const server = await openMemoryS3(t);
+  const plane = await open(t, server.endpoint);
+  const part = 0x64;
+  const stored = formatBlake3((await plane.ingestStream(stream(Buffer.from('abc')), {})).blake3);
+  const keyOf = (hex: string) => `a/b/objects/64/${hex}`;
+  const forged = ['64'.repeat(32), `64${'f'.repeat(62)}`, `64${'0'.repeat(62)}`];
+  for (const hex of forged)
+    server.objects.set(keyOf(hex), { bytes: Buffer.alloc(7), headers: {}, changed: 86_400_000 });
+  const others = [keyOf(`${'64'.repeat(32)}.obao4`), keyOf('short'), keyOf('65'.repeat(32)), 'other/objects/64/x'];
+  for (const key of others) server.objects.set(key, { bytes: Buffer.alloc(1), headers: {} });
+  const listing = await plane.listObjects?.(part);
+  const names = [...forged, stored.slice(7)].sort();
+  t.equal(Buffer.from(listing?.addresses ?? []).toString('hex'), names.join(''));
+  t.same(
+    [...(listing?.sizes ?? [])],
+    names.map((hex) => (forged.includes(hex) ? 7 : 3)),
+  );
+  const old = names.map((hex) => forged.includes(hex));
+  t.same(
+    Array.from(listing?.changed ?? [], (time) => time === 86_400_000),
+    old,
+  );
+  t.equal((await plane.listObjects?.(0))?.sizes.length, 0);
+  for (const key of server.objects.keys()) delete server.objects.get(key)?.changed;
+  const undated = await plane.listObjects?.(part);
+  t.ok(
+    undated?.changed.every((time) => time > Date.now() - 3_600_000),
+    'what the server says no time of came just now, so nobody takes it for old',
+  );
+  for (const pages of ['repeated', 'cut'] as const) {
+    server.behaves.pages = pages;
+    await t.rejects(Promise.resolve(plane.listObjects?.(part)), { code: 'AS_ERR_IO', message: /lists no more/ }, pages);
+  }
 });
 
 t.test('parts that are too large for memory are read twice', async (t) => {
@@ -422,6 +570,8 @@ t.test('a store that only reads needs no spool and writes nothing', async (t) =>
   await t.rejects(read(reader, result), { code: 'AS_ERR_CORRUPT' });
   await t.rejects(reader.ingestStream(stream(bytes), {}), { code: 'AS_ERR_READ_ONLY' });
   await t.rejects(reader.deleteObject(address), { code: 'AS_ERR_READ_ONLY' });
+  const ask = (plane: typeof reader, id: string) => plane.ingestStream(stream(), { session: { id, query: true } });
+  await t.rejects(ask(reader, 'u'), { code: 'AS_ERR_NOT_FOUND' });
   t.strictSame(
     server.requests.slice(before).filter(({ method }) => method !== 'GET' && method !== 'HEAD'),
     [],
@@ -429,4 +579,73 @@ t.test('a store that only reads needs no spool and writes nothing', async (t) =>
   await reader.close();
   await t.rejects(reader.verifyObject(address), { code: 'AS_ERR_CLOSED' });
   t.match(await reader.backendHealth(), { ready: false, problem: /closed/ });
+});
+
+t.test('who only reads may ask how far an upload has come, and hinders nobody', async (t) => {
+  const server = await openMemoryS3(t);
+  const spool = join(folder, 'asked');
+  const writer = await open(t, server.endpoint, { spool });
+  await writer.ingestStream(stream(Buffer.from('hello')), { session: { id: 'u', offset: 0, final: false } });
+  const reader = await open(t, server.endpoint, { spool, readOnly: true });
+  const ask = () => reader.ingestStream(stream(), { session: { id: 'u', query: true } });
+  await t.rejects(ask(), { code: 'AS_ERR_STORE_LOCKED' }, 'who writes knows');
+  await writer.close();
+  t.match(await ask(), { session: { id: 'u', offset: 5 }, size: 5 });
+  await t.rejects(reader.ingestStream(stream(), { session: { id: 'u', abort: true } }), { code: 'AS_ERR_READ_ONLY' });
+  const again = await open(t, server.endpoint, { spool });
+  t.match(await again.ingestStream(stream(), { session: { id: 'u', offset: 5, final: true } }), { size: 5 });
+});
+
+t.test('a long range is read as several side by side, in order and within a bound', async (t) => {
+  const SIZE = 100;
+  const bytes = randomBytes(20 * SIZE + 7);
+  let going = 0;
+  let most = 0;
+  let asked = 0;
+  const begin = async ({ start, end }: ByteRange) => {
+    most = Math.max(most, ++going);
+    asked++;
+    async function* part() {
+      try {
+        for (let at = start; at < end; at += 30) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield bytes.subarray(at, Math.min(at + 30, end));
+        }
+      } finally {
+        going--;
+      }
+    }
+    return part();
+  };
+  const ahead = new Ahead(SIZE);
+  const whole = { start: 5, end: bytes.byteLength };
+  const take = async (range: ByteRange) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of ahead.read(range, begin)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+  t.ok((await take(whole)).equals(bytes.subarray(5)));
+  t.equal(most, S3_RANGES_IN_FLIGHT);
+  most = 0;
+  const several = await Promise.all(Array.from({ length: 12 }, () => take(whole)));
+  t.ok(several.every((one) => one.equals(bytes.subarray(5))));
+  t.ok(most <= S3_RANGES_HELD_MAX + 12, `${most} at once: what there is room for, and one of each reader beside`);
+  asked = 0;
+  for await (const _ of ahead.read(whole, begin)) break;
+  t.equal(asked, 1, 'who leaves early has asked for one');
+  const failing = async (range: ByteRange) => {
+    if (range.start >= 5 + 3 * SIZE) throw new Error('gone');
+    return begin(range);
+  };
+  let got = 0;
+  await t.rejects(
+    (async () => {
+      for await (const chunk of ahead.read(whole, failing)) got += chunk.byteLength;
+    })(),
+    { message: 'gone' },
+  );
+  t.equal(got, 3 * SIZE, 'what fails later takes nothing from what came before');
+  most = 0;
+  await take(whole);
+  t.equal(most, S3_RANGES_IN_FLIGHT, 'and all room is free again');
 });

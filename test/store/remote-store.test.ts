@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 import { startServer } from '../../lib/api/http/server.js';
+import { openRemote } from '../../lib/dataplane/remote/index.js';
 import { openStore } from '../../lib/index.js';
 import { cleanEnvironment, cli, executable, jsonLines, lines } from '../cli/run.js';
+import { checkReconciled } from '../support/reconciled.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-stores-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -108,6 +110,19 @@ t.test('a store moves into a daemon and out again', async (t) => {
   await again.close();
 });
 
+t.test('a store beside a daemon is reconciled', async (t) => {
+  const { dataplane } = await startDaemon(t);
+  const store = await openStore({ path: newPath(), dataplane });
+  const plane = await openRemote({ socketPath: dataplane.slice('unix:'.length) });
+  await checkReconciled(t, store, plane);
+  await plane.close();
+  await store.close();
+  const shared = await startDaemon(t, ['--shared']);
+  const one = await openStore({ path: newPath(), dataplane: shared.dataplane });
+  await t.rejects(one.reconcile({ age: 0 }), { code: 'AS_ERR_UNAVAILABLE', message: /several stores use its objects/ });
+  await one.close();
+});
+
 t.test('two processes share a daemon', async (t) => {
   const { dataplane, stop } = await startDaemon(t, ['--shared', '--allow-root', folder]);
   const [same, mine, yours] = [newPath(), newPath(), newPath()];
@@ -179,7 +194,7 @@ t.test('the command line', async (t) => {
   });
   t.match(
     lines(doctor.stdout).find((line) => line.startsWith('data plane')),
-    /in a daemon \(artifactstore \d.*protocol 1/,
+    /in a daemon \(artifactstore \d.*protocol 1 to 2/,
   );
   t.match((await cli(['--store', newPath(), 'dataplane'])).stderr, /--listen unix:/);
   t.equal((await cli(['--store', newPath(), 'dataplane', '--listen', '127.0.0.1:1'])).code, 2);

@@ -12,6 +12,8 @@ import type { Test } from 'tap';
 interface Kept {
   bytes: Buffer;
   headers: Record<string, string>;
+  /** Milliseconds since 1970. */
+  changed?: number;
 }
 
 /** How the server behaves. */
@@ -20,7 +22,15 @@ export interface Manners {
   condition: 'honoured' | 'ignored' | 'refused';
   /** SHA-256 checksums are compared, kept and told. */
   checksums: boolean;
+  /** The SHA-256 that a request is signed with is compared with its body. */
+  payload: boolean;
+  /** Uploads in parts that have not ended are listed; otherwise that is refused, as are questions about locks. */
+  lists: boolean;
   versions: boolean;
+  /** What becomes of a request to delete many: done; refused; called done and not done; or done but for keys that have this in them, which it says. */
+  multiDelete: 'honoured' | 'refused' | 'ignored' | RegExp;
+  /** Pages of a listing: as they should be; the first again and again; or the first alone, which says that there is more. */
+  pages: 'honoured' | 'repeated' | 'cut';
   /** How many bytes of an object are kept, given its size: fewer than all is what no server should do. */
   keeps: (size: number, key: string) => number;
   /** Asked first for each request: an answer instead of that of the server. */
@@ -30,11 +40,18 @@ export interface Manners {
   ) => { status: number; code?: string; headers?: Record<string, string> } | undefined;
 }
 
+/** How s3rver 3.7.1 was found to behave: what it does not know it ignores, or refuses, and it checks no digest. */
+export const AS_S3RVER: Partial<Manners> = { condition: 'ignored', checksums: false, payload: false, lists: false };
+
 export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
   const behaves: Manners = {
     condition: 'honoured',
     checksums: true,
+    payload: true,
+    lists: true,
     versions: false,
+    multiDelete: 'honoured',
+    pages: 'honoured',
     keeps: (size) => size,
     instead: () => undefined,
     ...manners,
@@ -59,7 +76,7 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
       return void answer(outgoing, instead.status, instead.code ? errorText(instead.code) : '', instead.headers);
     const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
     if (bucket !== 'bucket') return void answer(outgoing, 404, errorText('NoSuchBucket'));
-    if (digestOf(body) !== incoming.headers['x-amz-content-sha256'])
+    if (behaves.payload && digestOf(body) !== incoming.headers['x-amz-content-sha256'])
       return void answer(outgoing, 400, errorText('XAmzContentSHA256Mismatch'));
     handle(method, rest.join('/'), url.searchParams, incoming.headers, body, outgoing);
   });
@@ -72,6 +89,7 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
     body: Buffer,
     outgoing: ServerResponse,
   ): void {
+    if (method === 'POST' && query.has('delete')) return void removeMany(headers, body, outgoing);
     if (key === '') return void about(query, outgoing);
     const uploadId = query.get('uploadId');
     if (method === 'POST' && query.has('uploads')) {
@@ -139,11 +157,31 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
   function keep(key: string, bytes: Buffer, headers: Record<string, string>): void {
     const part = Buffer.from(bytes.subarray(0, behaves.keeps(bytes.length, key)));
     const version = behaves.versions ? { 'x-amz-version-id': `v${++lastId}` } : {};
-    objects.set(key, { bytes: part, headers: { ...headers, ...version, etag: `"${digestOf(bytes).slice(0, 32)}"` } });
+    objects.set(key, {
+      bytes: part,
+      changed: Date.now(),
+      headers: { ...headers, ...version, etag: `"${digestOf(bytes).slice(0, 32)}"` },
+    });
+  }
+
+  function removeMany(headers: IncomingMessage['headers'], body: Buffer, outgoing: ServerResponse): void {
+    if (behaves.multiDelete === 'refused') return void answer(outgoing, 501, errorText('NotImplemented'));
+    if (headers['content-md5'] !== createHash('md5').update(body).digest('base64'))
+      return void answer(outgoing, 400, errorText('BadDigest'));
+    const keys = [...body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key as string);
+    const lines = keys.map((key) => {
+      if (behaves.multiDelete instanceof RegExp && behaves.multiDelete.test(key))
+        return `<Error><Key>${key}</Key><Code>InternalError</Code><Message>no</Message></Error>`;
+      if (behaves.multiDelete !== 'ignored') objects.delete(key);
+      return `<Deleted><Key>${key}</Key></Deleted>`;
+    });
+    answer(outgoing, 200, `<DeleteResult>${lines.join('')}</DeleteResult>`);
   }
 
   function about(query: URLSearchParams, outgoing: ServerResponse): void {
     const prefix = query.get('prefix') ?? '';
+    if (!behaves.lists && (query.has('uploads') || query.has('object-lock')))
+      return void answer(outgoing, 501, errorText('NotImplemented'));
     if (query.has('uploads')) {
       const found = [...uploads].filter(([, { key }]) => key.startsWith(prefix));
       const text = found.map(
@@ -161,12 +199,15 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
       );
     // Two keys a page, so that pages are read.
     const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-    const from = Number(query.get('continuation-token') ?? 0);
-    const page = keys.slice(from, from + 2).map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    const from = behaves.pages === 'honoured' ? Number(query.get('continuation-token') ?? 0) : 0;
+    const page = keys.slice(from, from + 2).map((key) => {
+      const { bytes, changed } = objects.get(key) as Kept;
+      const time = changed === undefined ? '' : `<LastModified>${new Date(changed).toISOString()}</LastModified>`;
+      return `<Contents><Key>${key}</Key>${time}<Size>${bytes.length}</Size></Contents>`;
+    });
     const isMore = from + 2 < keys.length;
-    const next = isMore
-      ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${from + 2}</NextContinuationToken>`
-      : '';
+    const token = behaves.pages === 'cut' ? '' : `<NextContinuationToken>${from + 2}</NextContinuationToken>`;
+    const next = isMore ? `<IsTruncated>true</IsTruncated>${token}` : '';
     answer(outgoing, 200, `<ListBucketResult>${page.join('')}${next}</ListBucketResult>`);
   }
 

@@ -26,7 +26,7 @@ import { loadAddon } from '../../native/load.js';
 import { Scheduler, type WorkerLoad } from '../../native/scheduler.js';
 import { Pacer } from '../../pacer.js';
 import { LocalBackend, type VerifyDigests } from '../backend/local.js';
-import { checkAddress, checkDigests, checkDurability, checkRange, checkRate } from '../checks.js';
+import { checkAddress, checkDigests, checkDurability, checkPart, checkRange, checkRate } from '../checks.js';
 import type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
 import { MutableIngestTable } from '../ingest-table.js';
 import type {
@@ -249,7 +249,10 @@ class InprocDataPlane implements ClosableDataPlane {
   }
 
   listObjects(part: number): Promise<ObjectListing> {
-    return this.#track(() => this.backend.list(part));
+    return this.#track(() => {
+      checkPart(part);
+      return this.backend.list(part);
+    });
   }
 
   compact(watch?: CompactionWatch): Promise<CompactionReport> {

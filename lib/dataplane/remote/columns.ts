@@ -148,11 +148,11 @@ export function sum(sizes: readonly number[]): number {
   return sizes.reduce((total, size) => total + size, 0);
 }
 
-function errorsValue(errors: ReadonlyMap<number, Error>): CborInput {
+export function errorsValue(errors: ReadonlyMap<number, Error>): CborInput {
   return [...errors].map(([index, error]) => [index, failureValue(error)]);
 }
 
-function readErrors(value: CborValue | undefined, length: number): Map<number, Error> {
+export function readErrors(value: CborValue | undefined, length: number): Map<number, Error> {
   if (!Array.isArray(value)) throw malformed('errors are a list');
   return new Map(
     value.map((entry) => {
@@ -181,7 +181,7 @@ function readNumbers32(bytes: Uint8Array): number[] {
 
 const HALF = 2 ** 32;
 
-function numbers64(values: Float64Array): Buffer {
+export function numbers64(values: Float64Array): Buffer {
   const bytes = Buffer.allocUnsafeSlow(8 * values.length);
   for (let n = 0; n < values.length; n++) {
     const value = values[n] as number;
@@ -191,7 +191,7 @@ function numbers64(values: Float64Array): Buffer {
   return bytes;
 }
 
-function readNumbers64(bytes: Uint8Array, into: Float64Array): void {
+export function readNumbers64(bytes: Uint8Array, into: Float64Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   for (let n = 0; n < into.length; n++) into[n] = view.getUint32(8 * n) * HALF + view.getUint32(8 * n + 4);
   if (!into.every(Number.isSafeInteger)) throw malformed('a size is beyond what any object has');

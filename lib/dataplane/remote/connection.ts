@@ -22,7 +22,15 @@ import { failureOf } from './failure.js';
 import { BodyReader, encodeHead } from './frames.js';
 import { type Greeting, helloValue, readGreeting } from './greeting.js';
 import { type Attempted, connectionFailure, Interrupted } from './interrupted.js';
-import { HELLO, INSTANCE_HEADER, MEDIA_TYPE, type OperationName, VERSIONS, type Versions } from './protocol.js';
+import {
+  HELLO,
+  INSTANCE_HEADER,
+  MEDIA_TYPE,
+  OPERATIONS,
+  type OperationName,
+  VERSIONS,
+  type Versions,
+} from './protocol.js';
 import { Tally } from './tally.js';
 
 export type Rest = readonly Uint8Array[] | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
@@ -93,6 +101,11 @@ export class Connection {
     return (await this.#known()).greeting;
   }
 
+  /** The version that both speak; asked anew likewise. */
+  async version(): Promise<number> {
+    return (await this.#known()).version;
+  }
+
   /** Requests that are on their way, for `load`. */
   load(): WorkerLoad {
     const { running, queued } = this.#calls.stats;
@@ -127,6 +140,7 @@ export class Connection {
    *
    * @param read reads all of the answer; it is called again when the request is sent again
    * @throws Interrupted: AS_ERR_UNAVAILABLE, whose `details.repeatable` says whether the operation may be repeated
+   * @throws AS_ERR_UNAVAILABLE: the version that both speak has no such operation
    * @throws AS_ERR_ABORTED, AS_ERR_CLOSED, AS_ERR_PROTOCOL, AS_ERR_FORBIDDEN; what the operation throws
    */
   ask<T>(request: Request, read: (answer: Answer) => Promise<T>): Promise<T> {
@@ -170,7 +184,8 @@ export class Connection {
 
   async #request(request: Request, sending: Sending): Promise<Answer> {
     const { operation, signal, isStream, timeoutMs } = request;
-    const { version } = await this.#known();
+    const { version, greeting } = await this.#known();
+    if (OPERATIONS[operation] > version) throw tooOld(greeting, operation, version);
     return this.#send({
       pool: isStream ? this.#streams : this.#calls,
       path: `/v${version}/${operation}`,
@@ -326,6 +341,14 @@ async function* mended(
 
 export function aborted(): ArtifactStoreError {
   return new ArtifactStoreError('AS_ERR_ABORTED', 'The operation was given up by its caller.');
+}
+
+function tooOld({ software }: Greeting, operation: OperationName, version: number): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_UNAVAILABLE',
+    `The data plane (${software}) and this side share version ${version} of the protocol, which has no operation "${operation}"; version ${OPERATIONS[operation]} has. Bring the older side up to date.`,
+    { operation, version },
+  );
 }
 
 function notADataPlane(place: string, status: number): ArtifactStoreError {

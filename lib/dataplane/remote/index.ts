@@ -9,14 +9,15 @@ import {
   GATHERED_MAX,
   GATHERED_SIZE_MAX,
   REMOTE_ATTEMPTS_MAX,
+  REMOTE_BATCH_MAX,
   REMOTE_BATCHES_IN_FLIGHT,
   REMOTE_HEALTH_TIMEOUT_MS,
 } from '../../limits.js';
 import type { Family } from '../../metrics/exposition.js';
 import type { WorkerLoad } from '../../native/scheduler.js';
 import { Gather } from '../backend/gather.js';
-import { checkAddress, checkDigests, checkRange, checkRate } from '../checks.js';
-import type { ClosableDataPlane, UploadSession } from '../closable.js';
+import { checkAddress, checkDigests, checkPart, checkRange, checkRate } from '../checks.js';
+import type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
 import { MutableIngestTable } from '../ingest-table.js';
 import type { CompactionReport, CompactionWatch } from '../inproc/compaction.js';
 import { Permits } from '../inproc/permits.js';
@@ -40,11 +41,13 @@ import { isBytesSource, isFileList, isFileSource } from '../spi.js';
 import { Barrier } from './barrier.js';
 import { sendObjects } from './batch.js';
 import { Connection } from './connection.js';
+import { deletionsValue, readDeleted } from './deletions.js';
 import { held } from './held.js';
 import { ingest } from './ingest.js';
 import { isSmallBytes, ManyIngest } from './ingest-many.js';
 import { Interrupted } from './interrupted.js';
-import type { Versions } from './protocol.js';
+import { readListing } from './listing.js';
+import { OPERATIONS, type Versions } from './protocol.js';
 import { SmallReads } from './small-reads.js';
 import {
   NOTHING,
@@ -190,6 +193,35 @@ class RemoteDataPlane implements ClosableDataPlane {
       checkAddress(address);
       this.#requireWritable({});
       return readDeletionResult(await this.connection.call({ operation: 'delete', head: { address } }));
+    });
+  }
+
+  /** A daemon of version 1 is asked for each by itself. */
+  deleteMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
+    return this.#track(async () => {
+      for (const address of addresses) checkAddress(address);
+      this.#requireWritable({});
+      if ((await this.connection.version()) < OPERATIONS['delete-many'])
+        return Promise.all(addresses.map((address) => this.deleteObject(address).catch((error: Error) => error)));
+      const outcomes: (DeletionResult | Error)[] = [];
+      for (let from = 0; from < addresses.length; from += REMOTE_BATCH_MAX) {
+        const batch = addresses.slice(from, from + REMOTE_BATCH_MAX);
+        const answer = await this.connection.call({ operation: 'delete-many', head: deletionsValue(batch) });
+        outcomes.push(...readDeleted(answer, batch.length));
+      }
+      return outcomes;
+    });
+  }
+
+  /** Throws AS_ERR_UNAVAILABLE too: the daemon does not list, because several stores use it, or it is too old. */
+  listObjects(part: number): Promise<ObjectListing> {
+    return this.#track(() => {
+      checkPart(part);
+      const request = { operation: 'list', head: { part }, isStream: true } as const;
+      return this.connection.ask(request, async ({ body }) => {
+        await body.head();
+        return readListing(body.stream());
+      });
     });
   }
 

@@ -11,7 +11,7 @@ export interface Versions {
   readonly max: number;
 }
 
-export const VERSIONS: Versions = { min: 1, max: 1 };
+export const VERSIONS: Versions = { min: 1, max: 2 };
 
 /** The newest version that both speak; undefined when there is none. */
 export function commonVersion(ours: Versions, theirs: Versions): number | undefined {
@@ -28,19 +28,27 @@ export const INSTANCE_HEADER = 'artifactstore-instance';
 /** Where versions are agreed on; of every version. */
 export const HELLO = '/hello';
 
-/** What can be asked for, each at `/v<version>/<name>`. */
-export const OPERATIONS = [
-  'ingest',
-  'ingest-many',
-  'serve',
-  'serve-many',
-  'outboard',
-  'verify',
-  'delete',
-  'health',
-  'sync',
-  'compact',
-  'sessions',
-] as const;
+/** What can be asked for, each at `/v<version>/<name>`, and the first version that has it. */
+export const OPERATIONS = {
+  ingest: 1,
+  'ingest-many': 1,
+  serve: 1,
+  'serve-many': 1,
+  outboard: 1,
+  verify: 1,
+  delete: 1,
+  health: 1,
+  sync: 1,
+  compact: 1,
+  sessions: 1,
+  list: 2,
+  'delete-many': 2,
+} as const;
 
-export type OperationName = (typeof OPERATIONS)[number];
+export type OperationName = keyof typeof OPERATIONS;
+
+/** What can be asked for in a version. */
+export function operationsOf(version: number): OperationName[] {
+  const all = Object.entries(OPERATIONS) as [OperationName, number][];
+  return all.filter(([, since]) => since <= version).map(([name]) => name);
+}

@@ -15,6 +15,7 @@ import { formatBlake3 } from '../../digest-name.js';
 import { isStoreError } from '../../errors.js';
 import type { Family } from '../../metrics/exposition.js';
 import type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
+import { mergeListings } from '../listing.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -33,7 +34,6 @@ import type {
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
-import { mergeListings } from './listing.js';
 import { collect, isThere, readOn } from './reading.js';
 
 type WorkerLoad = ReturnType<ClosableDataPlane['load']>;

@@ -4,7 +4,8 @@
  * Imports the request layer, XML and limits. Called by the backend's operations.
  */
 
-import { isStoreError } from '../../../errors.js';
+import { createHash } from 'node:crypto';
+import { ArtifactStoreError, isStoreError } from '../../../errors.js';
 import { Refused, refusedError } from './problems.js';
 import type { Notice, Place, Requests, S3Answer, S3Request, StreamedBody } from './requests.js';
 import { elements, elementText, escapeText } from './xml.js';
@@ -50,6 +51,14 @@ export interface Unended {
   uploadId: string;
   /** Milliseconds since 1970. */
   begun: number;
+}
+
+/** An object as a listing has it. */
+export interface Entry {
+  key: string;
+  size: number;
+  /** When it was stored, by the server's clock: milliseconds since 1970; NaN where it does not say. */
+  changed: number;
 }
 
 export class Bucket {
@@ -126,21 +135,61 @@ export class Bucket {
     await this.#orMissing(this.#requests.sendForText({ method: 'DELETE', key }));
   }
 
-  /** Keys that begin with `prefix`. */
+  /**
+   * Removes objects; one that is not there is as good. At most S3_DELETE_MAX.
+   *
+   * @returns the keys that the server says it has removed; whatever it says of the others, they may be there
+   */
+  async removeMany(
+    keys: readonly string[],
+    { attempts }: Pick<PutOptions, 'attempts'> = {},
+  ): Promise<ReadonlySet<string>> {
+    const lines = keys.map((key) => `<Object><Key>${escapeText(key)}</Key></Object>`);
+    const xml = `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${lines.join('')}</Delete>`;
+    const headers = {
+      'content-type': 'application/xml',
+      'content-md5': createHash('md5').update(xml).digest('base64'), // which S3 insists on here
+    };
+    const { text } = await this.#ask({
+      method: 'POST',
+      key: '',
+      query: [['delete', '']],
+      headers,
+      body: Buffer.from(xml),
+      ...(attempts && { attempts }),
+    });
+    return new Set(elements(text, 'Deleted').map((each) => elementText(each, 'Key') ?? ''));
+  }
+
+  /** Keys that begin with `prefix`. Throws as `entries`. */
   async list(prefix: string): Promise<string[]> {
     const keys: string[] = [];
-    for (let token: string | undefined, isMore = true; isMore; ) {
+    for await (const { key } of this.entries(prefix)) keys.push(key);
+    return keys;
+  }
+
+  /**
+   * What has keys that begin with `prefix`, page by page.
+   *
+   * @throws AS_ERR_IO: the server says that there is more, and does not give it
+   */
+  async *entries(prefix: string): AsyncGenerator<Entry> {
+    for (let token: string | undefined; ; ) {
       const query: [string, string][] = [
         ['list-type', '2'],
         ['prefix', prefix],
       ];
       if (token !== undefined) query.push(['continuation-token', token]);
       const { text } = await this.#ask({ method: 'GET', key: '', query });
-      for (const each of elements(text, 'Contents')) keys.push(elementText(each, 'Key') ?? '');
-      token = elementText(text, 'NextContinuationToken');
-      isMore = elementText(text, 'IsTruncated') === 'true' && token !== undefined;
+      for (const each of elements(text, 'Contents')) {
+        const entry = entryOf(each);
+        if (entry.key.startsWith(prefix)) yield entry;
+      }
+      if (elementText(text, 'IsTruncated') !== 'true') return;
+      const next = elementText(text, 'NextContinuationToken');
+      if (next === undefined || next === token) throw cutListing(this.place.bucket, prefix);
+      token = next;
     }
-    return keys;
   }
 
   /** Begins an upload in parts; gives its id. */
@@ -284,6 +333,20 @@ export class Bucket {
   #error(error: unknown): unknown {
     return error instanceof Refused ? refusedError(error, this.place.bucket) : error;
   }
+}
+
+function entryOf(text: string): Entry {
+  const key = elementText(text, 'Key') ?? '';
+  const size = Number(elementText(text, 'Size') ?? 0);
+  return { key, size, changed: Date.parse(elementText(text, 'LastModified') ?? '') };
+}
+
+function cutListing(bucket: string, prefix: string): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_IO',
+    `The server says that ${bucket}/${prefix} holds more than it has listed, and lists no more (ListObjectsV2). Check that it knows version 2 of listing.`,
+    { prefix },
+  );
 }
 
 function putOf(headers: S3Answer['headers']): Put {

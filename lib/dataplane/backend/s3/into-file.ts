@@ -7,7 +7,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ArtifactStoreError } from '../../../errors.js';
-import { S3_BLOCK_SIZE } from '../../../limits.js';
+import { S3_BLOCK_SIZE, S3_SYNC_SIZE } from '../../../limits.js';
 import type { FileSink } from '../../spi.js';
 
 /**
@@ -23,6 +23,7 @@ export async function intoFile(
   const name = typeof path === 'string' ? path : Buffer.from(path);
   const file = await open(name, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (file === undefined) return false;
+  const early = new EarlySync(file);
   try {
     const found = await file.stat();
     if (!found.isFile() || found.size > 0) return false;
@@ -32,6 +33,7 @@ export async function intoFile(
       if (signal?.aborted) throw new ArtifactStoreError('AS_ERR_ABORTED', 'The read was given up.');
       await writeAll(file, waiting, size, name.toString());
       if (size > 0) onWrite?.(size);
+      early.wrote(size);
       waiting = [];
       size = 0;
     };
@@ -42,9 +44,44 @@ export async function intoFile(
       if (size >= S3_BLOCK_SIZE) await flush();
     }
     await flush();
+    const failure = await early.ended();
+    if (failure !== undefined) throw writeError(failure, name.toString());
     return true;
   } finally {
+    await early.ended();
     await file.close();
+  }
+}
+
+/**
+ * Has the disk write while bytes still come, so that whoever syncs the file afterwards waits for the last of them alone. What the disk could not write is
+ * said once, so it is kept.
+ */
+class EarlySync {
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(private readonly file: FileHandle) {}
+
+  wrote(size: number): void {
+    this.#unsynced += size;
+    if (this.#unsynced < S3_SYNC_SIZE || this.#syncing !== undefined) return;
+    this.#unsynced = 0;
+    this.#syncing = this.file
+      .datasync()
+      .catch((error) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
+  }
+
+  /** Nothing of it is under way any more. Gives what failed. */
+  async ended(): Promise<unknown> {
+    await this.#syncing;
+    return this.#failure;
   }
 }
 
@@ -56,13 +93,17 @@ async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], size: n
     let rest = Buffer.concat(chunks).subarray(bytesWritten);
     while (rest.byteLength > 0) rest = rest.subarray((await file.write(rest)).bytesWritten);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-    throw new ArtifactStoreError(
-      isFull ? 'AS_ERR_NO_SPACE' : 'AS_ERR_IO',
-      `${path} cannot be written: ${message}. Check the space on its disk.`,
-      { path },
-      { cause },
-    );
+    throw writeError(cause, path);
   }
+}
+
+function writeError(cause: unknown, path: string): ArtifactStoreError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  return new ArtifactStoreError(
+    isFull ? 'AS_ERR_NO_SPACE' : 'AS_ERR_IO',
+    `${path} cannot be written: ${message}. Check the space on its disk.`,
+    { path },
+    { cause },
+  );
 }

@@ -21,6 +21,17 @@ export class Keys {
     return `${this.#prefix}objects/`;
   }
 
+  /** What objects and outboards begin with whose addresses begin with this byte. */
+  part(byte: number): string {
+    return `${this.objects}${byte.toString(16).padStart(2, '0')}/`;
+  }
+
+  /** The hex digits of the address of the object that has this key; undefined when it is no object's. */
+  hexOf(key: string): string | undefined {
+    const [, folder, hex] = /^([0-9a-f]{2})\/([0-9a-f]{64})$/.exec(key.slice(this.objects.length)) ?? [];
+    return key.startsWith(this.objects) && folder === hex?.slice(0, 2) ? hex : undefined;
+  }
+
   get marks(): string {
     return `${this.#prefix}damaged/`;
   }

@@ -17,7 +17,7 @@ export interface Findings extends Honoured {
 }
 
 /** Before anything was tried, and where nothing may be written. */
-export const NOTHING_HONOURED: Findings = { conditionalPut: false, checksums: false, facts: {} };
+export const NOTHING_HONOURED: Findings = { conditionalPut: false, checksums: false, multiDelete: false, facts: {} };
 
 /**
  * Tries.
@@ -38,14 +38,18 @@ export async function probe(bucket: Bucket, keys: Keys): Promise<Findings> {
     const kept = checksum === 'refused' ? undefined : (await bucket.head(key, true))?.checksum;
     const [lock, versions] = [await bucket.objectLock(), await bucket.versioning()];
     const checksums = kept === base64Of(sha256);
+    const removed = await tried(() => bucket.removeMany([key], { attempts: 3 }));
+    const isGone = removed !== 'refused' && removed.has(key) && (await bucket.head(key)) === undefined;
     return {
       conditionalPut: condition === 'present',
       checksums,
+      multiDelete: isGone,
       facts: {
         conditionalPut:
           condition === 'present' ? 'honoured' : condition === 'refused' ? 'refused' : 'ignored: not relied on',
         payloadHash: wrongPayload === 'refused' ? 'compared' : 'not compared',
         checksums: checksums ? 'SHA-256 kept' : checksum === 'refused' ? 'refused' : 'ignored',
+        multiDelete: isGone ? 'honoured' : removed === 'refused' ? 'refused' : 'ignored: not relied on',
         objectLock: yesOrNo(lock),
         versions: yesOrNo(versions),
       },

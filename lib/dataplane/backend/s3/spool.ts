@@ -3,15 +3,17 @@
  * makes their outboards, all in one pass of the local engine.
  *
  * What it holds of objects is forgotten when it is opened; upload sessions stay. The last call of a session keeps the session's files by a second name until its object
- * is in the bucket, so that a session outlives a bucket that cannot be reached, and a crash. Imports inproc and node:fs. Called by index.ts.
+ * is in the bucket, so that a session outlives a bucket that cannot be reached, and a crash. Imports inproc, folders and node:fs. Called by index.ts.
  */
 
-import { chmod, link, mkdir, open, readdir, rm, unlink } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBlake3 } from '../../../digest-name.js';
 import { ArtifactStoreError } from '../../../errors.js';
+import { namesIn, syncFolder } from '../../../folders.js';
 import type { ClosableDataPlane } from '../../closable.js';
 import { openInproc } from '../../inproc/index.js';
+import { storedFiles } from '../../inproc/stored-files.js';
 import type { ByteSource, ContentAddress, IngestHints, IngestResult, SessionHints, SessionResult } from '../../spi.js';
 
 /** What a session keeps: see docs/format.md, "Upload sessions". */
@@ -41,7 +43,8 @@ export class Spool {
     const plane = await openInproc({ path: join(path, 'data'), ...(threads !== undefined && { threads }) });
     // Only who has the lock may tidy up; the engine looks for objects when it is opened, so it is opened again.
     try {
-      const isClean = (await objectsIn(path)).length === 0 && (await readdir(join(path, 'ending'))).length === 0;
+      const isClean =
+        (await storedFiles(join(path, 'data'))).length === 0 && (await readdir(join(path, 'ending'))).length === 0;
       if (isClean) return new Spool(path, plane);
       await restoreSessions(path);
     } catch (error) {
@@ -49,7 +52,7 @@ export class Spool {
       throw error;
     }
     await plane.close();
-    for (const object of await objectsIn(path)) await rm(object, { recursive: true });
+    for (const object of await storedFiles(join(path, 'data'))) await rm(object, { recursive: true });
     return new Spool(path, await openInproc({ path: join(path, 'data'), ...(threads !== undefined && { threads }) }));
   }
 
@@ -149,13 +152,23 @@ export class Spool {
   }
 }
 
-/** Where objects of an earlier process are: folders of large ones, and segments of small ones. */
-async function objectsIn(path: string): Promise<string[]> {
-  const lists = ['objects', 'packs'].map(async (name) => {
-    const names = await readdir(join(path, 'data', name)).catch(() => [] as string[]);
-    return names.map((entry) => join(path, 'data', name, entry));
-  });
-  return (await Promise.all(lists)).flat();
+/**
+ * Asks how far an upload session in the folder of a spool has come, for who does not write. The folder is opened for that alone: as long as it is open for reading, nobody
+ * can open it for writing.
+ *
+ * @throws AS_ERR_NOT_FOUND: there is no such session; AS_ERR_STORE_LOCKED: another process writes to it, and knows
+ */
+export async function askSession(path: string, source: ByteSource, hints: SessionHints): Promise<SessionResult> {
+  const data = join(path, 'data');
+  const { id } = hints.session;
+  if ((await namesIn(data)) === undefined)
+    throw new ArtifactStoreError('AS_ERR_NOT_FOUND', `There is no upload session ${id} here.`, { id });
+  const plane = await openInproc({ path: data, readOnly: true, threads: 1 });
+  try {
+    return (await plane.ingestStream(source, hints)) as SessionResult;
+  } finally {
+    await plane.close();
+  }
 }
 
 /** Puts sessions back whose last call did not end. */
@@ -186,15 +199,6 @@ function sessionFile(path: string, id: string, kind: string): string {
 
 function keptFile(path: string, id: string, kind: string): string {
   return join(path, 'ending', `${id}.${kind}`);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function ioError(path: string, cause: unknown): ArtifactStoreError {

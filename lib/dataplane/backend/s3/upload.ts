@@ -29,10 +29,11 @@ export interface Content {
   fill?(buffer: ArrayBuffer, range: ByteRange): Promise<{ buffer: ArrayBuffer; sha256: string }>;
 }
 
-/** What the server was found to honour, as far as storing is concerned. */
+/** What the server was found to honour, as far as we would rely on it. */
 export interface Honoured {
   conditionalPut: boolean;
   checksums: boolean;
+  multiDelete: boolean;
 }
 
 /** What stands in the bucket now: as it was found after storing. `present`: somebody else was first, and nothing was written. */

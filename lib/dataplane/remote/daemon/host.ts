@@ -22,7 +22,7 @@ import { requireInheritedSockets } from '../../../listen/systemd.js';
 import { EXPOSITION_TYPE } from '../../../metrics/exposition.js';
 import type { ClosableDataPlane } from '../../closable.js';
 import { greetingValue, readHello } from '../greeting.js';
-import { HELLO, OPERATIONS, VERSIONS } from '../protocol.js';
+import { HELLO, operationsOf, VERSIONS } from '../protocol.js';
 import { Exchange } from './exchange.js';
 import { HostMetrics } from './metrics.js';
 import { Operations, requireOperation } from './operations.js';
@@ -194,7 +194,7 @@ class PlaneHost implements RunningHost {
     if (method !== 'POST' || version === undefined || name === undefined) {
       throw new ArtifactStoreError(
         'AS_ERR_PROTOCOL',
-        'This is a data plane: it takes POST of /hello and /v1/<operation>.',
+        'This is a data plane: it takes POST of /hello and /v<version>/<operation>.',
         {},
       );
     }
@@ -205,7 +205,7 @@ class PlaneHost implements RunningHost {
         theirs: [Number(version)],
       });
     }
-    const operation = requireOperation(name, OPERATIONS);
+    const operation = requireOperation(name, operationsOf(Number(version)));
     const end = this.#metrics.begin(operation);
     try {
       await this.#operations.run(operation, exchange);

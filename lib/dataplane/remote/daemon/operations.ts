@@ -22,6 +22,7 @@ import {
   type ByteRange,
   type BytesSource,
   type ContentAddress,
+  type DeletionResult,
   type FileList,
   type IngestTable,
   pathAt,
@@ -29,7 +30,9 @@ import {
 import { lost } from '../barrier.js';
 import { withBatchMemory } from '../batch-memory.js';
 import { placeTable, readManyRequest, readOutcomesValue, readReads, sum, tableValue } from '../columns.js';
+import { deletedValue, readDeletions } from '../deletions.js';
 import { malformed } from '../frames.js';
+import { listingStream, readListRequest } from '../listing.js';
 import type { OperationName } from '../protocol.js';
 import { isBytes, isMap } from '../shapes.js';
 import {
@@ -64,6 +67,8 @@ export class Operations {
     outboard: (exchange) => this.#serve(exchange, (address, range) => this.host.plane.serveOutboard(address, range)),
     verify: (exchange) => this.#verify(exchange),
     delete: (exchange) => this.#delete(exchange),
+    'delete-many': (exchange) => this.#deleteMany(exchange),
+    list: (exchange) => this.#list(exchange),
     health: async (exchange) => exchange.answer(plainValue(await this.host.plane.backendHealth())),
     sync: (exchange) => this.#sync(exchange),
     compact: (exchange) => this.#compact(exchange),
@@ -211,6 +216,27 @@ export class Operations {
     await exchange.answer(plainValue(result));
   }
 
+  async #deleteMany(exchange: Exchange): Promise<void> {
+    const addresses = readDeletions(await exchange.body.head());
+    await exchange.body.end();
+    await exchange.answer(deletedValue(await this.#removeMany(addresses)));
+  }
+
+  #removeMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
+    const { plane, isShared } = this.host;
+    if (isShared) return Promise.resolve(addresses.map(() => ({ deleted: false, freedSize: 0 })));
+    if (plane.deleteMany !== undefined) return plane.deleteMany(addresses);
+    return Promise.all(addresses.map((address) => plane.deleteObject(address).catch((error: Error) => error)));
+  }
+
+  async #list(exchange: Exchange): Promise<void> {
+    const part = readListRequest(await exchange.body.head());
+    const { plane, isShared } = this.host;
+    if (isShared) throw cannotList('several stores use its objects, and no log names all of them');
+    if (plane.listObjects === undefined) throw cannotList('what stands behind it does not say what it has');
+    await exchange.stream(listingStream(await plane.listObjects(part)));
+  }
+
   async #sync(exchange: Exchange): Promise<void> {
     const head = await exchange.body.head();
     const held = isMap(head) ? head.instance : null;
@@ -244,6 +270,10 @@ class OneObject implements BytesSource {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     yield this.bytes;
   }
+}
+
+function cannotList(reason: string): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_UNAVAILABLE', `This data plane lists nothing: ${reason}.`, { reason });
 }
 
 /** Names that are operations. */

@@ -1,0 +1,129 @@
+/**
+ * Where the bytes of the tests' stores are, so that the tests of the service are tests of every data plane: what ARTIFACTSTORE_TEST_DATAPLANE says. Nothing: in this
+ * process. `remote`: in a daemon. `tiered`: in this process, and there is a cold tier. `s3`: on OpenStack Swift.
+ */
+
+import { readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import t from 'tap';
+import { missingForSwift, type RunningSwift, startSwift } from '../../bench/s3/swift.js';
+import { Keys } from '../../lib/dataplane/backend/s3/keys.js';
+import type { ContentAddress } from '../../lib/dataplane/spi.js';
+import type { StoreOptions } from '../../lib/index.js';
+import { hostStore } from '../../lib/store/host.js';
+import { flipStored } from '../dataplane/s3-support.js';
+import { damageStored } from '../support/stored.js';
+import { openBucket } from '../support/swift-bucket.js';
+
+/** The place of one store's bytes. */
+interface Place {
+  /** How the store is opened. */
+  options: Partial<StoreOptions>;
+  /** Flips one bit of a stored object. */
+  damage(address: ContentAddress, offset: number): Promise<void>;
+  /** The folder in which uploads under way are staged. */
+  staging: string;
+  close(): Promise<void>;
+}
+
+type Opener = (path: string) => Promise<Place>;
+
+/** @param path of the store's folder */
+const own: Opener = async (path) => ({
+  options: {},
+  damage: (address, offset) => damageStored(join(path, 'data'), address, offset),
+  staging: join(path, 'data', 'staging'),
+  close: async () => undefined,
+});
+
+/** Has the bytes of a store in a daemon. */
+const inDaemon: Opener = async (path) => {
+  const dataplane = `unix:${path}.socket`;
+  const host = await hostStore({
+    path,
+    listen: [dataplane],
+    software: 'test',
+    readOnly: false,
+    closeGraceMs: 0,
+    onError: () => undefined,
+  });
+  return { ...(await own(path)), options: { dataplane }, close: () => host.close() };
+};
+
+/** Gives the store a cold tier in a folder of its own. */
+const inTiers: Opener = async (path) => {
+  const cold = `${path}.cold`;
+  return { ...(await own(path)), options: { cold }, close: () => rm(cold, { recursive: true, force: true }) };
+};
+
+let swift: Promise<RunningSwift> | undefined;
+
+/** Has the bytes under a prefix of a bucket; one server for all stores of a process. */
+const onSwift: Opener = async (path) => {
+  if (swift === undefined) {
+    swift = startSwift();
+    t.teardown(async () => (await swift)?.stop());
+  }
+  const server = await swift;
+  Object.assign(process.env, server.environment);
+  const prefix = basename(path);
+  const { bucket, close } = await openBucket(server, server.bucket);
+  const keys = new Keys(`${prefix}/`);
+  return {
+    options: { dataplane: `s3://${server.bucket}/${prefix}`, s3: { endpoint: server.endpoint } },
+    damage: (address, offset) => flipStored(bucket, keys.object(address), offset),
+    staging: join(path, 'spool', 'data', 'staging'),
+    close,
+  };
+};
+
+const OPENERS: Readonly<Record<string, Opener>> = { own, remote: inDaemon, tiered: inTiers, s3: onSwift };
+
+/** Where bytes are: `own`, `remote`, `tiered` or `s3`. */
+export function placeName(): string {
+  return process.env.ARTIFACTSTORE_TEST_DATAPLANE || 'own';
+}
+
+/** Milliseconds for all that is run over one data plane: ten times what it takes on two idle cores. */
+const TIMEOUT_MS = 580_000;
+
+/** By the folder of their store. */
+const places = new Map<string, Place>();
+
+/**
+ * Prepares the place of a store's bytes.
+ *
+ * @param isOwn they are in this process whatever is said: the store has been there before
+ */
+export async function openPlace(path: string, isOwn: boolean): Promise<Place> {
+  const name = placeName();
+  const opener = isOwn ? own : OPENERS[name];
+  if (opener === undefined) throw new Error(`ARTIFACTSTORE_TEST_DATAPLANE is ${name}, not remote, tiered or s3`);
+  const place = await opener(path);
+  places.set(path, place);
+  return place;
+}
+
+/** Flips one bit of an object of the store in a folder. */
+export async function damage(path: string, address: string, offset: number): Promise<void> {
+  await places.get(path)?.damage(address as ContentAddress, offset);
+}
+
+/** Files that an upload under way has, and that none may leave behind. */
+export async function stagedFiles(path: string): Promise<string[]> {
+  return readdir(places.get(path)?.staging ?? path);
+}
+
+/** Runs a test file of the service over another data plane, in this process. Says loudly why not where it cannot. */
+export async function overDataPlane(name: 'remote' | 'tiered' | 's3', files: readonly URL[]): Promise<void> {
+  const missing = name === 's3' ? missingForSwift() : [];
+  if (missing.length > 0) {
+    t.comment('\n\n***** NOT RUN: THE SERVICE OVER S3 *****');
+    t.comment(`***** ${missing.join(', ')} missing: see CONTRIBUTING.md *****\n\n`);
+    t.pass('Swift is not installed, so nothing was tested');
+    return;
+  }
+  process.env.ARTIFACTSTORE_TEST_DATAPLANE = name;
+  for (const file of files) await import(file.href);
+  t.setTimeout(TIMEOUT_MS); // theirs are for one of them alone
+}

@@ -59,6 +59,7 @@ export type { Protection, Protector } from './retention/protection.js';
 export type { Why } from './retention/why.js';
 export type { CopyEntry, FileSourceEntry, PackageSource } from './store/entry-intake.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
+export type { NamespaceQuotas, QuotaOptions } from './store/namespace-quotas.js';
 export type {
   OpenedPackage,
   Packages,
@@ -68,6 +69,7 @@ export type {
 } from './store/packages.js';
 export type { RefOptions, Restored, Withdrawn, WithdrawOptions } from './store/publish.js';
 export type { PushProgress } from './store/push.js';
+export type { QuotaStatus } from './store/quota-reader.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { DecisionOptions, LockOptions, PlaceOptions, Retention } from './store/retention.js';
 export type { ApplyOptions, ApplyReport, OpenedPlan, PlanLine, PlanRun, PlanSummary } from './store/retention-plans.js';

@@ -52,6 +52,7 @@ export type {
   WithdrawnRecord,
 } from './registry/packages.js';
 export type { PastRegistry } from './registry/past-registry.js';
+export type { NamespaceTake, QuotaRecord } from './registry/quotas.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
 export type { TokenPage, TokenQuery, TokenRecord } from './registry/tokens.js';
 export { EVERYWHERE, KNOWN_CLASSES, type Policy, parsePolicy } from './retention/policy.js';

@@ -355,6 +355,7 @@ export class Uploads<Stored extends Named> {
       if (await this.#giveUpIdle(id, newEvent('upload.expired', actor, id, facts))) ended.push(id);
     }
     for (const id of await this.#lost()) {
+      await this.context.quotas.endUpload(id);
       await this.context.log.append([newEvent('upload.aborted', actor, id, { offset: 0, reason: LOST })]);
       ended.push(id);
     }

@@ -44,7 +44,7 @@ export const ERROR_CODES = {
   AS_ERR_POLICY: 'a retention policy cannot be read, contradicts itself, or would delete everything without saying so',
   AS_ERR_PROTECTED: 'a hold, a lock or a policy forbids the deletion',
   AS_ERR_PROTOCOL: 'data plane and client speak no version in common, or a message between them is not what was agreed',
-  AS_ERR_QUOTA: 'what a token may store is used up',
+  AS_ERR_QUOTA: 'what a token may store, or a namespace may take, is used up',
   AS_ERR_RANGE: 'a byte range lies outside the object',
   AS_ERR_RATE: 'more requests came than who asks may make',
   AS_ERR_READ_ONLY: 'the store cannot be written',

@@ -52,6 +52,7 @@ export type {
   WithdrawnRecord,
 } from './registry/packages.js';
 export type { PastRegistry } from './registry/past-registry.js';
+export type { NamespaceTake, QuotaRecord } from './registry/quotas.js';
 export type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Tombstone, Usage } from './registry/registry.js';
 export type { TokenPage, TokenQuery, TokenRecord } from './registry/tokens.js';
 export { EVERYWHERE, KNOWN_CLASSES, type Policy, parsePolicy } from './retention/policy.js';
@@ -59,6 +60,7 @@ export type { Protection, Protector } from './retention/protection.js';
 export type { Why } from './retention/why.js';
 export type { CopyEntry, FileSourceEntry, PackageSource } from './store/entry-intake.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
+export type { NamespaceQuotas, QuotaOptions } from './store/namespace-quotas.js';
 export type {
   OpenedPackage,
   Packages,
@@ -68,6 +70,7 @@ export type {
 } from './store/packages.js';
 export type { RefOptions, Restored, Withdrawn, WithdrawOptions } from './store/publish.js';
 export type { PushProgress } from './store/push.js';
+export type { QuotaStatus } from './store/quota-reader.js';
 export { openRegistry, type RegistryReader } from './store/registry-reader.js';
 export type { DecisionOptions, LockOptions, PlaceOptions, Retention } from './store/retention.js';
 export type { ApplyOptions, ApplyReport, OpenedPlan, PlanLine, PlanRun, PlanSummary } from './store/retention-plans.js';

@@ -34,6 +34,7 @@ import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
 import { createLifecycleRegistry } from './registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from './registry/sqlite-packages.js';
+import { createQuotaRegistry } from './registry/sqlite-quotas.js';
 import { createRegistry } from './registry/sqlite-registry.js';
 import { createRetentionRegistry } from './registry/sqlite-retention.js';
 import { createTokenRegistry } from './registry/sqlite-tokens.js';
@@ -64,11 +65,13 @@ import {
   type SweepOptions,
   type SweepReport,
 } from './store/lifecycle.js';
+import { NamespaceQuotas } from './store/namespace-quotas.js';
 import { Packages } from './store/packages.js';
 import { type Gathered, PutGather } from './store/put-gather.js';
 import { type Actors, deletedMeanwhile, type PutTools, putMany } from './store/put-many.js';
 import type { PutResult, PutResults } from './store/put-results.js';
-import { type Hold, metered, Quotas } from './store/quotas.js';
+import type { Hold } from './store/quota-account.js';
+import { metered, Quotas } from './store/quotas.js';
 import { type GetOptions, Reads } from './store/reads.js';
 import { type ReconcileOptions, type ReconcileReport, reconcile } from './store/reconcile.js';
 import { Retention } from './store/retention.js';
@@ -251,6 +254,8 @@ export class Store {
   readonly tokens: Tokens;
   /** How long things stay: policies, holds, locks and plans. */
   readonly retention: Retention;
+  /** What namespaces may take. */
+  readonly quotas: NamespaceQuotas;
   readonly #resolve = (name: string): Promise<ObjectRecord> => this.#registry.resolve(name);
   #closed: Promise<void> | undefined;
 
@@ -306,16 +311,30 @@ export class Store {
       flush: () => this.#deferred.flush(),
       isPresent: (address) => this.#isPresent(address),
     });
+    const quotaRegistry = createQuotaRegistry(sqliteLog.reader);
     this.#quotas = new Quotas({
       limitOf: (token) => this.tokens.quotaOf(token),
       usedBy: async (token) => (await this.tokens.find(token)).used,
       standingUploads: () => this.uploads.standing(),
+      namespaces: quotaRegistry,
+    });
+    this.quotas = new NamespaceQuotas({
+      log,
+      registry: quotaRegistry,
+      quotas: this.#quotas,
+      actor,
+      requireOpen: () => this.#requireOpen(),
+      requireWritable: () => {
+        this.#requireOpen();
+        this.#requireWritable();
+      },
     });
     this.uploads = new Uploads({
       dataPlane,
       log,
       quotas: this.#quotas,
       actor,
+      openForNamespaces: () => quotaRegistry.uploads(),
       requireWritable: () => {
         this.#requireOpen();
         this.#requireWritable();

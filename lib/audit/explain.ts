@@ -15,6 +15,7 @@ import { readAll } from '../events/read-all.js';
 import { ACCESS_SENTENCES } from './access-sentences.js';
 import { OBJECT_SENTENCES } from './object-sentences.js';
 import { PACKAGE_SENTENCES } from './package-sentences.js';
+import { QUOTA_SENTENCES } from './quota-sentences.js';
 import { RETENTION_SENTENCES } from './retention-sentences.js';
 import type { Sentences } from './sentences.js';
 import { TIER_SENTENCES } from './tier-sentences.js';
@@ -28,6 +29,7 @@ const SENTENCES: Sentences<EventData> = {
   ...UPLOAD_SENTENCES,
   ...ACCESS_SENTENCES,
   ...RETENTION_SENTENCES,
+  ...QUOTA_SENTENCES,
 };
 
 /** One thing that happened. */

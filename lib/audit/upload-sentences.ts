@@ -6,14 +6,15 @@ import { formatTime } from '../format.js';
 import { because, exactSize, list, type Sentences } from './sentences.js';
 
 export const UPLOAD_SENTENCES: Sentences<UploadEventData> = {
-  'upload.opened': ({ size, blake3, sha256, expires }, { actor }) => {
+  'upload.opened': ({ size, blake3, sha256, expires, namespace }, { actor }) => {
     const expected = [
       ...(size === undefined ? [] : [exactSize(size)]),
       ...(blake3 ? [formatBlake3(blake3)] : []),
       ...(sha256 ? [formatSha256(sha256)] : []),
     ];
     const until = expires === undefined ? '' : `, to be ended by ${formatTime(expires)}`;
-    return `${actor} began the upload${expected.length === 0 ? '' : ` of ${list(expected)}`}${until}.`;
+    const place = namespace === undefined ? '' : ` for the namespace ${namespace}`;
+    return `${actor} began the upload${expected.length === 0 ? '' : ` of ${list(expected)}`}${place}${until}.`;
   },
   'upload.sized': ({ size }, { actor }) => `${actor} said that it will have ${exactSize(size)}.`,
   'upload.completed': ({ size, blake3 }, { actor }) =>

@@ -46,6 +46,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   hold: async () => (await import('./commands/hold.js')).holdCommand,
   lock: async () => (await import('./commands/lock.js')).lockCommand,
   retention: async () => (await import('./commands/retention.js')).retentionCommand,
+  quota: async () => (await import('./commands/quota.js')).quotaCommand,
   reconcile: async () => (await import('./commands/reconcile.js')).reconcileCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,

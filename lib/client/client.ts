@@ -39,6 +39,7 @@ import { reconcile, sweep, undelete } from './lifecycle.js';
 import { ClientPackages } from './packages.js';
 import { inParallel } from './parallel.js';
 import { type ClientPutOptions, put } from './put.js';
+import { ClientQuotas } from './quotas.js';
 import { ClientRetention } from './retention.js';
 import { Service, type ServiceOptions, segment } from './service.js';
 import { ClientTokens } from './tokens.js';
@@ -59,6 +60,7 @@ export class StoreClient implements StoreVerbs, RegistryVerbs {
   readonly tokens: ClientTokens;
   /** How long things stay: policies, holds, locks and plans. */
   readonly retention: ClientRetention;
+  readonly quotas: ClientQuotas;
 
   constructor({ readOnly = false, ...options }: ClientOptions) {
     this.#service = new Service(options);
@@ -66,6 +68,7 @@ export class StoreClient implements StoreVerbs, RegistryVerbs {
     const requireWritable = () => this.#requireWritable();
     this.tokens = new ClientTokens(this.#service, requireWritable);
     this.retention = new ClientRetention(this.#service, requireWritable);
+    this.quotas = new ClientQuotas(this.#service, requireWritable);
     this.packages = new ClientPackages({
       service: this.#service,
       stat: (name) => this.stat(name),

@@ -14,6 +14,7 @@ import { type Difference, diffManifests } from '../packages/diff.js';
 import { decodeManifest, type FileEntry } from '../packages/manifest.js';
 import { type PackageRef, type PackageVersion, parsePackage } from '../packages/name.js';
 import type { PackagePath } from '../packages/path.js';
+import { readTree } from '../packages/tree.js';
 import { unpack } from '../packages/unpack.js';
 import type {
   NamespaceUsage,
@@ -35,10 +36,12 @@ import {
 import type { OpenedPackage, PullOptions, PushOptions } from '../store/packages.js';
 import type { RefOptions, WithdrawOptions } from '../store/publish.js';
 import type { PushProgress } from '../store/push.js';
+import { namespaceBound, quotaExceeded } from '../store/quota-account.js';
+import type { QuotaStatus } from '../store/quota-reader.js';
 import { StoredObject } from '../store/stored-object.js';
 import type { PackageVerbs, Pushed, RestoredVersion, WithdrawnVersion } from '../store/verbs.js';
 import { download, type Wanted } from './download.js';
-import { TreeSending } from './push.js';
+import { NOWHERE, TreeSending } from './push.js';
 import { parseJson, type Service, segment } from './service.js';
 
 /** What the client lends. */
@@ -63,11 +66,12 @@ export class ClientPackages implements PackageVerbs {
    * As `Packages.push`. The directory or file is digested here, and of its objects those are sent that the service lacks; nothing is remembered of earlier pushes, so
    * every file is read. Version and refs are seen together.
    *
-   * @throws as `Packages.push`; AS_ERR_UNAVAILABLE
+   * @throws as `Packages.push`; AS_ERR_UNAVAILABLE; AS_ERR_QUOTA: before anything is sent where the directory alone is more than there is room for
    */
   async push(source: string, name: string, options: PushOptions = {}): Promise<Pushed> {
     this.#host.requireWritable();
     const target = parsePackage(name);
+    await this.#requireRoom(source, target);
     for (let attempt = 1; ; attempt++) {
       const { manifest, stored } = await new TreeSending(this.#service, this.#host.missing, options).send(source);
       try {
@@ -79,6 +83,24 @@ export class ClientPackages implements PackageVerbs {
         if (!isLacking || attempt === PUT_ATTEMPTS_MAX) throw error;
       }
     }
+  }
+
+  /** Objects come to a service before it learns what they are for. So that none come in vain, it is asked first what its namespace may take. */
+  async #requireRoom(folder: string, target: PackageVersion | PackageRef): Promise<void> {
+    const { namespace, name } = target;
+    const { quota, taken } = await this.#service
+      .json<QuotaStatus>({ method: 'GET', path: `/v1/quotas/${segment(namespace)}` })
+      .catch(ifUnknown);
+    if (quota?.logical === undefined || taken === undefined) return;
+    let needed = 0;
+    for (const found of readTree(resolve(folder), NOWHERE))
+      for (const entry of found) if (entry.kind === 'file') needed += entry.stamp.size;
+    const { logical: used, reserved } = taken;
+    if (needed <= quota.logical - used - reserved) return;
+    const path = 'version' in target && `${packagePath(namespace, name)}/versions/${segment(target.version)}`;
+    const known = path && (await this.#service.json<PackageRecord>({ method: 'GET', path }).catch(ifUnknown));
+    if (known && 'version' in known) return; // publishing it again takes no more
+    throw quotaExceeded(namespaceBound(namespace, 'logical'), { quota: quota.logical, used, reserved, needed });
   }
 
   async #publish(manifest: Uint8Array, target: PackageVersion | PackageRef, options: PushOptions): Promise<Pushed> {
@@ -379,4 +401,10 @@ function tooLarge(address: ContentAddress, size: number): ArtifactStoreError {
     `${address} is not the manifest of a package: it has ${size} bytes, and a manifest at most ${CBOR_SIZE_MAX}.`,
     { address, size },
   );
+}
+
+/** Nothing, where the service has none, does not know the question, or does not let this client ask it. */
+function ifUnknown(error: unknown): { quota?: undefined; taken?: undefined } {
+  if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_GONE', 'AS_ERR_FORBIDDEN')) return {};
+  throw error;
 }

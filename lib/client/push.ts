@@ -22,7 +22,7 @@ import { changed, fileSource } from './sources.js';
 import { gather } from './upload.js';
 
 /** No directory on this machine is the store. */
-const NOWHERE = { dev: -1n, ino: -1n };
+export const NOWHERE = { dev: -1n, ino: -1n };
 
 export interface TreeOptions {
   signal?: AbortSignal | undefined;

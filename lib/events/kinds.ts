@@ -18,6 +18,7 @@ import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import { isDurable, OBJECT_KINDS, type ObjectEventData } from './object-kinds.js';
 import { PACKAGE_KINDS, type PackageEventData } from './package-kinds.js';
+import { QUOTA_KINDS, type QuotaEventData } from './quota-kinds.js';
 import { RETENTION_KINDS, type RetentionEventData } from './retention-kinds.js';
 import { TIER_KINDS, type TierEventData } from './tier-kinds.js';
 import { UPLOAD_KINDS, type UploadEventData } from './upload-kinds.js';
@@ -29,7 +30,8 @@ export interface EventData
     PackageEventData,
     UploadEventData,
     AccessEventData,
-    RetentionEventData {}
+    RetentionEventData,
+    QuotaEventData {}
 
 export type EventKind = keyof EventData;
 
@@ -43,6 +45,7 @@ const KINDS: KindCodecs<EventData> = {
   ...UPLOAD_KINDS,
   ...ACCESS_KINDS,
   ...RETENTION_KINDS,
+  ...QUOTA_KINDS,
 };
 
 /** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */

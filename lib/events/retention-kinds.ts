@@ -6,7 +6,7 @@
 
 import type { CborValue } from '../cbor/index.js';
 import { isContentAddress } from '../digest-name.js';
-import { requireNamespace, versionOf } from '../packages/name.js';
+import { isNamespace, versionOf } from '../packages/name.js';
 import { EVERYWHERE, isClassName, type Policy, policyJson, readPolicy } from '../retention/policy.js';
 import { thingOf } from '../retention/thing.js';
 import { isSize, isText, isTime, type KindCodec, type KindCodecs, members, optional } from './facts.js';
@@ -63,13 +63,9 @@ const isThing = (subject: string | null) => subject !== null && thingOf(subject)
 const isVersion = (subject: string | null) => subject !== null && versionOf(subject) !== undefined;
 const isPlan = (subject: string | null) => subject !== null && isContentAddress(subject);
 
-function isPolicySubject(subject: string | null): boolean {
-  if (subject === null || subject === EVERYWHERE) return subject !== null;
-  try {
-    return requireNamespace(subject) === subject;
-  } catch {
-    return false;
-  }
+/** Whether a rule can be about it: a namespace, or `*` for all that have none of their own. */
+export function isNamespaceOrAll(subject: string | null): boolean {
+  return subject !== null && (subject === EVERYWHERE || isNamespace(subject));
 }
 
 const reasonOf = (reason: string | undefined) => ({ ...(reason !== undefined && { reason }) });
@@ -106,7 +102,7 @@ const planFacts: KindCodec<PlanFacts> = {
 
 export const RETENTION_KINDS: KindCodecs<RetentionEventData> = {
   'policy.set': {
-    isSubject: isPolicySubject,
+    isSubject: isNamespaceOrAll,
     write: ({ policy, reason }) => ({ policy: policyJson(policy), ...reasonOf(reason) }),
     read: (bytes) => {
       const { policy, reason } = members(bytes);
@@ -114,7 +110,7 @@ export const RETENTION_KINDS: KindCodecs<RetentionEventData> = {
       return read !== undefined && optional(reason, isText) ? { policy: read, ...reasonOf(reason) } : undefined;
     },
   },
-  'policy.removed': onlyReason(isPolicySubject),
+  'policy.removed': onlyReason(isNamespaceOrAll),
   'package.classified': {
     isSubject: isVersion,
     write: ({ class: name, reason }) => ({ class: name, ...reasonOf(reason) }),

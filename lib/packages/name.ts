@@ -77,8 +77,13 @@ export function requireRef(ref: string): string {
  * @throws AS_ERR_INVALID_ARGUMENT
  */
 export function requireNamespace(namespace: string): string {
-  if (isShort(namespace, NAMESPACE_LENGTH_MAX) && NAME.test(namespace)) return namespace;
+  if (isNamespace(namespace)) return namespace;
   throw invalid(namespace, nameRule('a namespace', NAMESPACE_LENGTH_MAX));
+}
+
+/** Whether text is the name of a namespace. */
+export function isNamespace(text: string): boolean {
+  return isShort(text, NAMESPACE_LENGTH_MAX) && NAME.test(text);
 }
 
 /** The version that `subject` names; undefined when it does not name one. */

@@ -3,6 +3,7 @@
 import type { View } from '../events/view.js';
 import { objects } from './objects-view.js';
 import { packagesView } from './packages-view.js';
+import { quotasView } from './quotas-view.js';
 import { retentionView } from './retention-view.js';
 import { tokensView } from './tokens-view.js';
 import { usageView } from './usage-view.js';
@@ -15,4 +16,5 @@ export const registryViews: readonly View[] = [
   tokensView,
   usageView,
   retentionView,
+  quotasView,
 ];

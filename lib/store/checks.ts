@@ -1,12 +1,13 @@
 /**
- * What the facade checks before it begins: expectations, the state of an object, ranges.
+ * What the facade checks before it begins: expectations, the state of an object, ranges, reasons.
  *
- * Pure; imports digest text, errors and types. Called by lib/store.ts.
+ * Pure; imports digest text, errors, limits and types. Called by lib/store.ts.
  */
 
 import type { ByteRange, Digest, IngestHints } from '../dataplane/spi.js';
 import { isContentAddress, isSha256Digest, parseDigest } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { REASON_LENGTH_MAX } from '../limits.js';
 import type { ObjectRecord } from '../registry/registry.js';
 
 /** What the caller expects of the bytes. */
@@ -108,5 +109,15 @@ export function requireRange({ start, end }: ByteRange, { blake3, size }: Object
     'AS_ERR_RANGE',
     `Bytes ${start} to ${end} are not in ${blake3}, which has ${size}. Give 0 ≤ start ≤ end ≤ ${size}.`,
     { start, end, size },
+  );
+}
+
+/** A reason as it is recorded. Throws AS_ERR_INVALID_ARGUMENT: it is too long. */
+export function requireReason(reason: string): string {
+  const text = reason.normalize('NFC').trim();
+  if (text.length <= REASON_LENGTH_MAX) return text;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `The reason has ${text.length} characters; give up to ${REASON_LENGTH_MAX}.`,
   );
 }

@@ -29,8 +29,8 @@ import { type PackagePath, pathKey, showPackagePath } from '../packages/path.js'
 import type { IngestTicket } from './address-guard.js';
 import type { ByteBudget } from './byte-budget.js';
 import type { PackageHost } from './package-host.js';
+import type { PackageRoom } from './package-room.js';
 import type { PushProgress, TakenTree } from './push.js';
-import type { Hold } from './quotas.js';
 import { toByteSource } from './source.js';
 
 /** A file on its way in. */
@@ -61,8 +61,8 @@ export interface IntakeOptions {
   actor: string;
   /** Memory for files that wait to be stored, shared with other intakes. */
   budget: ByteBudget;
-  /** Room in the quota of who stores. */
-  hold: Hold | undefined;
+  /** Room in the quotas of who stores, and of the namespace. */
+  room: PackageRoom;
   signal?: AbortSignal;
   onProgress?: (progress: PushProgress) => void;
 }
@@ -158,7 +158,7 @@ export class EntryIntake {
 
   /** Bytes of objects that the store did not have before. */
   get storedSize(): number {
-    return this.#fresh().reduce((sum, { size }) => sum + size, 0);
+    return sizeOf(this.#fresh());
   }
 
   async #take(source: PackageSource): Promise<void> {
@@ -170,20 +170,30 @@ export class EntryIntake {
   }
 
   async #takeFile({ path, executable, size, content }: FileSourceEntry): Promise<void> {
-    const { hold, signal, onProgress } = this.options;
+    const { room, signal, onProgress } = this.options;
     const entry: OpenEntry = { kind: 'file', path, size, ...(executable && { executable }) };
     this.#files.push(entry);
-    await hold?.grow(size);
+    await room.reserve(size, () => this.#someStored());
     if (content instanceof Uint8Array && content.byteLength !== size) throw otherSize(path, size, content.byteLength);
     if (content instanceof Uint8Array && size <= ARCHIVE_FILE_HELD_MAX) await this.#gather(content, entry);
     else {
       const source = toByteSource(content, { ...(signal && { signal }) });
       const result = await this.host.dataPlane.ingestStream(source, { size });
-      Object.assign(entry, digestsOf(this.#note(result)));
+      const taken = this.#note(result);
+      await room.settle([taken], size);
+      Object.assign(entry, digestsOf(taken));
     }
     this.#progress.files++;
     this.#progress.size += size;
     onProgress?.({ ...this.#progress });
+  }
+
+  /** Sends down what has been gathered, and waits for what is on its way; false when there is nothing. */
+  async #someStored(): Promise<boolean> {
+    this.#send();
+    const going = [...this.#going];
+    await Promise.all(going);
+    return going.length > 0;
   }
 
   /** Whoever waits for memory holds none, so that those who have some get on with it and give it back. */
@@ -223,6 +233,7 @@ export class EntryIntake {
         append: (rows) => log.appendIngests({ actor, table, indexes: Uint32Array.from(rows) }),
       });
       for (const [, error] of table.errors) throw error;
+      await this.options.room.settle(taken, sizeOf(taken));
       for (const [row, entry] of entries.entries()) Object.assign(entry, digestsOf(taken[row] as Taken));
     } catch (error) {
       this.#failure ??= { error };
@@ -247,7 +258,7 @@ export class EntryIntake {
   async #finish(): Promise<TakenTree> {
     const entries = this.#entries();
     const bytes = encodeManifest({ entries });
-    await this.options.hold?.grow(bytes.byteLength);
+    await this.options.room.complete(bytes.byteLength, manifestSize({ entries }));
     const result = await this.host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
     const { address: manifest } = this.#note(result);
     return {
@@ -322,6 +333,10 @@ function takenOf(table: IngestTable): Taken[] {
     taken.push({ address: formatBlake3(blake3), blake3, sha256, size: table.sizes[row] as number, isNew, isChange });
   }
   return taken;
+}
+
+function sizeOf(taken: readonly Taken[]): number {
+  return taken.reduce((sum, { size }) => sum + size, 0);
 }
 
 function digestsOf({ blake3, sha256 }: Taken): Pick<FileEntry, 'blake3' | 'sha256'> {

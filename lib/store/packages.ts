@@ -7,6 +7,7 @@
 
 import { resolve } from 'node:path';
 import type { ByteRange, ContentAddress } from '../dataplane/spi.js';
+import { digest } from '../digest.js';
 import { digestBytes, formatBlake3, formatSha256 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { ARCHIVE_HELD_TOTAL_MAX, CBOR_SIZE_MAX, NEEDING_SHOWN_MAX, PUT_ATTEMPTS_MAX } from '../limits.js';
@@ -39,6 +40,7 @@ import {
 import type { PackageHost } from './package-host.js';
 import { usageOf, versionsNeeding } from './package-pages.js';
 import { PackageReader } from './package-reader.js';
+import type { PackageRoom } from './package-room.js';
 import {
   noSuchRef,
   type Published,
@@ -135,7 +137,8 @@ export class Packages {
     this.#host.requireWritable();
     await this.#requireClass(name, options);
     const decoded = decodeManifest(manifest);
-    return this.#published(name, options, (intake) => intake.takeManifest(decoded, manifest));
+    const address = formatBlake3(digest(manifest).blake3);
+    return this.#published(name, options, (intake) => intake.takeManifest(decoded, manifest), address);
   }
 
   /**
@@ -156,25 +159,40 @@ export class Packages {
     this.#host.requireWritable();
     const target = parsePackage(name);
     await this.#requireClass(name, options);
-    const { guard, quotas, actor } = this.#host;
+    const { guard, actor } = this.#host;
     const by = { actor, ...options };
-    const hold = await quotas.hold(by.actor);
+    const room = await this.#room(target, by.actor);
     const ticket = guard.begin();
-    const intake = new EntryIntake(this.#host, ticket, { ...by, budget: this.#budget, hold });
-    let stored = 0;
+    const intake = new EntryIntake(this.#host, ticket, { ...by, budget: this.#budget, room });
+    let [stored, isPublished] = [0, false];
     try {
       const tree = await intake.take(entries);
       const published = await this.#publisher.publish(tree, ticket, { ...options, target });
       if (published === undefined) throw deletedAgain(target);
-      stored = intake.storedSize;
+      [stored, isPublished] = [intake.storedSize, published.published];
       return pushResult(tree, published);
     } catch (error) {
       await intake.discard().catch(() => undefined); // they stay as bytes that nobody knows of; the first error tells more
       throw error;
     } finally {
       guard.end(ticket);
-      hold?.release(stored);
+      room.release(stored, isPublished);
     }
+  }
+
+  /**
+   * Room for a version. One that is there already takes no more by being published again, and with other content it cannot be.
+   *
+   * @param manifest its address, where that is known before
+   */
+  async #room(target: PackageVersion | PackageRef, actor: string, manifest?: ContentAddress): Promise<PackageRoom> {
+    const { registry, quotas } = this.#host;
+    const version = 'version' in target ? target.version : undefined;
+    const address = manifest ?? (version?.includes(':') ? (version as ContentAddress) : undefined);
+    const isThere =
+      (address !== undefined && (await registry.versionWith(target, address)) !== undefined) ||
+      (version !== undefined && (await registry.version({ ...target, version })) !== undefined);
+    return quotas.room(actor, isThere ? undefined : target.namespace);
   }
 
   /** Before a byte is taken: a class that there is not. Throws AS_ERR_POLICY. */
@@ -187,11 +205,12 @@ export class Packages {
     name: string,
     options: PushOptions,
     take: (intake: TreeIntake) => Promise<TakenTree | undefined>,
+    manifest?: ContentAddress,
   ): Promise<PushResult> {
     const target = parsePackage(name);
     const by = { actor: this.#host.actor, ...options };
     for (let attempt = 1; attempt <= PUT_ATTEMPTS_MAX; attempt++) {
-      const result = await this.#publishOnce(target, by, take);
+      const result = await this.#publishOnce(target, by, take, manifest);
       if (result !== undefined) return result;
     }
     throw deletedAgain(target);
@@ -201,18 +220,21 @@ export class Packages {
     target: PackageVersion | PackageRef,
     options: PushOptions & { actor: string },
     take: (intake: TreeIntake) => Promise<TakenTree | undefined>,
+    manifest: ContentAddress | undefined,
   ): Promise<PushResult | undefined> {
-    const { guard, quotas } = this.#host;
-    const hold = await quotas.hold(options.actor);
+    const { guard } = this.#host;
+    const room = await this.#room(target, options.actor, manifest);
     const ticket = guard.begin();
-    const intake = new TreeIntake(this.#host, ticket, { ...options, hold });
+    const intake = new TreeIntake(this.#host, ticket, { ...options, room });
+    let isPublished = false;
     try {
       const tree = await take(intake);
       const published = tree && (await this.#publisher.publish(tree, ticket, { ...options, target }));
+      isPublished = published?.published === true;
       return tree && published && pushResult(tree, published);
     } finally {
       guard.end(ticket);
-      hold?.release(intake.storedSize);
+      room.release(intake.storedSize, isPublished);
     }
   }
 

@@ -14,7 +14,7 @@ import type { NewEvent, StoredEvent } from '../events/log.js';
 import { KeyLocks } from '../key-locks.js';
 import { LIFECYCLE_BLOCK } from '../limits.js';
 import { formatPackage, type PackageName, type PackageRef, type PackageVersion, requireRef } from '../packages/name.js';
-import type { PackageRecord, RefRecord } from '../registry/packages.js';
+import type { PackageRecord, RefRecord, WithdrawnRecord } from '../registry/packages.js';
 import { isProtected } from '../retention/protection.js';
 import type { IngestTicket } from './address-guard.js';
 import { indexManifest } from './manifest-index.js';
@@ -165,6 +165,7 @@ export class Publisher {
    *
    * @throws AS_ERR_CONFLICT: it was not withdrawn; AS_ERR_NOT_FOUND: there never was such a version
    * @throws AS_ERR_GONE: objects of it have been removed, `details.missing` has the first of them; push it again
+   * @throws AS_ERR_QUOTA: its namespace has no room for it any more
    */
   restore(version: PackageVersion, options: { actor?: string; reason?: string }): Promise<Restored> {
     const { registry, log, guard } = this.#host;
@@ -180,17 +181,38 @@ export class Publisher {
           for (const { blake3, state } of objects) if (state === 'deleted') lost.push(blake3);
         });
         if (lost.length > 0) throw cannotRestore(version, lost);
-        let undeleted = 0;
-        await this.#eachNotLive(manifest, async (found) => {
-          const objects = found.filter(({ state }) => state === 'tombstoned');
-          await log.append(objects.map(({ blake3 }) => objectUndeleted(by, blake3, options.reason)));
-          undeleted += objects.length;
+        return this.#withinQuota(found, by, async () => {
+          let undeleted = 0;
+          await this.#eachNotLive(manifest, async (found) => {
+            const objects = found.filter(({ state }) => state === 'tombstoned');
+            await log.append(objects.map(({ blake3 }) => objectUndeleted(by, blake3, options.reason)));
+            undeleted += objects.length;
+          });
+          const facts = { manifest: digestBytes(manifest), entries, size };
+          const events = await log.append([packagePublished(by, version, facts)]);
+          return { record: (await registry.version(version)) as PackageRecord, undeleted, events };
         });
-        const facts = { manifest: digestBytes(manifest), entries, size };
-        const events = await log.append([packagePublished(by, version, facts)]);
-        return { record: (await registry.version(version)) as PackageRecord, undeleted, events };
       }),
     );
+  }
+
+  /** Brings back what its namespace has room for. */
+  async #withinQuota<T>(
+    { namespace, manifest, size }: WithdrawnRecord,
+    actor: string,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { quotas } = this.#host;
+    const room = await quotas.room(actor, namespace);
+    let isPublished = false;
+    try {
+      await room.restore(size, () => quotas.lacking(namespace, manifest));
+      const result = await work();
+      isPublished = true;
+      return result;
+    } finally {
+      room.release(0, isPublished);
+    }
   }
 
   /** The objects of a manifest that are not live, some hundreds at a time. */

@@ -19,8 +19,8 @@ import { type Found, type FoundFile, readTree } from '../packages/tree.js';
 import type { ObjectKey } from '../registry/packages.js';
 import type { IngestTicket } from './address-guard.js';
 import type { PackageHost } from './package-host.js';
+import type { PackageRoom } from './package-room.js';
 import { PushCache } from './push-cache.js';
-import type { Hold } from './quotas.js';
 import { toByteSource } from './source.js';
 
 /** How far a push has come. */
@@ -36,8 +36,8 @@ export interface TakeOptions {
   onProgress?: (progress: PushProgress) => void;
   /** Read every file, whatever its times say. Default false. */
   reread?: boolean;
-  /** Room in the quota of who stores; undefined: nothing bounds it. */
-  hold: Hold | undefined;
+  /** Room in the quotas of who stores, and of the namespace. */
+  room: PackageRoom;
 }
 
 /** A directory that has been taken in: every object of it is durable and, unless it has `record`, recorded. */
@@ -63,6 +63,8 @@ export class TreeIntake {
   readonly #entries: ManifestEntry[] = [];
   readonly #addresses = new Set<ContentAddress>();
   readonly #progress: PushProgress = { files: 0, size: 0 };
+  /** Files that are being read. */
+  readonly #reading = new Set<Promise<IngestResult>>();
   readonly #stored = new Set<ContentAddress>();
   #storedSize = 0;
 
@@ -91,9 +93,10 @@ export class TreeIntake {
     const kept = await this.#takeFiles(resolve(source), cache);
     const manifest: Manifest = { entries: this.#entries };
     const bytes = encodeManifest(manifest);
-    await this.#options.hold?.grow(bytes.byteLength);
+    if (!kept) return undefined;
+    await this.#options.room.complete(bytes.byteLength, manifestSize(manifest));
     const result = await this.#host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
-    if (!kept || !(await this.#record([result]))) return undefined;
+    if (!(await this.#record([result]))) return undefined;
     await cache.save();
     return {
       manifest: formatBlake3(result.blake3),
@@ -116,7 +119,8 @@ export class TreeIntake {
     const files = manifest.entries.filter((entry) => entry.kind === 'file');
     requireThere(files, await this.#host.registry.absent(files));
     for (const { blake3 } of files) this.#addresses.add(formatBlake3(blake3));
-    await this.#options.hold?.grow(bytes.byteLength);
+    await this.#options.room.settle(files, 0);
+    await this.#options.room.complete(bytes.byteLength, manifestSize(manifest));
     const result = await this.#host.dataPlane.ingestStream(toByteSource(bytes, {}), {});
     if (!(await this.#record([result]))) return undefined;
     return {
@@ -152,6 +156,10 @@ export class TreeIntake {
     const seen = Date.now();
     const files = found.filter((entry) => entry.kind === 'file');
     const objects = await this.#unchanged(files, cache);
+    await this.#options.room.settle(
+      objects.filter((object) => object !== undefined),
+      0,
+    );
     const results: IngestResult[] = [];
     const ingest = async (file: FoundFile, index: number) => {
       if (objects[index] !== undefined) return;
@@ -184,9 +192,23 @@ export class TreeIntake {
   }
 
   async #ingest({ file, stamp }: FoundFile): Promise<IngestResult> {
-    const { signal, hold } = this.#options;
-    await hold?.grow(stamp.size);
-    return this.#host.dataPlane.ingestStream(fileSource(file, signal && { signal }), {});
+    const { signal, room } = this.#options;
+    await room.reserve(stamp.size, () => this.#someRead());
+    const ingest = async () => {
+      const result = await this.#host.dataPlane.ingestStream(fileSource(file, signal && { signal }), {});
+      await room.settle([result], stamp.size);
+      return result;
+    };
+    const reading = ingest();
+    this.#reading.add(reading);
+    return reading.finally(() => this.#reading.delete(reading));
+  }
+
+  /** Waits for the files that are being read; false when there are none. */
+  async #someRead(): Promise<boolean> {
+    const reading = [...this.#reading];
+    await Promise.allSettled(reading);
+    return reading.length > 0;
   }
 
   /**

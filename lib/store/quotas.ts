@@ -1,35 +1,26 @@
 /**
- * What tokens may store: room for bytes is reserved before they are taken in, and given back when they are stored, which the log then counts, or
- * are not stored after all.
+ * What tokens may store and namespaces may take: room for bytes is reserved before they are taken in, and given back when they are stored, which the log then
+ * counts, or are not stored after all.
  *
- * Imports the text of actors, errors and uploads' types. The facade makes one; whatever stores asks it. Why it is here and not at the doors, and what
- * counts: docs/adr/0023.
+ * Imports the contract's types, the text of actors, the registry's types, retention's name for all namespaces, and accounts. The facade makes one; whatever stores asks it. Why it is here and
+ * not at the doors: docs/adr/0023; what counts for a namespace: docs/adr/0034.
  *
- * How much is stored by a token, the view of tokens says (`lib/registry/tokens-view.ts`). Only this process writes the log while the store is open, so
+ * How much is taken, the views say (`lib/registry/tokens-view.ts`, `lib/registry/quotas-view.ts`). Only this process writes the log while the store is open, so
  * what is there and what is reserved here are all there is.
  */
 
-import { ArtifactStoreError } from '../errors.js';
+import type { ContentAddress } from '../dataplane/spi.js';
+import type { QuotaRegistry } from '../registry/quotas.js';
 import { TOKEN_ACTOR } from '../registry/tokens-view.js';
+import { EVERYWHERE } from '../retention/policy.js';
+import { PackageRoom } from './package-room.js';
+import { Account, AccountHold, type Hold, JointHold, namespaceBound } from './quota-account.js';
 
-/** Room that somebody has reserved. Give it back with `release`, whatever happened. */
-export interface Hold {
-  /**
-   * Reserves room for so many bytes in all; never less than before.
-   *
-   * @throws AS_ERR_QUOTA: there is not so much
-   */
-  growTo(size: number): Promise<void>;
-  /** Reserves room for so many bytes more. Throws AS_ERR_QUOTA. */
-  grow(size: number): Promise<void>;
-  /** @param stored bytes of it that are stored now, and count from here on by the log */
-  release(stored?: number): void;
-}
-
-/** An upload that has not ended: who opened it, and how many bytes it has or is to have. */
+/** An upload that has not ended: who opened it, what it is for, and how many bytes it has or is to have. */
 export interface StandingUpload {
   id: string;
   actor: string | undefined;
+  namespace: string | undefined;
   size: number;
 }
 
@@ -41,23 +32,23 @@ export interface QuotasContext {
   usedBy(token: string): Promise<number>;
   /** Every upload that has not ended. */
   standingUploads(): Promise<StandingUpload[]>;
+  /** What namespaces may take, and do. */
+  namespaces: Pick<QuotaRegistry, 'quotas' | 'take' | 'owned' | 'lacking'>;
 }
 
-/** What is known of a token's room. */
-interface Account {
-  readonly token: string;
-  readonly limit: number;
-  /** Bytes stored, at least; unknown, so without end, until they have been counted. */
-  used: number;
-  reserved: number;
-  /** The log is being asked. */
-  counting?: Promise<void> | undefined;
-  /** Bytes that were stored since it was asked. */
-  meanwhile: number;
-}
+/** The two bounds of a namespace. */
+const BOUNDS = ['logical', 'physical'] as const;
+
+/** What the bounds of a namespace are, in bytes. */
+type Bounds = { readonly [bound in (typeof BOUNDS)[number]]?: number };
+
+/** The accounts of a namespace. */
+type NamespaceAccounts = { readonly [bound in (typeof BOUNDS)[number]]: Account };
 
 export class Quotas {
-  readonly #accounts = new Map<string, Account>();
+  readonly #tokens = new Map<string, Account>();
+  readonly #namespaces = new Map<string, NamespaceAccounts>();
+  #rules: Promise<ReadonlyMap<string, Bounds>> | undefined;
   #uploads: Promise<Map<string, Hold>> | undefined;
 
   constructor(private readonly context: QuotasContext) {}
@@ -67,12 +58,49 @@ export class Quotas {
     return actor.startsWith(TOKEN_ACTOR);
   }
 
-  /** Room for what `actor` is about to store; undefined when nothing bounds it. */
-  async hold(actor: string): Promise<Hold | undefined> {
-    const account = await this.#accountOf(actor);
-    if (account === undefined) return undefined;
+  /**
+   * Room for what `actor` is about to store; undefined when nothing bounds it.
+   *
+   * @param namespace what it is for; it counts for that too, once it is stored
+   */
+  async hold(actor: string, namespace?: string): Promise<Hold | undefined> {
+    const accounts = await this.#accounts(actor, namespace);
+    if (accounts.length === 0) return undefined;
     await this.#standing(); // or the uploads of before a restart would not count
-    return new AccountHold(account, this.context);
+    return new JointHold(accounts.map((account) => new AccountHold(account)));
+  }
+
+  /**
+   * Room for a version that `actor` is about to publish.
+   *
+   * @param namespace undefined: the version is there already, so that its namespace takes no more by it
+   */
+  async room(actor: string, namespace: string | undefined): Promise<PackageRoom> {
+    const token = await this.#tokenAccount(actor);
+    const accounts = namespace === undefined ? undefined : await this.#namespaceAccounts(namespace);
+    const isBounded = await this.#refresh(accounts);
+    if (token || isBounded) await this.#standing();
+    return new PackageRoom({
+      token: token && new AccountHold(token),
+      ...(accounts && { logical: new AccountHold(accounts.logical), physical: new AccountHold(accounts.physical) }),
+      ...(namespace !== undefined &&
+        isBounded && { owned: (addresses) => this.context.namespaces.owned(namespace, addresses) }),
+    });
+  }
+
+  /** Bytes of the objects of a manifest that a namespace does not need now. */
+  lacking(namespace: string, manifest: ContentAddress): Promise<number> {
+    return this.context.namespaces.lacking(namespace, manifest);
+  }
+
+  /** The rules have changed: what is on its way is bounded by the new ones. */
+  async rulesChanged(): Promise<void> {
+    this.#rules = undefined;
+    const rules = await this.#currentRules();
+    for (const [namespace, accounts] of this.#namespaces) {
+      const rule = boundsOf(rules, namespace);
+      for (const bound of BOUNDS) accounts[bound].rebound(rule[bound] ?? Number.POSITIVE_INFINITY);
+    }
   }
 
   /** The room of an upload that has not ended; undefined when nothing bounds it. */
@@ -89,29 +117,64 @@ export class Quotas {
    * An upload has ended, with or without an object.
    *
    * @param stored bytes that the store did not have before
+   * @param belongs bytes of the object, where it is for a namespace
    */
-  async endUpload(id: string, stored = 0): Promise<void> {
+  async endUpload(id: string, stored = 0, belongs = 0): Promise<void> {
     const uploads = await this.#standing();
-    uploads.get(id)?.release(stored);
+    uploads.get(id)?.release(stored, belongs);
     uploads.delete(id);
   }
 
-  async #accountOf(actor: string | undefined): Promise<Account | undefined> {
+  /** Every account that something counts for. */
+  async #accounts(actor: string | undefined, namespace: string | undefined): Promise<Account[]> {
+    const token = await this.#tokenAccount(actor);
+    const accounts = namespace === undefined ? undefined : await this.#namespaceAccounts(namespace);
+    await this.#refresh(accounts);
+    return [token, accounts?.logical, accounts?.physical].filter((account) => account !== undefined);
+  }
+
+  /** What a namespace takes also grows by what nobody asks room for, such as an object that is undeleted: so it is counted each time. Gives whether anything bounds it. */
+  async #refresh(accounts: NamespaceAccounts | undefined): Promise<boolean> {
+    const bounded = BOUNDS.flatMap((bound) =>
+      accounts && Number.isFinite(accounts[bound].limit) ? accounts[bound] : [],
+    );
+    await Promise.all(bounded.map((account) => account.refresh()));
+    return bounded.length > 0;
+  }
+
+  async #tokenAccount(actor: string | undefined): Promise<Account | undefined> {
     if (actor === undefined || !this.mayBound(actor)) return undefined;
     const token = actor.slice(TOKEN_ACTOR.length);
-    const known = this.#accounts.get(token);
+    const known = this.#tokens.get(token);
     if (known !== undefined) return known;
     const limit = await this.context.limitOf(token);
     if (limit === undefined) return undefined;
-    const account = this.#accounts.get(token) ?? {
-      token,
-      limit,
-      used: Number.POSITIVE_INFINITY,
-      reserved: 0,
-      meanwhile: 0,
-    };
-    this.#accounts.set(token, account);
+    const account = this.#tokens.get(token) ?? new Account(tokenBounded(token, this.context), limit);
+    this.#tokens.set(token, account);
     return account;
+  }
+
+  /** Also of a namespace without a quota: what is on its way when it gets one counts for it. */
+  async #namespaceAccounts(namespace: string): Promise<NamespaceAccounts> {
+    const known = this.#namespaces.get(namespace);
+    if (known !== undefined) return known;
+    const rule = boundsOf(await this.#currentRules(), namespace);
+    const account = (bound: (typeof BOUNDS)[number]) =>
+      new Account(namespaceBounded(namespace, bound, this.context), rule[bound] ?? Number.POSITIVE_INFINITY);
+    const accounts = this.#namespaces.get(namespace) ?? { logical: account('logical'), physical: account('physical') };
+    this.#namespaces.set(namespace, accounts);
+    return accounts;
+  }
+
+  #currentRules(): Promise<ReadonlyMap<string, Bounds>> {
+    this.#rules ??= this.context.namespaces
+      .quotas()
+      .then((rules) => new Map(rules.map((rule) => [rule.namespace, rule])))
+      .catch((error: unknown) => {
+        this.#rules = undefined;
+        throw error;
+      });
+    return this.#rules;
   }
 
   /** The rooms of uploads, those that were opened before the store was: they have what they have, even where that is beyond the quota. */
@@ -124,59 +187,12 @@ export class Quotas {
   }
 
   async #load(): Promise<Map<string, Hold>> {
-    const holds = new Map<string, Hold>();
-    for (const { id, actor, size } of await this.context.standingUploads()) {
-      const account = await this.#accountOf(actor);
-      if (account !== undefined) holds.set(id, new AccountHold(account, this.context, size));
+    const rooms = new Map<string, Hold>();
+    for (const { id, actor, namespace, size } of await this.context.standingUploads()) {
+      const accounts = await this.#accounts(actor, namespace);
+      if (accounts.length > 0) rooms.set(id, new JointHold(accounts.map((account) => new AccountHold(account, size))));
     }
-    return holds;
-  }
-}
-
-class AccountHold implements Hold {
-  #size = 0;
-
-  /** @param size bytes that it has already, whether there is room or not */
-  constructor(
-    private readonly account: Account,
-    private readonly context: QuotasContext,
-    size = 0,
-  ) {
-    this.#size = size;
-    account.reserved += size;
-  }
-
-  async growTo(size: number): Promise<void> {
-    if (size > this.#size) await this.grow(size - this.#size);
-  }
-
-  async grow(size: number): Promise<void> {
-    const { account } = this;
-    for (let isCounted = false; account.used + account.reserved + size > account.limit; isCounted = true) {
-      if (isCounted) throw exceeded(account, size);
-      await this.#count(); // something may have been deleted since
-    }
-    account.reserved += size;
-    this.#size += size;
-  }
-
-  release(stored = 0): void {
-    this.account.reserved -= this.#size;
-    this.account.used += stored;
-    this.account.meanwhile += stored;
-    this.#size = 0;
-  }
-
-  /** Asks the log. What is stored while it answers may be counted twice until the next time, and never not at all. */
-  #count(): Promise<void> {
-    const { account } = this;
-    account.counting ??= (async () => {
-      account.meanwhile = 0;
-      account.used = (await this.context.usedBy(account.token)) + account.meanwhile;
-    })().finally(() => {
-      account.counting = undefined;
-    });
-    return account.counting;
+    return rooms;
   }
 }
 
@@ -191,12 +207,24 @@ export async function* metered(
   }
 }
 
-function exceeded({ token, limit, used, reserved }: Account, size: number): ArtifactStoreError {
-  const left = Math.max(limit - used - reserved, 0);
-  const open = reserved === 0 ? '' : `, ${reserved} are reserved for what is on its way`;
-  return new ArtifactStoreError(
-    'AS_ERR_QUOTA',
-    `${size} more bytes do not fit the quota of the token ${token}: of its ${limit} bytes ${used} are stored${open}. Delete something, end uploads that wait, or ask for more.`,
-    { token, quota: limit, used, reserved, needed: size, left },
-  );
+function boundsOf(rules: ReadonlyMap<string, Bounds>, namespace: string): Bounds {
+  return rules.get(namespace) ?? rules.get(EVERYWHERE) ?? {};
+}
+
+function tokenBounded(token: string, context: QuotasContext) {
+  return {
+    what: `the quota of the token ${token}`,
+    advice: 'Delete something, end uploads that wait, or ask for more.',
+    details: { token },
+    counts: 'stored',
+    count: () => context.usedBy(token),
+  } as const;
+}
+
+function namespaceBounded(namespace: string, bound: (typeof BOUNDS)[number], context: QuotasContext) {
+  return {
+    ...namespaceBound(namespace, bound),
+    counts: 'belongs',
+    count: async () => (await context.namespaces.take(namespace))[bound],
+  } as const;
 }

@@ -15,6 +15,7 @@ import { FOLLOW_INTERVAL_MS } from '../limits.js';
 import type { PastRegistry } from '../registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from '../registry/registry.js';
 import { createPackageRegistry } from '../registry/sqlite-packages.js';
+import { createQuotaRegistry } from '../registry/sqlite-quotas.js';
 import { createRegistry } from '../registry/sqlite-registry.js';
 import { createRetentionRegistry } from '../registry/sqlite-retention.js';
 import { createTokenRegistry } from '../registry/sqlite-tokens.js';
@@ -31,6 +32,7 @@ import {
 } from './history.js';
 import { usageOf, versionsNeeding } from './package-pages.js';
 import type { Packages } from './packages.js';
+import { QuotaReader } from './quota-reader.js';
 import { RetentionReader } from './retention-reader.js';
 
 /**
@@ -58,6 +60,8 @@ export class RegistryReader {
   readonly tokens: TokenRegistry;
   /** How long things stay, as far as it can be asked without deciding anything. */
   readonly retention: RetentionReader;
+  /** What namespaces may take, and do. */
+  readonly quotas: QuotaReader;
 
   constructor(
     /** Absolute path of the store's folder. */
@@ -75,6 +79,7 @@ export class RegistryReader {
       usage: (namespace) => usageOf(packages, namespace),
     };
     this.tokens = createTokenRegistry(log.reader);
+    this.quotas = new QuotaReader(createQuotaRegistry(log.reader), () => undefined);
     const retention = createRetentionRegistry(log.reader);
     this.retention = new RetentionReader({
       registry: retention,

@@ -15,7 +15,7 @@ import type { NewEvent } from '../events/log.js';
 import { isCase } from '../events/retention-kinds.js';
 import { formatTime } from '../format.js';
 import { KeyLocks } from '../key-locks.js';
-import { PULL_NOTED_EVERY_MS, PULLS_REMEMBERED_MAX, REASON_LENGTH_MAX } from '../limits.js';
+import { PULL_NOTED_EVERY_MS, PULLS_REMEMBERED_MAX } from '../limits.js';
 import { formatPackage, type PackageVersion, parsePackage } from '../packages/name.js';
 import type { PackageRecord, PackageRegistry } from '../registry/packages.js';
 import type { Registry } from '../registry/registry.js';
@@ -26,6 +26,7 @@ import { LOCK_MODES, type LockMode, requireAllowed } from '../retention/locks.js
 import { policyFor } from '../retention/planner.js';
 import { countsPulls, EVERYWHERE, isKnownClass, KNOWN_CLASSES, type Policy, parsePolicy } from '../retention/policy.js';
 import { thingOf } from '../retention/thing.js';
+import { requireReason } from './checks.js';
 import {
   type ApplyOptions,
   type ApplyReport,
@@ -452,13 +453,6 @@ export class Retention extends RetentionReader {
   #reason({ reason }: DecisionOptions): { reason?: string } {
     return reason === undefined ? {} : { reason: requireReason(reason) };
   }
-}
-
-/** The reason as it is recorded. Throws AS_ERR_INVALID_ARGUMENT. */
-function requireReason(reason: string): string {
-  const text = reason.normalize('NFC').trim();
-  if (text.length <= REASON_LENGTH_MAX) return text;
-  throw invalid(`The reason has ${text.length} characters; give up to ${REASON_LENGTH_MAX}.`);
 }
 
 function requireCase(id: string): string {

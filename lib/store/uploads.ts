@@ -2,7 +2,7 @@
  * Uploads: objects that come over several calls, with crashes, restarts and days between them. What is taken in lives in an upload session of the data
  * plane; what was expected of it, and how it ended, stands in the log.
  *
- * Imports the contract, digest text, event kinds, their envelope and the log's interface. The facade makes one and shows it as `Store.uploads`.
+ * Imports the contract, digest text, event kinds, their envelope, names of namespaces and the log's interface. The facade makes one and shows it as `Store.uploads`.
  *
  * The data plane acts first, then the log says so. After a crash between the two an upload lacks its last event; which uploads there are to go on with, the
  * data plane alone says.
@@ -21,12 +21,14 @@ import { digestBytes, formatBlake3, formatSha256 } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { prepareEvent } from '../events/envelope.js';
 import { type EventData, factsOf, newEvent } from '../events/kinds.js';
-import type { EventLog, StoredEvent } from '../events/log.js';
+import type { EventLog, NewEvent, StoredEvent } from '../events/log.js';
 import { uuidv7 } from '../events/uuid.js';
 import { SESSION_CHECKPOINT_INTERVAL_MS } from '../limits.js';
+import { requireNamespace } from '../packages/name.js';
 import { Changes } from './changes.js';
 import { type Expectation, hintsOf } from './checks.js';
-import { type Hold, metered, type Quotas, type StandingUpload } from './quotas.js';
+import type { Hold } from './quota-account.js';
+import { metered, type Quotas, type StandingUpload } from './quotas.js';
 import { isStream, type PutSource, toByteSource, type Watch } from './source.js';
 
 /** What every put gives. */
@@ -45,6 +47,8 @@ export interface UploadsContext<Stored extends Named> {
   quotas: Quotas;
   /** Who acts unless a call says otherwise. */
   actor: string;
+  /** Uploads for namespaces that have not ended, as far as the log says. */
+  openForNamespaces(): Promise<string[]>;
   /** Throws when the store cannot be written to. */
   requireWritable(): void;
   /** Stores by `ingest` and acknowledges as any put does. */
@@ -58,6 +62,8 @@ export interface OpenUploadOptions extends Expectation {
   expires?: number;
   /** What its sender says about it; kept in the log and given back as it is. */
   metadata?: string;
+  /** The namespace that the object is for: its length is reserved in the quota of that, and what it becomes counts for it until a package has it. */
+  namespace?: string;
   actor?: string;
 }
 
@@ -89,6 +95,8 @@ export interface Upload {
   expires?: number;
   /** As given when it was opened. */
   metadata?: string;
+  /** The namespace that it is for. */
+  namespace?: string;
   /** The event that ended it. */
   end?: StoredEvent;
 }
@@ -98,6 +106,8 @@ export class Uploads<Stored extends Named> {
   readonly #changes = new Changes();
   /** Uploads between their last byte and their last event, when they can be found in neither way. */
   readonly #completing = new Map<string, Promise<unknown>>();
+  /** Uploads that are being given up: between the end of the session and the event. */
+  readonly #ending = new Set<string>();
 
   constructor(private readonly context: UploadsContext<Stored>) {}
 
@@ -105,13 +115,13 @@ export class Uploads<Stored extends Named> {
    * Begins an upload.
    *
    * @returns its id
-   * @throws AS_ERR_QUOTA: the actor is a token whose quota has no room for `size` bytes; the room is the upload's until it ends
+   * @throws AS_ERR_QUOTA: the quota of the namespace, or that of the token that acts, has no room for `size` bytes; the room is the upload's until it ends
    * @throws AS_ERR_CONFLICT: the id has been used; AS_ERR_INVALID_ARGUMENT, AS_ERR_INVALID_DIGEST, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async open(options: OpenUploadOptions = {}): Promise<string> {
     const { dataPlane, log, quotas } = this.context;
     this.context.requireWritable();
-    const { id = uuidv7(Date.now()), expires, metadata, actor = this.context.actor } = options;
+    const { id = uuidv7(Date.now()), expires, metadata, namespace, actor = this.context.actor } = options;
     const { size, blake3, sha256 } = hintsOf(options);
     const facts: EventData['upload.opened'] = {
       ...(size !== undefined && { size }),
@@ -119,13 +129,14 @@ export class Uploads<Stored extends Named> {
       ...(sha256 && { sha256: digestBytes(sha256) }),
       ...(expires !== undefined && { expires }),
       ...(metadata !== undefined && { metadata }),
+      ...(namespace !== undefined && { namespace: requireNamespace(namespace) }),
     };
     const isUsed = (await this.#history(id)).opened !== undefined || (await this.#session(id)) !== undefined;
     if (isUsed)
       throw new ArtifactStoreError('AS_ERR_CONFLICT', `There was an upload ${id} before. Choose another id.`, { id });
     const event = newEvent('upload.opened', actor, id, facts);
     prepareEvent(event); // what the log would refuse is refused before anything is made
-    const hold = await quotas.hold(actor);
+    const hold = await quotas.hold(actor, namespace);
     try {
       await hold?.growTo(size ?? 0);
       await dataPlane.ingestStream(nothing(), { session: { id, offset: 0, final: false } });
@@ -145,7 +156,7 @@ export class Uploads<Stored extends Named> {
    * @throws AS_ERR_NOT_FOUND: there is no such upload, or it has ended
    * @throws AS_ERR_OFFSET: it stands elsewhere, at `details.expected`
    * @throws AS_ERR_CONFLICT: another call is appending to it
-   * @throws AS_ERR_QUOTA: the token that opened it has no room for more; what came before is kept
+   * @throws AS_ERR_QUOTA: the token that opened it, or the namespace that it is for, has no room for more; what came before is kept
    * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_READ_ONLY, AS_ERR_ABORTED, AS_ERR_CLOSED, and what the source throws
    */
   async append(id: string, source: PutSource, options: AppendOptions): Promise<number> {
@@ -188,7 +199,7 @@ export class Uploads<Stored extends Named> {
     for (const { id } of await this.list()) {
       const { opened, openedBy, sized } = await this.#history(id);
       const size = opened?.size ?? sized?.size ?? (await this.#session(id))?.size ?? 0;
-      standing.push({ id, actor: openedBy, size });
+      standing.push({ id, actor: openedBy, namespace: opened?.namespace, size });
     }
     return standing;
   }
@@ -212,6 +223,7 @@ export class Uploads<Stored extends Named> {
     const told = {
       ...(opened?.expires !== undefined && { expires: opened.expires }),
       ...(opened?.metadata !== undefined && { metadata: opened.metadata }),
+      ...(opened?.namespace !== undefined && { namespace: opened.namespace }),
     };
     if (session !== undefined) {
       const sizes = { offset: session.size, ...(size !== undefined && { size }) };
@@ -236,7 +248,7 @@ export class Uploads<Stored extends Named> {
    * Says how many bytes the object will have, for an upload that was opened without; it is expected from then on.
    *
    * @throws AS_ERR_NOT_FOUND; AS_ERR_SIZE_MISMATCH: it is known to have another size, or more bytes already
-   * @throws AS_ERR_QUOTA: the token that opened it has no room for so much
+   * @throws AS_ERR_QUOTA: the token that opened it, or the namespace that it is for, has no room for so much
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async announce(id: string, size: number, options: { actor?: string } = {}): Promise<void> {
@@ -288,9 +300,16 @@ export class Uploads<Stored extends Named> {
       () => dataPlane.ingestStream(nothing(), { ...hints, session }),
       actor,
     );
-    const facts = { size: stored.size, blake3: digestBytes(stored.blake3), sha256: digestBytes(stored.sha256) };
-    await quotas.endUpload(id, stored.existed || actor !== openedBy ? 0 : stored.size);
-    await log.append([newEvent('upload.completed', actor, id, facts)]);
+    const facts: EventData['upload.completed'] = {
+      ...{ size: stored.size, blake3: digestBytes(stored.blake3), sha256: digestBytes(stored.sha256) },
+      ...(opened?.namespace !== undefined && { namespace: opened.namespace }),
+    };
+    try {
+      await log.append([newEvent('upload.completed', actor, id, facts)]);
+    } finally {
+      // Not before: whoever counts in between would find it nowhere.
+      await quotas.endUpload(id, stored.existed || actor !== openedBy ? 0 : stored.size, stored.size);
+    }
     return stored;
   }
 
@@ -299,15 +318,26 @@ export class Uploads<Stored extends Named> {
     this.context.requireWritable();
     const { actor = this.context.actor, reason } = options;
     const offset = await this.offset(id);
-    await this.#drop(id);
     const facts = { offset, ...(reason !== undefined && { reason }) };
-    await this.context.log.append([newEvent('upload.aborted', actor, id, facts)]);
+    await this.#giveUp(id, newEvent('upload.aborted', actor, id, facts));
+  }
+
+  async #giveUp(id: string, end: NewEvent): Promise<void> {
+    this.#ending.add(id);
+    try {
+      await this.context.dataPlane.ingestStream(nothing(), { session: { id, abort: true } });
+      await this.context.quotas.endUpload(id);
+      await this.context.log.append([end]);
+    } finally {
+      this.#ending.delete(id);
+    }
     this.#changes.note(id);
   }
 
   /**
    * Ends the uploads that nobody goes on with: those whose time, as given when they were opened, is over, and those without a time to which nothing has come
-   * since `idleSince`. One that is being written to is left.
+   * since `idleSince`. One that is being written to is left. What a crash took between its end and the event of it is ended in the log as well, where it is for a
+   * namespace: it would hold room there for ever.
    *
    * @param options `idleSince`: milliseconds since 1970 UTC
    * @returns the ids of those that were ended
@@ -320,13 +350,28 @@ export class Uploads<Stored extends Named> {
       const expires = (await this.#history(id)).opened?.expires;
       if (expires === undefined ? changed >= idleSince : expires > Date.now()) continue;
       const session = await this.#session(id);
-      if (session === undefined || !(await this.#dropIdle(id))) continue;
+      if (session === undefined) continue;
       const facts = { offset: session.size, idleSince: Math.floor(changed) };
-      await this.context.log.append([newEvent('upload.expired', actor, id, facts)]);
-      this.#changes.note(id);
+      if (await this.#giveUpIdle(id, newEvent('upload.expired', actor, id, facts))) ended.push(id);
+    }
+    for (const id of await this.#lost()) {
+      await this.context.quotas.endUpload(id);
+      await this.context.log.append([newEvent('upload.aborted', actor, id, { offset: 0, reason: LOST })]);
       ended.push(id);
     }
     return ended;
+  }
+
+  /** Uploads for namespaces of which nothing is left but that they were opened. */
+  async #lost(): Promise<string[]> {
+    const open = await this.context.openForNamespaces();
+    if (open.length === 0) return [];
+    const there = new Set((await this.list()).map(({ id }) => id));
+    const isEnding = (id: string) => this.#completing.has(id) || this.#ending.has(id);
+    const gone = open.filter((id) => !there.has(id) && !isEnding(id));
+    // What was ending before this looked at it has had its event since.
+    const still = new Set(gone.length === 0 ? [] : await this.context.openForNamespaces());
+    return gone.filter((id) => still.has(id));
   }
 
   /** Uploads that have not ended, the oldest change first. Throws AS_ERR_CLOSED. */
@@ -344,15 +389,10 @@ export class Uploads<Stored extends Named> {
     }
   }
 
-  async #drop(id: string): Promise<void> {
-    await this.context.dataPlane.ingestStream(nothing(), { session: { id, abort: true } });
-    await this.context.quotas.endUpload(id);
-  }
-
-  /** Whether the upload could be dropped: not while somebody writes to it. */
-  async #dropIdle(id: string): Promise<boolean> {
+  /** Whether the upload could be given up: not while somebody writes to it. */
+  async #giveUpIdle(id: string, end: NewEvent): Promise<boolean> {
     try {
-      await this.#drop(id);
+      await this.#giveUp(id, end);
       return true;
     } catch (error) {
       if (isStoreError(error, 'AS_ERR_CONFLICT')) return false;
@@ -373,6 +413,8 @@ export class Uploads<Stored extends Named> {
   }
 }
 
+/** Why an upload ended whose end nobody saw. */
+const LOST = 'it ended in a crash';
 /** Events that an upload can have: begun, sized, ended. */
 const UPLOAD_EVENTS_MAX = 3;
 const ENDS: ReadonlySet<string> = new Set(['upload.completed', 'upload.aborted', 'upload.expired']);

@@ -10,8 +10,10 @@ import type { StoredEvent } from '../events/log.js';
 import type { PastRegistry } from '../registry/past-registry.js';
 import type { TokenRegistry } from '../registry/tokens.js';
 import type { PutManyOptions, PutOptions, PutResult, PutResults, Scrub, ScrubOptions, Store } from '../store.js';
+import type { NamespaceQuotas } from './namespace-quotas.js';
 import type { Packages, PushOptions, PushResult } from './packages.js';
 import type { Restored, Withdrawn, WithdrawOptions } from './publish.js';
+import type { QuotaReader } from './quota-reader.js';
 import type { RegistryReader } from './registry-reader.js';
 import type { Retention } from './retention.js';
 import type { RetentionReader } from './retention-reader.js';
@@ -82,6 +84,9 @@ export interface RetentionVerbs
 /** What can be asked about it without the bytes. */
 export type RetentionQuestions = Pick<RetentionReader, 'policies' | 'policy' | 'holds' | 'locks' | 'status' | 'why'>;
 
+/** What namespaces may take. */
+export type QuotaVerbs = Pick<NamespaceQuotas, 'set' | 'remove' | 'list' | 'status'>;
+
 /** A store that is open. */
 export interface StoreVerbs
   extends Pick<
@@ -110,6 +115,7 @@ export interface StoreVerbs
   readonly packages: PackageVerbs;
   readonly tokens: Pick<Tokens, 'create' | 'list' | 'revoke'>;
   readonly retention: RetentionVerbs;
+  readonly quotas: QuotaVerbs;
   /** As `Store.put`. */
   put(source: PutSource, options?: PutOptions): Promise<Stored>;
   /** As `Store.putMany`. */
@@ -130,6 +136,7 @@ export interface RegistryVerbs
   readonly packages: Pick<Packages, 'list' | 'refs' | 'containing' | 'usage'>;
   readonly tokens: Pick<TokenRegistry, 'list'>;
   readonly retention: RetentionQuestions;
+  readonly quotas: Pick<QuotaReader, 'list' | 'status'>;
   /** As `RegistryReader.at`. */
   at(...moment: Parameters<RegistryReader['at']>): Promise<PastVerbs>;
 }

@@ -104,6 +104,11 @@ t.test('every operation, with what fits and what does not', async (t) => {
       return { target: `/v1/retention/holds?on=other%2F&case=${turn}` };
     },
     setLock: async () => ({ body: JSON.stringify({ on: 'other/x', mode: 'governance', until: 4e12 + ++turn }) }),
+    setQuota: async () => ({ target: '/v1/quotas/other', body: '{"logical":1000000}' }),
+    removeQuota: async () => {
+      await service.store.quotas.set('other', { physical: 1_000_000 });
+      return { target: '/v1/quotas/other' };
+    },
     readPlan: async () => ({ target: `/v1/retention/plans/${(await retention.plan()).plan}` }),
     moveToTier: async () => {
       const { blake3 } = await service.store.put(Buffer.from(`cold ${++turn}`));

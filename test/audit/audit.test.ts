@@ -60,6 +60,8 @@ t.test('every kind has its sentence', (t) => {
     'keeper made this plan: 2 versions and 5 objects are to go, 81.9 kB.',
     'keeper began to carry out this plan.',
     'keeper carried out this plan: 2 versions and 4 objects went, 65.5 kB.',
+    'admin set its quota: at most 5.0 GB (5,000,000,000 bytes) of files and 1.0 GB (1,000,000,000 bytes) of distinct objects: a shared disk.',
+    'admin removed its quota: a disk of its own.',
   ]);
   t.same(leastFacts.map(told), [
     'me deleted it.',
@@ -76,11 +78,15 @@ t.test('every kind has its sentence', (t) => {
     'me removed the retention policy.',
     'me gave it the retention class "build".',
     'me released the hold for the case 1.',
+    'me set its quota: at most 0 B of files.',
+    'me removed its quota.',
     'me locked it with a compliance lock until 1970-01-01 00:00:00Z.',
   ]);
   t.same(furtherFacts.map(told), [
     'zoë deleted it by the plan p-2031: superseded. Its bytes stay until 1970-01-08 00:00:00Z at least.',
     'zoë deleted it by the plan p-2031.',
+    'alice began the upload of 1.0 kB (1,001 bytes) for the namespace acme.',
+    `alice completed it: 1.0 kB (1,001 bytes), stored as ${ADDRESS}.`,
   ]);
   const others: NewEvent[] = [
     kinds.objectIngested('me', ingestResult(1, { existed: true })),

@@ -112,6 +112,12 @@ const EVENTS: { readonly [K in EventKind]: NewEvent } = {
     objects: 4,
     storedSize: 65_536,
   }),
+  'quota.set': newEvent('quota.set', 'admin', 'acme', {
+    reason: 'a shared disk',
+    logical: 5_000_000_000,
+    physical: 1_000_000_000,
+  }),
+  'quota.removed': newEvent('quota.removed', 'admin', '*', { reason: 'a disk of its own' }),
 };
 
 /** In the order in which the kinds are documented. */
@@ -121,6 +127,8 @@ export const everyKind: readonly NewEvent[] = Object.values(EVENTS);
 export const furtherFacts: readonly NewEvent[] = [
   newEvent('object.tombstoned', 'zoë', ADDRESS, { reason: 'superseded', grace: 604_800_000, plan: 'p-2031' }),
   ...objectsTombstoned('zoë', [ADDRESS], { plan: 'p-2031' }),
+  newEvent('upload.opened', 'alice', UPLOAD, { size: 1001, namespace: 'acme' }),
+  newEvent('upload.completed', 'alice', UPLOAD, { size: 1001, blake3, sha256, namespace: 'acme' }),
 ];
 
 /** Facts with every optional member left out. */
@@ -139,5 +147,7 @@ export const leastFacts: readonly NewEvent[] = [
   newEvent('policy.removed', 'me', 'acme', {}),
   newEvent('package.classified', 'me', VERSION, { class: 'build' }),
   newEvent('hold.released', 'me', ADDRESS, { case: '1' }),
+  newEvent('quota.set', 'me', '*', { logical: 0 }),
+  newEvent('quota.removed', 'me', 'acme', {}),
   newEvent('lock.set', 'me', 'acme/', { mode: 'compliance', until: 0 }),
 ];

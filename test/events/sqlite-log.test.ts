@@ -446,6 +446,12 @@ t.test('facts are given back as they were written, and others are refused', asyn
     ['policy.changed', 'x', { to: digest }],
     ['policy.changed', 'x', { to: short, from: null }],
     ['policy.changed', '', { to: null, from: null }],
+    ['quota.set', 'acme', {}],
+    ['quota.set', 'acme', { logical: -1 }],
+    ['quota.set', 'acme', { physical: 'much' }],
+    ['quota.set', 'no such name', { logical: 1 }],
+    ['upload.opened', 'u', { namespace: '*' }],
+    ['upload.completed', 'u', { size: 1, blake3: digest, sha256: digest, namespace: 7 }],
   ];
   const before = await log.last();
   for (const [kind, subject, data] of wrong) {

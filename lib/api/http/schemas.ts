@@ -209,8 +209,9 @@ export const SCHEMAS = {
       sha256,
       expires: time,
       metadata: text('As tus wrote it.'),
+      namespace: text('In whose quota it has room.'),
     },
-    ['length', 'blake3', 'sha256', 'expires', 'metadata'],
+    ['length', 'blake3', 'sha256', 'expires', 'metadata', 'namespace'],
   ),
   Token: record(
     {
@@ -240,6 +241,31 @@ export const SCHEMAS = {
       pullsSince: count('Since when pulls are noted for it.'),
     },
     ['reason', 'pullsSince'],
+  ),
+  Quota: record(
+    {
+      namespace: text('The namespace, or * for each that has no quota of its own.'),
+      logical: count('Bytes of files, as its versions have them.'),
+      physical: count('Bytes of the objects that its versions need, each once.'),
+      setAt: time,
+      actor: text(),
+      seq,
+      reason: text(),
+    },
+    ['logical', 'physical', 'reason'],
+  ),
+  QuotaStatus: record(
+    {
+      namespace: text(),
+      quota: { $ref: '#/components/schemas/Quota', description: 'Its own, or that of *; absent: nothing bounds it.' },
+      taken: record({
+        logical: bytes,
+        physical: bytes,
+        waiting: count('Of both: bytes of what was uploaded for it and is in no package.'),
+        reserved: count('Lengths of the uploads for it that have not ended, as far as they are known.'),
+      }),
+    },
+    ['quota', 'taken'],
   ),
   Hold: record({
     subject: text('What is held: an object, namespace/name@version, namespace/name, or namespace/.'),

@@ -150,7 +150,8 @@ for (const [power, unit] of ['k', 'm', 'g', 't'].entries()) {
 }
 
 /** `10GB`, `500MiB`, `1000000`, in bytes. */
-function parseSize(text: string): number {
+/** Bytes as people write them. */
+export function parseSize(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?(|[kmgt]i?)b?$/i.exec(text) ?? [];
   const size = Math.floor(Number(number) * (SIZE_UNITS[unit.toLowerCase()] ?? Number.NaN));
   if (Number.isSafeInteger(size)) return size;

@@ -6,11 +6,13 @@
  */
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { Principal } from '../../../access/principal.js';
 import type { Digest } from '../../../dataplane/spi.js';
 import { isStoreError } from '../../../errors.js';
 import { UPLOAD_LIFETIME_MS } from '../../../limits.js';
 import type { Upload } from '../../../store/uploads.js';
 import { preferredType } from '../accept.js';
+import { namespaceForbidden } from '../access/challenge.js';
 import { requireIdentity } from '../body-rules.js';
 import { expectedDigests, formatArtifactstoreDigest } from '../digest-fields.js';
 import { type Answer, type Exchange, json } from '../exchange.js';
@@ -74,8 +76,8 @@ export async function describeUpload(exchange: Exchange): Promise<Answer> {
     await exchange.uploads.settled(id); // between its last byte and its last event it cannot be found
     return findOpen(exchange, id);
   });
-  const { state, offset, size, digests, expires, metadata } = upload;
-  const shown = { id, state, offset, length: size, ...digests, expires, metadata };
+  const { state, offset, size, digests, expires, metadata, namespace } = upload;
+  const shown = { id, state, offset, length: size, ...digests, expires, metadata, namespace };
   return json(200, shown, { ...fieldsOf(upload), ...plain.standing(upload), Vary: 'Accept' });
 }
 
@@ -148,7 +150,7 @@ async function idOf({ params, principal, store }: Exchange): Promise<string> {
 
 /** Opens an upload with what its request says of the object. */
 async function open(
-  { store, headers, actor, uploads }: Exchange,
+  { store, headers, actor, uploads, query, principal }: Exchange,
   { ends, length, metadata }: Creation,
   { id, target }: { id?: string; target?: Digest },
 ): Promise<Upload> {
@@ -157,7 +159,13 @@ async function open(
   // A part's own digest says nothing about the object.
   const { 'content-digest': content, ...others } = headers;
   const expect = expectedDigests(ends === 'body' ? headers : others, target);
-  const told = { expires, ...(size !== undefined && { size }), ...(metadata !== undefined && { metadata }) };
+  const namespace = namespaceOf(query.namespace, principal);
+  const told = {
+    expires,
+    ...(size !== undefined && { size }),
+    ...(metadata !== undefined && { metadata }),
+    ...(namespace !== undefined && { namespace }),
+  };
   uploads.noteOpening();
   try {
     const opened = await store.uploads.open({ ...told, ...(id !== undefined && { id }), expect, actor });
@@ -166,6 +174,14 @@ async function open(
     uploads.noteEnd();
     throw error;
   }
+}
+
+/** The namespace that an upload is for. Throws AS_ERR_FORBIDDEN (403): who asks is for others. */
+function namespaceOf(asked: unknown, { actor, namespaces }: Principal): string | undefined {
+  if (asked === undefined) return undefined;
+  const namespace = String(asked);
+  if (namespaces === undefined || namespaces.includes(namespace)) return namespace;
+  throw namespaceForbidden(actor, namespaces, namespace);
 }
 
 /**

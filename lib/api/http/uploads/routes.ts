@@ -37,6 +37,10 @@ const FIELDS: Parameters = {
   'Content-Digest': { schema: text(), description: 'Of the bytes of this request.' },
 };
 
+const OPENING: Parameters = {
+  namespace: { schema: text(), description: 'What it is for: its length is reserved in the quota of that namespace.' },
+};
+
 const STANDING = {
   'Upload-Offset': 'Bytes that are durable.',
   'Upload-Complete': '?1 once the object is whole.',
@@ -95,6 +99,7 @@ export const UPLOADS: Room = {
           ...APPENDING,
           id: 'createUpload',
           handler: createUpload,
+          query: OPENING,
           summary: 'Opens an upload, perhaps with its first bytes.',
           body: { ...APPENDING.body, required: false, description: 'The first bytes.' },
           answers: { 200: STORED, 201: BEGUN },
@@ -137,6 +142,7 @@ export const UPLOADS: Room = {
         PUT: {
           ...APPENDING,
           id: 'continueUpload',
+          query: OPENING,
           summary: 'As PATCH; from the first byte on it opens the upload too.',
         },
         POST: {

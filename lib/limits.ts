@@ -630,14 +630,6 @@ export const S3_PIECE_SIZE = 1024 * 1024;
 /** Bytes of a large object that are verified together when it is read: some 60 µs of the main thread, and memory that stays in its cache. */
 export const S3_BLOCK_SIZE = 256 * 1024;
 
-/**
- * Bytes of a range that is fetched by itself when more are wanted, and such ranges of one reader at once: long enough that a request costs little beside its bytes. Of all readers together
- * so many are held in memory, 128 MiB; who finds no room reads one after the other, and nothing ahead.
- */
-export const S3_RANGE_SIZE = 8 * 1024 * 1024;
-export const S3_RANGES_IN_FLIGHT = 4;
-export const S3_RANGES_HELD_MAX = 16;
-
 /** Bytes written to a local file after which the disk is told to begin: some 50 ms of a slow one. */
 export const S3_SYNC_SIZE = 16 * 1024 * 1024;
 

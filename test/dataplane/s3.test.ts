@@ -8,7 +8,6 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
-import { Ahead } from '../../lib/dataplane/backend/s3/ahead.js';
 import { CredentialChain, providersOf } from '../../lib/dataplane/backend/s3/credentials/chain.js';
 import { openS3, type S3Options } from '../../lib/dataplane/backend/s3/index.js';
 import { parseS3Url } from '../../lib/dataplane/backend/s3/keys.js';
@@ -21,10 +20,9 @@ import {
   stringToSign,
 } from '../../lib/dataplane/backend/s3/sigv4.js';
 import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s3/xml.js';
-import type { ByteRange, ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
+import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { openStore } from '../../lib/index.js';
-import { S3_RANGES_HELD_MAX, S3_RANGES_IN_FLIGHT } from '../../lib/limits.js';
 import { AS_S3RVER, openMemoryS3 } from '../support/memory-s3.js';
 import { checkReconciled } from '../support/reconciled.js';
 
@@ -594,58 +592,4 @@ t.test('who only reads may ask how far an upload has come, and hinders nobody', 
   await t.rejects(reader.ingestStream(stream(), { session: { id: 'u', abort: true } }), { code: 'AS_ERR_READ_ONLY' });
   const again = await open(t, server.endpoint, { spool });
   t.match(await again.ingestStream(stream(), { session: { id: 'u', offset: 5, final: true } }), { size: 5 });
-});
-
-t.test('a long range is read as several side by side, in order and within a bound', async (t) => {
-  const SIZE = 100;
-  const bytes = randomBytes(20 * SIZE + 7);
-  let going = 0;
-  let most = 0;
-  let asked = 0;
-  const begin = async ({ start, end }: ByteRange) => {
-    most = Math.max(most, ++going);
-    asked++;
-    async function* part() {
-      try {
-        for (let at = start; at < end; at += 30) {
-          await new Promise((resolve) => setImmediate(resolve));
-          yield bytes.subarray(at, Math.min(at + 30, end));
-        }
-      } finally {
-        going--;
-      }
-    }
-    return part();
-  };
-  const ahead = new Ahead(SIZE);
-  const whole = { start: 5, end: bytes.byteLength };
-  const take = async (range: ByteRange) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of ahead.read(range, begin)) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  };
-  t.ok((await take(whole)).equals(bytes.subarray(5)));
-  t.equal(most, S3_RANGES_IN_FLIGHT);
-  most = 0;
-  const several = await Promise.all(Array.from({ length: 12 }, () => take(whole)));
-  t.ok(several.every((one) => one.equals(bytes.subarray(5))));
-  t.ok(most <= S3_RANGES_HELD_MAX + 12, `${most} at once: what there is room for, and one of each reader beside`);
-  asked = 0;
-  for await (const _ of ahead.read(whole, begin)) break;
-  t.equal(asked, 1, 'who leaves early has asked for one');
-  const failing = async (range: ByteRange) => {
-    if (range.start >= 5 + 3 * SIZE) throw new Error('gone');
-    return begin(range);
-  };
-  let got = 0;
-  await t.rejects(
-    (async () => {
-      for await (const chunk of ahead.read(whole, failing)) got += chunk.byteLength;
-    })(),
-    { message: 'gone' },
-  );
-  t.equal(got, 3 * SIZE, 'what fails later takes nothing from what came before');
-  most = 0;
-  await take(whole);
-  t.equal(most, S3_RANGES_IN_FLIGHT, 'and all room is free again');
 });

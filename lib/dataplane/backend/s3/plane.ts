@@ -33,7 +33,6 @@ import {
   type VerifyOptions,
   type VerifyResult,
 } from '../../spi.js';
-import { Ahead } from './ahead.js';
 import { ResultTable } from './ingest-table.js';
 import { Intake } from './intake.js';
 import { intoFile } from './into-file.js';
@@ -65,7 +64,7 @@ export class S3DataPlane implements ClosableDataPlane {
     const small = new Permits(S3_SMALL_IN_FLIGHT);
     this.#writing = new Writing(parts, this.#hasher);
     this.#intake = new Intake({ parts, writing: this.#writing, locks: this.#locks, sizes, small });
-    this.#reading = new Reading(parts, { bucket, keys, hasher: this.#hasher, ahead: new Ahead() }, sizes, small);
+    this.#reading = new Reading(parts, { bucket, keys, hasher: this.#hasher }, sizes, small);
     // Permits of its own: who waits for a lock may hold one of the others.
     this.#removal = new Removal(parts, this.#locks, sizes, new Permits(S3_SMALL_IN_FLIGHT));
   }

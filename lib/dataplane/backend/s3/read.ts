@@ -11,7 +11,6 @@ import { ArtifactStoreError } from '../../../errors.js';
 import { DIGEST_SIZE, GROUP_SIZE, S3_BLOCK_SIZE, S3_SMALL_SIZE_MAX } from '../../../limits.js';
 import type { Hasher } from '../../../native/hasher.js';
 import type { ByteRange, ContentAddress } from '../../spi.js';
-import type { Ahead } from './ahead.js';
 import type { Bucket } from './bucket.js';
 import { blocks, collect, resumed } from './download.js';
 import type { Keys } from './keys.js';
@@ -23,8 +22,6 @@ export interface ReadTools {
   bucket: Bucket;
   keys: Keys;
   hasher: Hasher;
-  /** One for all readers. */
-  ahead: Ahead;
 }
 
 /** Bytes of nodes that are given out together. */
@@ -92,21 +89,20 @@ export async function* readLarge(
   size: number,
   range: ByteRange,
 ): AsyncGenerator<Uint8Array> {
-  const { bucket, keys, ahead } = tools;
+  const { bucket, keys } = tools;
   const wanted = wholeGroups(range, size);
-  const begin = async (part: ByteRange) => {
-    const coming = await resumed(bucket, keys.object(address), part);
-    if (coming === undefined) throw notFound(address);
-    if (coming.size === size) return coming.bytes;
+  const coming = await resumed(bucket, keys.object(address), wanted);
+  if (coming === undefined) throw notFound(address);
+  if (coming.size !== size) {
     await coming.leave();
     throw corrupt(address, [{ start: 0, end: size }]);
-  };
+  }
   const reader = new OutboardReader(bucket, keys.outboard(address), size);
   const tree = new ProvenTree(address, size, wanted, (index) => reader.node(index));
   const free: ArrayBuffer[] = [];
   let at = wanted.start;
   // Hashed here, natively, a block at a time: handing one to a worker was measured to cost several times what hashing it does.
-  for await (const { buffer, size: length, pieces } of blocks(ahead.read(wanted, begin), S3_BLOCK_SIZE, free)) {
+  for await (const { buffer, size: length, pieces } of blocks(coming.bytes, S3_BLOCK_SIZE, free)) {
     const values = groupValues(new Uint8Array(buffer, 0, length), at / GROUP_SIZE);
     free.push(buffer);
     const wrong = await wrongGroups(tree, at, length, values, size);

@@ -141,7 +141,8 @@ export const UPKEEP: Room = {
           },
           answers: {
             200: {
-              description: 'Lines of JSON: the subject, then an event each.',
+              description:
+                'Lines of JSON: the subject, with why an object or a version is still here or gone, then an event each.',
               content: { [LINES]: undefined },
             },
           },

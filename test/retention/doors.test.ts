@@ -84,6 +84,25 @@ t.test('by the client', async (t) => {
   const seen: number[] = [];
   const swept = await client.sweep({ limit: 1, onProgress: ({ objects }) => seen.push(objects) });
   t.match([swept, seen], [{ objects: 1, failed: [], kept: [] }, [1]]);
+  const lines = (target: string) =>
+    call('POST', target, {
+      headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
+      body: '{}',
+    });
+  const told = (await lines('/v1/reconciliations')).bytes
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.match(told.at(-1), { report: { objects: 1, orphans: 0 } });
+  t.match(told[0], { progress: { objects: Number, steps: Number } }, 'who accepts lines is told how far it has come');
+  t.match(
+    (await call('POST', '/v1/reconciliations', { headers: { 'content-type': 'application/json' }, body: '{}' })).json,
+    { objects: 1 },
+  );
+  const parts: number[] = [];
+  await client.reconcile({ onProgress: (_, steps) => parts.push(steps) });
+  t.ok(parts.length > 0 && parts.every((part, n) => n === 0 || part > (parts[n - 1] as number)), 'so does the client');
   t.match(await client.sweep(), { objects: 1 });
   t.match(await client.reconcile({ age: 0 }), { objects: 0, orphans: 0, lost: 0 });
   await store.packages.push(tree, 'acme/x@1');

@@ -188,9 +188,6 @@ t.test('in Chromium', { skip: chromium === undefined && 'Chromium is not install
     const overflow = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
     t.ok(overflow <= 0, `${path} fits its window`);
   }
-  await page.goto(`${url}/packages/acme/tools/1.0.0`);
-  const shown = process.env.ARTIFACTSTORE_SCREENSHOT;
-  if (shown !== undefined) await page.screenshot({ path: shown as `${string}.png` });
   await page.setViewport({ width: 380, height: 700 });
   await page.goto(`${url}/objects/${hello}`);
   t.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= 380, 'and that of a telephone');

@@ -104,6 +104,11 @@ t.test('by the client', async (t) => {
   await client.reconcile({ onProgress: (_, steps) => parts.push(steps) });
   t.ok(parts.length > 0 && parts.every((part, n) => n === 0 || part > (parts[n - 1] as number)), 'so does the client');
   t.match(await client.sweep(), { objects: 1 });
+  const gonePage = await store.list({ state: 'deleted', limit: 1 });
+  const nextPage = await store.list({ state: 'deleted', limit: 1, cursor: gonePage.cursor as string });
+  const listed = [gonePage, nextPage].flatMap(({ objects }) => objects.map(({ blake3 }) => blake3));
+  t.same(listed, [one.blake3, two.blake3], 'those that are gone are listed in the order in which they came');
+  t.equal(nextPage.cursor, undefined);
   t.match(await client.reconcile({ age: 0 }), { objects: 0, orphans: 0, lost: 0 });
   await store.packages.push(tree, 'acme/x@1');
   const withdrawn = await client.packages.withdraw('acme/x@1', { reason: 'because' });

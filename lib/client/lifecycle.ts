@@ -6,9 +6,9 @@
 
 import { ArtifactStoreError, type ErrorCode } from '../errors.js';
 import type { ObjectRecord } from '../registry/registry.js';
-import { PARTS } from '../store/reconcile.js';
 import type { ReconcileOptions, ReconcileReport, SweepOptions, SweepReport } from '../store.js';
-import { type Service, segment } from './service.js';
+import { withProgress } from './progress.js';
+import { type Call, type Service, segment } from './service.js';
 
 /** As `Store.undelete`. */
 export async function undelete(service: Service, address: string, reason: string | undefined): Promise<ObjectRecord> {
@@ -22,7 +22,7 @@ type SweepJson = Omit<SweepReport, 'failed'> & {
 
 /** As `Store.sweep`. A connection that breaks ends it; what is done is done, and the next one goes on. */
 export async function sweep(service: Service, { limit, signal, onProgress }: SweepOptions): Promise<SweepReport> {
-  const { failed, ...report } = await service.json<SweepJson>({
+  const call: Call = {
     method: 'POST',
     path: '/v1/sweeps',
     headers: { 'content-type': 'application/json' },
@@ -30,13 +30,14 @@ export async function sweep(service: Service, { limit, signal, onProgress }: Swe
     signal,
     isPatient: true,
     isRepeatable: true,
-  });
-  const errors = failed.map(({ address, error }) => ({
-    address,
-    error: new ArtifactStoreError(error.code, error.message),
-  }));
-  onProgress?.({ ...report, failed: errors });
-  return { ...report, failed: errors };
+  };
+  const tell = (progress: SweepJson) => onProgress?.(sweepReport(progress));
+  return sweepReport(await withProgress<SweepJson, SweepJson>(service, call, tell));
+}
+
+function sweepReport({ failed, ...report }: SweepJson): SweepReport {
+  const errorOf = ({ code, message }: SweepJson['failed'][number]['error']) => new ArtifactStoreError(code, message);
+  return { ...report, failed: failed.map(({ address, error }) => ({ address, error: errorOf(error) })) };
 }
 
 /** As `Store.reconcile`. */
@@ -44,7 +45,7 @@ export async function reconcile(
   service: Service,
   { age, dryRun, signal, onProgress }: ReconcileOptions,
 ): Promise<ReconcileReport> {
-  const report = await service.json<ReconcileReport>({
+  const call: Call = {
     method: 'POST',
     path: '/v1/reconciliations',
     headers: { 'content-type': 'application/json' },
@@ -52,7 +53,7 @@ export async function reconcile(
     signal,
     isPatient: true,
     isRepeatable: true,
-  });
-  onProgress?.(report, PARTS);
-  return report;
+  };
+  const tell = ({ steps, ...report }: ReconcileReport & { steps: number }) => onProgress?.(report, steps);
+  return withProgress(service, call, tell);
 }

@@ -13,6 +13,7 @@ import type { DecisionOptions, LockOptions, PlaceOptions, PlanRunOptions } from 
 import type { ApplyOptions, ApplyReport, PlanLine, PlanRun, PlanSummary } from '../store/retention-plans.js';
 import type { RetentionStatus } from '../store/retention-reader.js';
 import type { RetentionVerbs } from '../store/verbs.js';
+import { withProgress } from './progress.js';
 import { type Call, type Service, segment } from './service.js';
 
 const ROOT = '/v1/retention';
@@ -117,18 +118,12 @@ export class ClientRetention implements RetentionVerbs {
     return this.#run({ method: 'GET', path: `${ROOT}/plans/${segment(name)}`, query: { objects } });
   }
 
-  /** As `Retention.apply`: the service carries it out, and answers when it is done. A connection that breaks ends it; asking again goes on. */
+  /** As `Retention.apply`: the service carries it out, and tells how far it has come. A connection that breaks ends it; asking again goes on. */
   async apply(name: string, { throttle, signal, onProgress }: ApplyOptions = {}): Promise<ApplyReport> {
     this.requireWritable();
-    const report = await this.service.json<ApplyReport>({
-      method: 'POST',
-      path: `${ROOT}/plans/${segment(name)}/application`,
-      ...jsonBody({ throttle }),
-      signal,
-      isPatient: true,
-    });
-    onProgress?.({ objects: report.objects, total: report.objects + report.keptCount });
-    return report;
+    const path = `${ROOT}/plans/${segment(name)}/application`;
+    const call: Call = { method: 'POST', path, ...jsonBody({ throttle }), signal, isPatient: true };
+    return withProgress(this.service, call, (done: { objects: number; total: number }) => onProgress?.(done));
   }
 
   async #run(call: Call): Promise<PlanRun> {

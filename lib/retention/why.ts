@@ -5,10 +5,11 @@
  */
 
 import type { ContentAddress } from '../dataplane/spi.js';
-import { ArtifactStoreError } from '../errors.js';
+import { isContentAddress } from '../digest-name.js';
+import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { formatTime } from '../format.js';
 import { BLOCKERS_SHOWN_MAX, NEEDING_SHOWN_MAX } from '../limits.js';
-import { formatPackage, type PackageVersion, parsePackage } from '../packages/name.js';
+import { formatPackage, type PackageVersion, parsePackage, versionOf } from '../packages/name.js';
 import type { PackageRecord, PackageRegistry } from '../registry/packages.js';
 import type { ObjectRecord, Registry } from '../registry/registry.js';
 import type { RetentionRegistry } from '../registry/retention.js';
@@ -34,6 +35,32 @@ export interface Why {
   /** `kept`: something forbids to delete it; `stays`: nothing lets it go; `goes`: the next plan names it; `gone`: it is deleted. */
   state: 'kept' | 'stays' | 'goes' | 'gone';
   sentences: string[];
+}
+
+/** What stands above the sentences. */
+export const WHY_TITLES: { readonly [state in Why['state']]: string } = {
+  kept: 'why it must stay',
+  stays: 'why it is still here',
+  goes: 'why it goes',
+  gone: 'why it is gone',
+};
+
+/**
+ * The answer about the subject of a story; undefined for what can neither stay nor go, and for a version that was withdrawn, whose story says so.
+ *
+ * @param retention who knows: `Store.retention`, or that of a registry
+ */
+export async function whyIfAny(
+  retention: { why(name: string): Promise<Why> },
+  subject: string,
+): Promise<Why | undefined> {
+  if (!isContentAddress(subject) && versionOf(subject) === undefined) return undefined;
+  try {
+    return await retention.why(subject);
+  } catch (error) {
+    if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_GONE')) return undefined;
+    throw error;
+  }
 }
 
 /**

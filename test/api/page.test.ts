@@ -104,6 +104,31 @@ t.test('finding, verifying, and what is not there', async (t) => {
   t.equal((await call('POST', `/objects/${hello}/verify`, foreign)).status, 403, 'no other page can start it');
 });
 
+t.test('why it is still here, and why it is gone', async (t) => {
+  const { call, store, hello } = await furnished(t);
+  const page = async (path: string) => (await call('GET', path)).bytes.toString();
+  const story = async (name: string) => {
+    const [first] = (await page(`/v1/stories/${name}`)).split('\n');
+    return JSON.parse(first ?? '');
+  };
+  t.match(await page(`/objects/${hello}`), /<h2>Why it is still here<\/h2>/);
+  t.match(await page('/packages/acme/tools/1.0.0'), /<h2>Why it is still here<\/h2>/);
+  t.notMatch(await page('/packages/acme/tools'), /Why it/);
+  t.match(await story('acme/tools@1.0.0'), {
+    subject: 'acme/tools@1.0.0',
+    why: { state: 'stays', sentences: [String] },
+  });
+  await store.retention.hold('acme/tools@1.0.0', { case: 'C-1', reason: '<b>litigation' });
+  t.match(await page('/packages/acme/tools/1.0.0'), /Why it must stay<\/h2>.*C-1: &lt;b&gt;litigation/s);
+  t.match(await story('acme/tools@1.0.0'), { why: { state: 'kept' } });
+  const { blake3 } = await store.put(Buffer.from('soon gone'));
+  await store.delete(blake3, { reason: 'no need' });
+  t.match(await page(`/objects/${blake3}`), /Why it is gone<\/h2>.*no need.*<h2>Where it is/s);
+  t.match(await story(blake3), { subject: blake3, why: { state: 'gone' } });
+  const last = await store.events({ subject: blake3 });
+  t.strictSame(await story(`${blake3}?seq=${last.at(-1)?.seq}`), { subject: blake3 }, 'the past has no why');
+});
+
 t.test('logging in', async (t) => {
   const { call, store } = await serve(t, { auth: 'required' });
   const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };

@@ -496,6 +496,8 @@ async function compareLifecycle(
   const standing = await lifecycle.standing([...addresses, addressOf(1000)]);
   t.equal(standing.pop(), undefined, 'one that was never stored');
   t.match(standing, expected, `standing, seed ${seed}`);
+  const seqs = standing.map((one) => one?.seq as number);
+  t.same(await lifecycle.standingAt([...seqs, 1e9]), [...standing, undefined], 'and by their seqs');
   const there = objects.filter(({ state }) => state === 'live' || state === 'corrupt').map(({ blake3 }) => blake3);
   const collectable: string[] = [];
   for (let after = 0; ; ) {

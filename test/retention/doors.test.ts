@@ -1,13 +1,15 @@
 /** Undelete, sweep, withdraw and reconcile from the command line, on a folder and on a service: the same answers, and the same exit codes. */
 
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXIT } from '../../lib/cli/exit.js';
 import { openClient } from '../../lib/client/index.js';
+import { openStore } from '../../lib/index.js';
 import { serve } from '../api/support.js';
-import { cli, jsonLines } from '../cli/run.js';
+import { cli, jsonLines, lines } from '../cli/run.js';
 
 const work = mkdtempSync(join(tmpdir(), 'artifactstore-doors-'));
 t.teardown(() => rmSync(work, { recursive: true, force: true }));
@@ -81,7 +83,31 @@ t.test('by the client', async (t) => {
   const seen: number[] = [];
   const swept = await client.sweep({ limit: 1, onProgress: ({ objects }) => seen.push(objects) });
   t.match([swept, seen], [{ objects: 1, failed: [], kept: [] }, [1]]);
+  const lines = (target: string) =>
+    call('POST', target, {
+      headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
+      body: '{}',
+    });
+  const told = (await lines('/v1/reconciliations')).bytes
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.match(told.at(-1), { report: { objects: 1, orphans: 0 } });
+  t.match(told[0], { progress: { objects: Number, steps: Number } }, 'who accepts lines is told how far it has come');
+  t.match(
+    (await call('POST', '/v1/reconciliations', { headers: { 'content-type': 'application/json' }, body: '{}' })).json,
+    { objects: 1 },
+  );
+  const parts: number[] = [];
+  await client.reconcile({ onProgress: (_, steps) => parts.push(steps) });
+  t.ok(parts.length > 0 && parts.every((part, n) => n === 0 || part > (parts[n - 1] as number)), 'so does the client');
   t.match(await client.sweep(), { objects: 1 });
+  const gonePage = await store.list({ state: 'deleted', limit: 1 });
+  const nextPage = await store.list({ state: 'deleted', limit: 1, cursor: gonePage.cursor as string });
+  const listed = [gonePage, nextPage].flatMap(({ objects }) => objects.map(({ blake3 }) => blake3));
+  t.same(listed, [one.blake3, two.blake3], 'those that are gone are listed in the order in which they came');
+  t.equal(nextPage.cursor, undefined);
   t.match(await client.reconcile({ age: 0 }), { objects: 0, orphans: 0, lost: 0 });
   await store.packages.push(tree, 'acme/x@1');
   const withdrawn = await client.packages.withdraw('acme/x@1', { reason: 'because' });
@@ -103,4 +129,82 @@ t.test('by the client', async (t) => {
     (await call('POST', '/v1/sweeps', { headers: { 'content-type': 'application/json' }, body: '{"limit":0}' })).status,
     400,
   );
+});
+
+/** A store of which a policy lets the first of two versions go, with its own object, for good. */
+async function withSomethingDue(path: string): Promise<string> {
+  await using store = await openStore({ path, actor: 'ana' });
+  const policy = { defaultClass: 'build', classes: { build: { keep: { last: 1 }, grace: '0s' } } };
+  await store.retention.setPolicy('ci', policy);
+  const goes = join(work, 'goes');
+  mkdirSync(goes, { recursive: true });
+  writeFileSync(join(goes, 'file'), 'goes');
+  const { manifest } = await store.packages.push(goes, 'ci/x@1');
+  await store.packages.push(tree, 'ci/x@2');
+  return manifest;
+}
+
+/** Serves a store with retention by itself until `until` has seen what it wants in its notes, then ends it; gives the notes. */
+async function servedUntil(
+  t: Test,
+  path: string,
+  options: string[],
+  until: (note: string) => boolean,
+): Promise<string[]> {
+  let child: ChildProcess | undefined;
+  const served = cli(['--store', path, '--json', 'serve', '--port', '0', '--retention-every', '60', ...options], {
+    started: (started) => {
+      child = started;
+    },
+  });
+  const seen: Buffer[] = [];
+  let ending = false;
+  for (const stream of [child?.stdout, child?.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      seen.push(chunk);
+      if (ending || !lines(Buffer.concat(seen)).some(until)) return;
+      ending = true; // a second signal would end it at once
+      child?.kill('SIGTERM');
+    });
+  }
+  const { code, stdout, stderr } = await served;
+  t.equal(code, 0, stderr);
+  return [...lines(stdout), ...lines(stderr)];
+}
+
+t.test('a service carries policies out by itself', async (t) => {
+  const path = join(work, 'by-itself');
+  const manifest = await withSomethingDue(path);
+  // A window that is open all day, so that it runs at once.
+  const options = ['--retention-window', '00:00-00:00', '--retention-throttle', '1000'];
+  const notes = await servedUntil(t, path, options, (note) => note.includes('"retention"'));
+  const [run] = notes.filter((note) => note.includes('"retention"')).map((note) => JSON.parse(note));
+  t.match(run, { retention: { plans: [String], versions: 1, objects: 2, swept: 2 } });
+  await using store = await openStore({ path, readOnly: true });
+  t.match((await store.stat(manifest)).state, 'deleted');
+  t.same(
+    (await store.packages.list({ namespace: 'ci', name: 'x' })).packages.map(({ version }) => version),
+    ['2'],
+  );
+  const kinds = (await store.events({ actor: 'service:retention' })).map(({ kind }) => kind);
+  for (const kind of [
+    'retention.planned',
+    'package.withdrawn',
+    'object.tombstoned',
+    'object.deleted',
+    'retention.applied',
+  ])
+    t.ok(kinds.includes(kind as never), kind);
+});
+
+t.test('and nothing while its window is closed', async (t) => {
+  const path = join(work, 'closed');
+  const manifest = await withSomethingDue(path);
+  // It opens half a day from now, for an hour.
+  const hour = (more: number) => `${String((new Date().getUTCHours() + more) % 24).padStart(2, '0')}:00`;
+  // A run begins with the opening of the store, which comes before this.
+  await servedUntil(t, path, ['--retention-window', `${hour(12)}-${hour(13)}`], (note) => note.includes('"url"'));
+  await using store = await openStore({ path, readOnly: true });
+  t.match((await store.stat(manifest)).state, 'live');
+  t.same(await store.events({ actor: 'service:retention' }), []);
 });

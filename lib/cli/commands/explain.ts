@@ -1,11 +1,8 @@
 /** `artifactstore explain`: the story of one thing, in sentences; from the log alone, so also beside a running service. */
 
 import { Command } from 'commander';
-import { isContentAddress } from '../../digest-name.js';
-import { isStoreError } from '../../errors.js';
 import type { Moment } from '../../events/read-all.js';
-import { versionOf } from '../../packages/name.js';
-import type { Why } from '../../retention/why.js';
+import { WHY_TITLES, whyIfAny } from '../../retention/why.js';
 import type { RegistryVerbs } from '../../store/verbs.js';
 import { formatTime, printable } from '../format.js';
 import { parseEnd } from '../moment.js';
@@ -42,21 +39,9 @@ async function tell(session: Session, name: string, { at }: { at?: Moment }): Pr
 
 /** Behind the story of an object or a version: why it is still here, or why it is gone. Other things are neither. */
 async function tellWhy({ output }: Session, registry: RegistryVerbs, subject: string): Promise<void> {
-  if (!isContentAddress(subject) && versionOf(subject) === undefined) return;
-  let why: Why;
-  try {
-    why = await registry.retention.why(subject);
-  } catch (error) {
-    if (isStoreError(error, 'AS_ERR_NOT_FOUND', 'AS_ERR_GONE')) return; // it is no object, or a version that was withdrawn: the story says so
-    throw error;
-  }
-  const title = {
-    kept: 'why it must stay',
-    stays: 'why it is still here',
-    goes: 'why it goes',
-    gone: 'why it is gone',
-  };
+  const why = await whyIfAny(registry.retention, subject);
+  if (why === undefined) return;
   if (output.json) return output.result('', { why: why.state, ...why });
-  await output.result(`${title[why.state]}:`, {});
+  await output.result(`${WHY_TITLES[why.state]}:`, {});
   for (const sentence of why.sentences) await output.result(`  ${printable(sentence)}`, {});
 }

@@ -11,6 +11,7 @@ import type { Answer, Exchange } from '../exchange.js';
 import { type Html, html } from './html.js';
 import { answerPage } from './layout.js';
 import { fingerprint, nextPage, objectLink, stateMark, table, when } from './parts.js';
+import { whyPart } from './why.js';
 
 /** Objects on a page, and lines of a story. */
 const ROWS = 100;
@@ -33,8 +34,10 @@ function row({ blake3, sha256, size, ingestedAt, state }: ObjectRecord): Html {
   return html`<tr><td>${objectLink(blake3)}</td><td>${objectLink(sha256)}</td><td class="number">${formatSize(size)}</td><td>${when(ingestedAt)}</td><td>${stateMark(state)}</td></tr>`;
 }
 
-/** GET /objects/<digest or prefix>: its digests, its places, and what happened to it. */
-export async function objectPage({ store, params: [name = ''] }: Exchange): Promise<Answer> {
+/** GET /objects/<digest or prefix>: its digests, why it is still here or gone, its places, and what happened to it. */
+export async function objectPage(exchange: Exchange): Promise<Answer> {
+  const { store, params } = exchange;
+  const [name = ''] = params;
   const record = await store.stat(name);
   const { blake3, sha256, size, state, receipts, damaged = [] } = record;
   const story: Html[] = [];
@@ -60,6 +63,7 @@ ${
 <a href="/v1/objects/${blake3}/meta">As JSON</a>
 </div>`
 }
+${await whyPart(exchange, blake3)}
 <h2>Where it is</h2>
 ${table(
   ['Backend', 'Tier', 'Key', 'Occupies', 'Durability'],

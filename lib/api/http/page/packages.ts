@@ -15,6 +15,7 @@ import type { Answer, Exchange } from '../exchange.js';
 import { type Html, html } from './html.js';
 import { answerPage } from './layout.js';
 import { nextPage, objectLink, shortDigest, table, when } from './parts.js';
+import { whyPart } from './why.js';
 
 /** Versions on a page, and rows of a directory. */
 const ROWS = 200;
@@ -103,6 +104,7 @@ export async function directoryPage(exchange: Exchange): Promise<Answer> {
 <div><dt>Published by ${record.actor}</dt><dd><small>${when(record.publishedAt)}</small></dd></div>
 </dl>
 <p>Manifest: ${objectLink(record.manifest, record.manifest)}</p>
+${place === '' && (await whyPart(exchange, `${namespace}/${name}@${record.version}`))}
 ${await listing(exchange, record, place, top)}`,
   });
 }

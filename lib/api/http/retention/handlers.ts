@@ -15,6 +15,7 @@ import type { PlanRun } from '../../../store/retention-plans.js';
 import { namespaceForbidden, scopeMissing } from '../access/challenge.js';
 import { type Answer, type Exchange, json } from '../exchange.js';
 import { linesAnswer } from '../lines.js';
+import { progressAnswer } from '../progress.js';
 import { Refusal } from '../refusal.js';
 import { count, flag, record, text } from '../schemas.js';
 import { structuredBody } from '../structured-body.js';
@@ -191,7 +192,10 @@ export const APPLY_BODY = record({ throttle: { ...count('Objects a second at mos
 export async function applyPlan(exchange: Exchange): Promise<Answer> {
   const { store, actor, params } = exchange;
   const asked = (await structuredBody(exchange, APPLY_BODY, RETENTION_BODY_SIZE_MAX)) as { throttle?: number };
-  return json(200, await store.retention.apply(params[0] ?? '', { ...asked, actor, signal: exchange.ended() }));
+  const signal = exchange.ended();
+  return progressAnswer(exchange, (tell) =>
+    store.retention.apply(params[0] ?? '', { ...asked, actor, signal, onProgress: tell }),
+  );
 }
 
 /** GET /v1/retention/reasons/<name>: why it is still here, or why it is gone. */

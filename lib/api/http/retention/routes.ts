@@ -243,7 +243,12 @@ export const RETENTION: Room = {
           handler: applyPlan,
           summary: 'Carries out just this plan, or, when it no longer fits what is there, does nothing.',
           body: { description: 'How fast.', required: true, content: { [JSON_TYPE]: APPLY_BODY } },
-          answers: { 200: { description: 'What went.', content: { [JSON_TYPE]: ref('Application') } } },
+          answers: {
+            200: {
+              description: 'What went; in lines of JSON, progress as it goes, and the report in the last.',
+              content: { [JSON_TYPE]: ref('Application'), [LINES]: undefined },
+            },
+          },
         },
       },
     },

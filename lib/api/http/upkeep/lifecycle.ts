@@ -1,7 +1,7 @@
 /**
  * The end of objects over HTTP: tombstones taken back, and sweeps.
  *
- * Imports the exchange, digest text, errors as clients read them, and the shapes. Called by the router.
+ * Imports the exchange, digest text, errors as clients read them, answers of long work, and the shapes. Called by the router.
  */
 
 import { parseDigest } from '../../../digest-name.js';
@@ -9,6 +9,7 @@ import { RECONCILE_BODY_SIZE_MAX, SWEEP_BODY_SIZE_MAX } from '../../../limits.js
 import type { ReconcileOptions, SweepReport } from '../../../store.js';
 import { type Answer, type Exchange, json } from '../exchange.js';
 import { errorJson } from '../problem.js';
+import { progressAnswer } from '../progress.js';
 import { count, flag, record } from '../schemas.js';
 import { structuredBody } from '../structured-body.js';
 
@@ -25,7 +26,10 @@ export const SWEEP_BODY = record({ limit: { ...count('Objects to remove at most.
 export async function sweepObjects(exchange: Exchange): Promise<Answer> {
   const { store, actor } = exchange;
   const asked = (await structuredBody(exchange, SWEEP_BODY, SWEEP_BODY_SIZE_MAX)) as { limit?: number };
-  return json(200, sweepJson(await store.sweep({ ...asked, actor, signal: exchange.ended() })));
+  const signal = exchange.ended();
+  return progressAnswer(exchange, async (tell) =>
+    sweepJson(await store.sweep({ ...asked, actor, signal, onProgress: (report) => tell(sweepJson(report)) })),
+  );
 }
 
 /** What a reconciliation takes. */
@@ -43,7 +47,10 @@ export const RECONCILE_BODY = record(
 export async function reconcileStore(exchange: Exchange): Promise<Answer> {
   const { store, actor } = exchange;
   const asked = (await structuredBody(exchange, RECONCILE_BODY, RECONCILE_BODY_SIZE_MAX)) as ReconcileOptions;
-  return json(200, await store.reconcile({ ...asked, actor, signal: exchange.ended() }));
+  const signal = exchange.ended();
+  return progressAnswer(exchange, (tell) =>
+    store.reconcile({ ...asked, actor, signal, onProgress: (report, steps) => tell({ ...report, steps }) }),
+  );
 }
 
 function sweepJson({ failed, ...report }: SweepReport) {

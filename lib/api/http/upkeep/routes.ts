@@ -14,6 +14,7 @@ import { SCRUB_BODY, verifyMany, verifyOne } from './verify.js';
 
 const JSON_TYPE = 'application/json';
 const LINES = 'application/x-ndjson';
+const TOLD = 'The report; in lines of JSON, progress as it goes, and the report in the last.';
 const OBJECT: Parameters = { digest: { schema: text(), description: 'A digest, or an unambiguous prefix of one.' } };
 const NAMESPACE: Parameters = { namespace: { schema: text(), description: 'Lower-case letters, digits and . _ -' } };
 const THING: Parameters = {
@@ -70,7 +71,7 @@ export const UPKEEP: Room = {
           handler: sweepObjects,
           summary: 'Removes the bytes of deleted objects whose grace is over.',
           body: { description: 'How much of it.', required: true, content: { [JSON_TYPE]: SWEEP_BODY } },
-          answers: { 200: { description: 'What was done.', content: { [JSON_TYPE]: ref('Sweep') } } },
+          answers: { 200: { description: TOLD, content: { [JSON_TYPE]: ref('Sweep'), [LINES]: undefined } } },
         },
       },
     },
@@ -83,7 +84,7 @@ export const UPKEEP: Room = {
           handler: reconcileStore,
           summary: 'Compares what is stored with the log: removes bytes that no event names, records what is lost.',
           body: { description: 'How carefully.', required: true, content: { [JSON_TYPE]: RECONCILE_BODY } },
-          answers: { 200: { description: 'What was found.', content: { [JSON_TYPE]: ref('Reconciliation') } } },
+          answers: { 200: { description: TOLD, content: { [JSON_TYPE]: ref('Reconciliation'), [LINES]: undefined } } },
         },
       },
     },
@@ -141,7 +142,8 @@ export const UPKEEP: Room = {
           },
           answers: {
             200: {
-              description: 'Lines of JSON: the subject, then an event each.',
+              description:
+                'Lines of JSON: the subject, with why an object or a version is still here or gone, then an event each.',
               content: { [LINES]: undefined },
             },
           },

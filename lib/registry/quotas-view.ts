@@ -89,7 +89,7 @@ const keepWaiting = `
     (table) => `
     SELECT objects.seq AS object, done.value ->> 0 AS namespace
     FROM json_each(:changes, '$.completed') AS done CROSS JOIN ${by(table)}
-    WHERE ${table}.head = done.value ->> 2 AND objects.blake3 = unhex(done.value ->> 1) AND objects.seq < done.value ->> 3`,
+    WHERE heads.head = done.value ->> 2 AND objects.blake3 = unhex(done.value ->> 1) AND objects.seq < done.value ->> 3`,
   )}) WHERE NOT EXISTS (SELECT 1 FROM manifest_objects WHERE ${hasObject('object')})
   ON CONFLICT DO NOTHING`;
 

@@ -28,7 +28,7 @@ const TAKE = `
 
 /** Parameters: addresses end to end, a JSON array with the head of each, and the namespace. */
 const liveSeqIn = (table: SubjectTable) => `
-  SELECT objects.seq FROM ${by(table)} WHERE ${table}.head = wanted.value
+  SELECT objects.seq FROM ${by(table)} WHERE heads.head = wanted.value
     AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * wanted.key + 1, ${DIGEST_SIZE}) AND objects.state = 'live'`;
 const OWNED = `
   SELECT place,

@@ -6,7 +6,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { missingForSwift, type RunningSwift, startSwift } from '../../bench/s3/swift.js';
+import { type RunningSwift, startSwift } from '../../bench/s3/swift.js';
 import { Keys } from '../../lib/dataplane/backend/s3/keys.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import type { StoreOptions } from '../../lib/index.js';
@@ -84,9 +84,6 @@ export function placeName(): string {
   return process.env.ARTIFACTSTORE_TEST_DATAPLANE || 'own';
 }
 
-/** Milliseconds for all that is run over one data plane: ten times what it takes on two idle cores. */
-const TIMEOUT_MS = 580_000;
-
 /** By the folder of their store. */
 const places = new Map<string, Place>();
 
@@ -112,18 +109,4 @@ export async function damage(path: string, address: string, offset: number): Pro
 /** Files that an upload under way has, and that none may leave behind. */
 export async function stagedFiles(path: string): Promise<string[]> {
   return readdir(places.get(path)?.staging ?? path);
-}
-
-/** Runs a test file of the service over another data plane, in this process. Says loudly why not where it cannot. */
-export async function overDataPlane(name: 'remote' | 'tiered' | 's3', files: readonly URL[]): Promise<void> {
-  const missing = name === 's3' ? missingForSwift() : [];
-  if (missing.length > 0) {
-    t.comment('\n\n***** NOT RUN: THE SERVICE OVER S3 *****');
-    t.comment(`***** ${missing.join(', ')} missing: see CONTRIBUTING.md *****\n\n`);
-    t.pass('Swift is not installed, so nothing was tested');
-    return;
-  }
-  process.env.ARTIFACTSTORE_TEST_DATAPLANE = name;
-  for (const file of files) await import(file.href);
-  t.setTimeout(TIMEOUT_MS); // theirs are for one of them alone
 }

@@ -318,16 +318,13 @@ export class Store {
       standingUploads: () => this.uploads.standing(),
       namespaces: quotaRegistry,
     });
+    const state = { requireOpen: () => this.#requireOpen(), requireWritable: () => this.#requireWritable() };
     this.quotas = new NamespaceQuotas({
       log,
       registry: quotaRegistry,
       quotas: this.#quotas,
       actor,
-      requireOpen: () => this.#requireOpen(),
-      requireWritable: () => {
-        this.#requireOpen();
-        this.#requireWritable();
-      },
+      ...state,
     });
     this.uploads = new Uploads({
       dataPlane,
@@ -335,10 +332,7 @@ export class Store {
       quotas: this.#quotas,
       actor,
       openForNamespaces: () => quotaRegistry.uploads(),
-      requireWritable: () => {
-        this.#requireOpen();
-        this.#requireWritable();
-      },
+      requireWritable: state.requireWritable,
       acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
     });
     const packageRegistry = createPackageRegistry(sqliteLog.reader);
@@ -358,11 +352,7 @@ export class Store {
         return { address: object.record.blake3, bytes: await object.bytes() };
       },
       retire: (addresses, options) => this.#lifecycle.retire(addresses, options),
-      requireOpen: () => this.#requireOpen(),
-      requireWritable: () => {
-        this.#requireOpen();
-        this.#requireWritable();
-      },
+      ...state,
     });
     this.packages = new Packages({
       path,
@@ -379,21 +369,13 @@ export class Store {
       isPresent: (address) => this.#isPresent(address),
       discard: (addresses) => this.#discard(addresses),
       get: (name, options) => this.get(name, options),
-      requireOpen: () => this.#requireOpen(),
-      requireWritable: () => {
-        this.#requireOpen();
-        this.#requireWritable();
-      },
+      ...state,
     });
     this.tokens = new Tokens({
       log,
       registry: createTokenRegistry(sqliteLog.reader),
       actor,
-      requireOpen: () => this.#requireOpen(),
-      requireWritable: () => {
-        this.#requireOpen();
-        this.#requireWritable();
-      },
+      ...state,
     });
     this.#deferred = new DeferredPuts(
       () => dataPlane.sync(),
@@ -418,7 +400,6 @@ export class Store {
   put(source: PutSource, options: DeferredPutOptions): Promise<DeferredPutResult>;
   put(source: PutSource, options?: PutOptions): Promise<PutResult>;
   async put(source: PutSource, options: PutOptions | DeferredPutOptions = {}): Promise<PutResult | DeferredPutResult> {
-    this.#requireOpen();
     this.#requireWritable();
     const { durability } = options;
     const hints = { ...hintsOf(options), ...(durability && { durability }) };
@@ -502,7 +483,6 @@ export class Store {
    *   written AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE. Some of the objects may be stored then
    */
   async putMany(sources: readonly PutSource[] | FileList, options: PutManyOptions = {}): Promise<PutResults> {
-    this.#requireOpen();
     this.#requireWritable();
     return this.#putMany(sources, options.actor ?? this.actor, options);
   }
@@ -607,7 +587,6 @@ export class Store {
     tier: StoreTier,
     options: ActorOption & { signal?: AbortSignal } = {},
   ): AsyncGenerator<MoveReport> {
-    this.#requireOpen();
     this.#requireWritable();
     const { actor = this.actor, signal } = options;
     const tiers = requireTier(tier, this.#tiers);
@@ -714,7 +693,6 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED
    */
   async delete(name: string, options: ActorOption & DeleteOptions = {}): Promise<DeleteReport> {
-    this.#requireOpen();
     this.#requireWritable();
     requireGrace(options.grace);
     const actor = options.actor ?? this.actor;
@@ -741,7 +719,6 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT: the grace; AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async retire(addresses: readonly ContentAddress[], options: RetireOptions = {}): Promise<ChangeReport> {
-    this.#requireOpen();
     this.#requireWritable();
     return this.#lifecycle.retire(addresses, options);
   }
@@ -754,7 +731,6 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async undelete(name: string, options: ActorOption & { reason?: string } = {}): Promise<ObjectRecord> {
-    this.#requireOpen();
     this.#requireWritable();
     const { blake3 } = await this.#registry.resolve(name);
     const { objects } = await this.#lifecycle.undelete([blake3], options);
@@ -768,7 +744,6 @@ export class Store {
     addresses: readonly ContentAddress[],
     options: Pick<RetireOptions, 'actor' | 'reason' | 'signal'> = {},
   ): Promise<ChangeReport> {
-    this.#requireOpen();
     this.#requireWritable();
     return this.#lifecycle.undelete(addresses, options);
   }
@@ -780,7 +755,6 @@ export class Store {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
-    this.#requireOpen();
     this.#requireWritable();
     return this.#lifecycle.sweep(options);
   }
@@ -813,7 +787,6 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT: the age; AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CORRUPT, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async reconcile(options: ReconcileOptions = {}): Promise<ReconcileReport> {
-    this.#requireOpen();
     this.#requireWritable();
     const { actor } = this;
     const look = (address: ContentAddress) => this.#look(address);
@@ -885,7 +858,6 @@ export class Store {
 
   /** Drops every view and derives it again from the log. Throws AS_ERR_READ_ONLY, AS_ERR_LOG_DAMAGED, AS_ERR_NO_SPACE. */
   async rebuild(onProgress?: (progress: RebuildProgress) => void): Promise<void> {
-    this.#requireOpen();
     this.#requireWritable();
     await this.#log.rebuild(onProgress);
   }
@@ -897,7 +869,6 @@ export class Store {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_CLOSED
    */
   async compact(watch: CompactionWatch = {}): Promise<CompactionReport> {
-    this.#requireOpen();
     this.#requireWritable();
     return this.#dataPlane.compact(watch);
   }
@@ -1080,6 +1051,7 @@ export class Store {
   }
 
   #requireWritable(): void {
+    this.#requireOpen();
     if (!this.readOnly) return;
     throw new ArtifactStoreError(
       'AS_ERR_READ_ONLY',

@@ -28,6 +28,7 @@ import {
 import { type PackagePath, pathKey, showPackagePath } from '../packages/path.js';
 import type { IngestTicket } from './address-guard.js';
 import type { ByteBudget } from './byte-budget.js';
+import { pushAborted } from './package-errors.js';
 import type { PackageHost } from './package-host.js';
 import type { PackageRoom } from './package-room.js';
 import type { PushProgress, TakenTree } from './push.js';
@@ -138,7 +139,7 @@ export class EntryIntake {
   async take(sources: AsyncIterable<PackageSource>): Promise<TakenTree> {
     try {
       for await (const source of sources) {
-        if (this.options.signal?.aborted) throw aborted();
+        if (this.options.signal?.aborted) throw pushAborted();
         await this.#take(source);
         if (this.#failure) break;
       }
@@ -371,8 +372,4 @@ function otherSize(path: PackagePath, expected: number, size: number): ArtifactS
   const shown = showPackagePath(path);
   const message = `"${shown}" was announced with ${expected} bytes and has ${size}; nothing was published.`;
   return new ArtifactStoreError('AS_ERR_SIZE_MISMATCH', message, { path: shown, expected, size });
-}
-
-function aborted(): ArtifactStoreError {
-  return new ArtifactStoreError('AS_ERR_ABORTED', 'The push was given up by its caller; no package was published.');
 }

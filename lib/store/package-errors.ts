@@ -171,3 +171,8 @@ export function inUse(address: ContentAddress, packages: readonly string[]): Art
     { address, packages: shown },
   );
 }
+
+/** A push that its caller has given up. */
+export function pushAborted(): ArtifactStoreError {
+  return new ArtifactStoreError('AS_ERR_ABORTED', 'The push was given up by its caller; no package was published.');
+}

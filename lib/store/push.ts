@@ -18,6 +18,7 @@ import { encodeManifest, type Manifest, type ManifestEntry, manifestSize } from 
 import { type Found, type FoundFile, readTree } from '../packages/tree.js';
 import type { ObjectKey } from '../registry/packages.js';
 import type { IngestTicket } from './address-guard.js';
+import { pushAborted } from './package-errors.js';
 import type { PackageHost } from './package-host.js';
 import type { PackageRoom } from './package-room.js';
 import { PushCache } from './push-cache.js';
@@ -152,7 +153,7 @@ export class TreeIntake {
   }
 
   async #takeStep(found: readonly Found[], cache: PushCache): Promise<boolean> {
-    if (this.#options.signal?.aborted) throw aborted();
+    if (this.#options.signal?.aborted) throw pushAborted();
     const seen = Date.now();
     const files = found.filter((entry) => entry.kind === 'file');
     const objects = await this.#unchanged(files, cache);
@@ -254,8 +255,4 @@ function requireThere(files: readonly ObjectKey[], absent: readonly number[]): v
     `The manifest names ${missing.length} objects that are not here with these digests and sizes: ${some[0]}${missing.length > 1 ? ' and others' : ''}. Store them first.`,
     { reason: 'objects are missing', missing: some, count: missing.length },
   );
-}
-
-function aborted(): ArtifactStoreError {
-  return new ArtifactStoreError('AS_ERR_ABORTED', 'The push was given up by its caller; no package was published.');
 }

@@ -728,6 +728,24 @@ export const PLAN_CHANGES_SHOWN_MAX = 10;
  */
 export const APPLY_LOOKS_MAX = 4;
 
+/** Byte strings that the database is searched for after an erasure, two for each text: a search of a gigabyte takes a second for each few of them. Where there are more, it is written anew at once. */
+export const ERASURE_LOOKED_FOR_MAX = 32;
+
+/** How often an erasure tries to empty the write-ahead log while others read it, waiting twice as long each time: 10 s in all. */
+export const ERASURE_CHECKPOINT_TRIES = 10;
+
+/** Texts, and objects, in one event that says that they were erased: 25 and 34 bytes each, so that it stays below EVENT_SIZE_MAX. */
+export const ERASED_IN_EVENT_MAX = 4000;
+
+/** Texts that the report of an erasure shows: enough to see whether the right ones were found. */
+export const ERASURE_SHOWN_MAX = 1000;
+
+/**
+ * Actors whose pseudonyms a log has at hand, some 200 bytes each. Those met first are forgotten first; when one of them acts again, it gets another
+ * pseudonym, which costs a row and nothing else.
+ */
+export const ACTORS_REMEMBERED_MAX = 10_000;
+
 /** Events of a plan in one commit: a few hundred bytes each, so that a commit has less than COMMIT_SIZE_MAX. */
 export const APPLY_COMMIT_EVENTS = 8192;
 

@@ -46,6 +46,7 @@ import { type Expectation, hintsOf, requirePresent, requireRange, requireTombsto
 import { wholeIfNone, withRegisteredDigest } from './store/damage.js';
 import { openDataPlanes, type S3Settings } from './store/data-plane.js';
 import { DeferredPuts, settled } from './store/deferred-puts.js';
+import { Erasure, type ErasureDemand, type ErasureReport } from './store/erasure.js';
 import { prepareFolder } from './store/folder.js';
 import {
   type ExplainOptions,
@@ -58,6 +59,7 @@ import { forgetting, KnownObjects } from './store/known-objects.js';
 import {
   type ChangeReport,
   Lifecycle,
+  type LifecycleHost,
   noChange,
   nothingSwept,
   type RetireOptions,
@@ -180,6 +182,7 @@ export interface DeleteReport {
 
 export type { Collectable } from './registry/lifecycle.js';
 export type { Protection, Protector } from './retention/protection.js';
+export type { ErasureDemand, ErasureReport } from './store/erasure.js';
 export type { ChangeReport, Kept, KeptBecause, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
 export type { ReconcileOptions, ReconcileReport } from './store/reconcile.js';
 
@@ -239,6 +242,7 @@ export class Store {
   readonly #history: History;
   readonly #lifecycleRegistry: LifecycleRegistry;
   readonly #lifecycle: Lifecycle;
+  readonly #erasure: Erasure;
   readonly #protection: RetentionProtection;
   readonly #gather = new PutGather((objects) => this.#putGathered(objects));
   readonly #putTools: PutTools;
@@ -298,9 +302,10 @@ export class Store {
     };
     this.#history = new History(log, this.#registry);
     const retentionRegistry = createRetentionRegistry(sqliteLog.reader);
+    const plainRegistry = createRetentionRegistry(sqliteLog.plainReader);
     this.#protection = new RetentionProtection(retentionRegistry);
     this.#lifecycleRegistry = createLifecycleRegistry(sqliteLog.reader);
-    this.#lifecycle = new Lifecycle({
+    const lifecycleHost: LifecycleHost = {
       actor,
       log,
       registry: this.#lifecycleRegistry,
@@ -310,6 +315,11 @@ export class Store {
       compact: (signal) => dataPlane.compact(signal && { signal }),
       flush: () => this.#deferred.flush(),
       isPresent: (address) => this.#isPresent(address),
+    };
+    this.#lifecycle = new Lifecycle(lifecycleHost);
+    this.#erasure = new Erasure({
+      ...{ actor, log, lifecycle: lifecycleHost, resolve: this.#resolve },
+      requireWritable: () => this.#requireWritable(),
     });
     const quotaRegistry = createQuotaRegistry(sqliteLog.reader);
     this.#quotas = new Quotas({
@@ -339,6 +349,7 @@ export class Store {
     this.retention = new Retention({
       log,
       registry: retentionRegistry,
+      plainRegistry,
       packages: packageRegistry,
       objects: this.#registry,
       lifecycle: this.#lifecycleRegistry,
@@ -757,6 +768,20 @@ export class Store {
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
     this.#requireWritable();
     return this.#lifecycle.sweep(options);
+  }
+
+  /**
+   * Erases what is about a person, on legal demand: names of actors, what people wrote, and objects. At once, for good, whatever policies say; and the log stays whole:
+   * pseudonyms stand where the texts were meant, and an event says what was erased, by whom and under which order. What digests, names of packages, paths and cases
+   * themselves say stays.
+   *
+   * @throws AS_ERR_PROTECTED: a hold or a lock keeps an object; nothing is erased
+   * @throws AS_ERR_INVALID_ARGUMENT: the order, an empty text, an event that there is not
+   * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST: an object; nothing is erased
+   * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
+   */
+  async erase(demand: ErasureDemand): Promise<ErasureReport> {
+    return this.#erasure.erase(demand);
   }
 
   /**

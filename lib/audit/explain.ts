@@ -11,8 +11,10 @@ import { toJson } from '../cbor/index.js';
 import { ArtifactStoreError } from '../errors.js';
 import { EVENT_VERSION, type EventData, factsOf, isKnownKind } from '../events/kinds.js';
 import type { EventLog, StoredEvent } from '../events/log.js';
+import { isPseudonym } from '../events/pseudonym.js';
 import { readAll } from '../events/read-all.js';
 import { ACCESS_SENTENCES } from './access-sentences.js';
+import { ERASURE_SENTENCES } from './erasure-sentences.js';
 import { OBJECT_SENTENCES } from './object-sentences.js';
 import { PACKAGE_SENTENCES } from './package-sentences.js';
 import { QUOTA_SENTENCES } from './quota-sentences.js';
@@ -30,6 +32,7 @@ const SENTENCES: Sentences<EventData> = {
   ...ACCESS_SENTENCES,
   ...RETENTION_SENTENCES,
   ...QUOTA_SENTENCES,
+  ...ERASURE_SENTENCES,
 };
 
 /** One thing that happened. */
@@ -95,13 +98,25 @@ export async function findSubject(
 
 /** What an event says, as a sentence. One of a kind or version that this code does not know is told as it is. */
 export function sentenceOf(event: StoredEvent): string {
-  const { kind, v, actor } = event;
-  if (v === EVENT_VERSION && isKnownKind(kind)) return tell(event, kind);
-  return `${actor} did something that this version of artifactstore does not know, ${kind} (version ${v}): ${JSON.stringify(toJson(event.data))}.`;
+  const { kind, v } = event;
+  const actor = named(event.actor);
+  if (v === EVENT_VERSION && isKnownKind(kind)) return upper(tell(event, kind, actor));
+  return `${upper(actor)} did something that this version of artifactstore does not know, ${kind} (version ${v}): ${JSON.stringify(toJson(event.data))}.`;
 }
 
-function tell<K extends keyof EventData>(event: StoredEvent, kind: K): string {
-  return SENTENCES[kind](factsOf(event, kind) as EventData[K], event);
+function tell<K extends keyof EventData>(event: StoredEvent, kind: K, actor: string): string {
+  const { time, subject } = event;
+  return SENTENCES[kind](factsOf(event, kind) as EventData[K], { actor, time, subject });
+}
+
+/** An actor whose name was erased still is the same somebody wherever this pseudonym stands. */
+function named(actor: string): string {
+  return isPseudonym(actor) ? `somebody whose name was erased (${actor})` : actor;
+}
+
+/** A sentence that begins with somebody begins with a capital. */
+function upper(sentence: string): string {
+  return sentence.startsWith('somebody ') ? `S${sentence.slice(1)}` : sentence;
 }
 
 async function* storyLines(log: Pick<EventLog, 'read'>, subject: string, last: number): AsyncGenerator<StoryLine> {

@@ -22,7 +22,8 @@ export const OBJECT_SENTENCES: Sentences<ObjectEventData> = {
     const where = ranges.length === 0 ? 'no range is known' : `${formatSize(size)}, bytes ${formatRanges(ranges)}`;
     return `Damage was found when ${actor} ${foundBy === 'read' ? 'read' : 'verified'} it: ${where}.`;
   },
-  'object.tombstoned': ({ reason, grace, plan }, { actor, time }) => {
+  'object.tombstoned': ({ reason, grace, plan, order }, { actor, time }) => {
+    if (order !== undefined) return `${actor} erased it under the order ${order}${because(reason)}.`;
     const until = grace === undefined ? '' : ` Its bytes stay until ${formatTime(time + grace)} at least.`;
     return `${actor} deleted it${planned(plan)}${because(reason)}.${until}`;
   },

@@ -1,8 +1,8 @@
 /** What was decided about how long a thing stays, in sentences. Imports types and formatting. `explain.ts` puts it beside the others. */
 
 import type { RetentionEventData } from '../events/retention-kinds.js';
-import { formatCount, formatSize, formatTime } from '../format.js';
-import { because, list, type Sentences } from './sentences.js';
+import { formatSize, formatTime } from '../format.js';
+import { because, count, list, type Sentences } from './sentences.js';
 
 export const RETENTION_SENTENCES: Sentences<RetentionEventData> = {
   'policy.set': ({ policy: { classes, defaultClass }, reason }, { actor }) => {
@@ -15,7 +15,8 @@ export const RETENTION_SENTENCES: Sentences<RetentionEventData> = {
   'package.classified': ({ class: name, reason }, { actor }) =>
     `${actor} gave it the retention class "${name}"${because(reason)}.`,
   'package.pulled': (_, { actor }) => `${actor} pulled it, for the first time in a day or longer.`,
-  'hold.placed': ({ case: id, reason }, { actor }) => `${actor} placed a hold on it for the case ${id}: ${reason}.`,
+  'hold.placed': ({ case: id, reason }, { actor }) =>
+    `${actor} placed a hold on it for the case ${id}${because(reason)}.`,
   'hold.released': ({ case: id, reason }, { actor }) =>
     `${actor} released the hold for the case ${id}${because(reason)}.`,
   'lock.set': ({ mode, until, bypass, reason }, { actor }) => {
@@ -28,7 +29,3 @@ export const RETENTION_SENTENCES: Sentences<RetentionEventData> = {
   'retention.applied': ({ versions, objects, storedSize }, { actor }) =>
     `${actor} carried out this plan: ${count(versions, 'version')} and ${count(objects, 'object')} went, ${formatSize(storedSize)}.`,
 };
-
-function count(number: number, what: string): string {
-  return `${formatCount(number)} ${what}${number === 1 ? '' : 's'}`;
-}

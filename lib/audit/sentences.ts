@@ -4,6 +4,7 @@
  */
 
 import type { StoredEvent } from '../events/log.js';
+import { isPseudonym } from '../events/pseudonym.js';
 import { formatCount, formatSize } from '../format.js';
 
 /** Who it was, and what stands beside the facts. */
@@ -19,7 +20,13 @@ export function exactSize(size: number): string {
 
 /** `: reason`, or nothing. */
 export function because(reason: string | undefined): string {
-  return reason === undefined ? '' : `: ${reason}`;
+  if (reason === undefined) return '';
+  return isPseudonym(reason) ? ' (the reason was erased)' : `: ${reason}`;
+}
+
+/** `1 version`, `2,000 versions`. */
+export function count(number: number, what: string): string {
+  return `${formatCount(number)} ${number === 1 ? what : `${what}s`}`;
 }
 
 /** ` by the plan id`, or nothing. */

@@ -53,8 +53,8 @@ export class EventBatch {
     this.kinds = this.#scan();
   }
 
-  /** A batch of events that follow each other, at least one. */
-  static of(events: readonly StoredEvent[]): EventBatch {
+  /** A batch of events that follow each other, at least one, of which nothing counts but their bytes. */
+  static ofBytes(events: readonly StoredEvent[]): EventBatch {
     const parts = events.map(({ bytes }) => bytes);
     const ends = new Uint32Array(parts.length);
     let end = 0;
@@ -62,7 +62,7 @@ export class EventBatch {
       end += byteLength;
       ends[index] = end;
     }
-    return new EventBatch(events[0]?.seq ?? 1, Buffer.concat(parts), ends, events);
+    return new EventBatch(events[0]?.seq ?? 1, Buffer.concat(parts), ends);
   }
 
   /** The event at `index` of the batch. */

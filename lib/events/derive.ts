@@ -36,7 +36,7 @@ export async function deriveViews(
       if (signal?.aborted) throw aborted(last);
       const events = await log.read({ after, last, limit: PAGE_SIZE_MAX });
       if (events.length === 0) return;
-      const batch = EventBatch.of(events);
+      const batch = EventBatch.ofBytes(events); // as they stand in the log, with pseudonyms
       await applied.apply(connection, batch, applied.project(batch));
       after = batch.last;
     }

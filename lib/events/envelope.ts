@@ -174,6 +174,43 @@ class AppendedEvent implements StoredEvent {
   }
 }
 
+/** A stored event with texts where its bytes have pseudonyms: in the actor and in the facts. Its bytes stay as they are. */
+export function withTexts(event: StoredEvent, actor: string, dataBytes: Uint8Array): StoredEvent {
+  return new RevealedEvent(event, actor, dataBytes);
+}
+
+class RevealedEvent implements StoredEvent {
+  readonly seq: number;
+  readonly v: number;
+  readonly id: string;
+  readonly time: number;
+  readonly kind: string;
+  readonly subject: string | null;
+  readonly #stored: StoredEvent;
+
+  constructor(
+    stored: StoredEvent,
+    readonly actor: string,
+    readonly dataBytes: Uint8Array,
+  ) {
+    this.seq = stored.seq;
+    this.v = stored.v;
+    this.id = stored.id;
+    this.time = stored.time;
+    this.kind = stored.kind;
+    this.subject = stored.subject;
+    this.#stored = stored;
+  }
+
+  get data(): CborValue {
+    return decodeCanonical(this.dataBytes);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#stored.bytes;
+  }
+}
+
 type Columns = Pick<StoredEvent, 'seq' | 'v' | 'id' | 'time' | 'kind' | 'actor' | 'subject'>;
 
 /** An event as it was read. Its facts are decoded, or found in its bytes, when first asked for: most readers never ask. */
@@ -260,7 +297,8 @@ function decodeMap(seq: number, bytes: Uint8Array): { readonly [key: string]: Cb
   return value as { readonly [key: string]: CborValue };
 }
 
-function encodeData(data: CborInput): Uint8Array {
+/** The facts of a new event in canonical CBOR. */
+export function encodeData(data: CborInput): Uint8Array {
   return data instanceof Encoded ? data.bytes : encodeCanonical(data);
 }
 

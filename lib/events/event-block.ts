@@ -4,9 +4,11 @@
  * Imports the envelope and identities. `sqlite-log.ts` commits blocks; `ingest-block.ts` has another kind of them.
  */
 
-import { type PreparedEvent, prepareEvent, storedEvent, writeEvent } from './envelope.js';
+import { encodeData, type PreparedEvent, prepareEvent, storedEvent, withTexts, writeEvent } from './envelope.js';
 import type { IngestColumns } from './ingest-columns.js';
 import type { NewEvent, StoredEvent } from './log.js';
+import type { Masked } from './personal-texts.js';
+import type { PersonalText } from './pseudonym.js';
 import { uuidv7 } from './uuid.js';
 
 /** Where the events of a commit are written. */
@@ -31,6 +33,9 @@ export interface EventBlock<Stored = unknown> {
   readonly count: number;
   /** Bytes of its events at most. */
   readonly sizeMax: number;
+  /** Texts that the pseudonyms in its events stand for, as far as they are not on disk; and pseudonyms of texts that are to go from there with its commit. */
+  readonly texts?: readonly PersonalText[];
+  readonly erased?: readonly string[];
   /** Writes them, the first as event `index` of the buffer, and gives what they are once the buffer is stored. */
   write(buffer: CommitBuffer, index: number): Stored;
 }
@@ -39,12 +44,28 @@ export interface EventBlock<Stored = unknown> {
 export class PreparedEvents implements EventBlock<StoredEvent[]> {
   readonly count: number;
   readonly sizeMax: number;
+  readonly texts: readonly PersonalText[];
+  readonly erased: readonly string[];
+  readonly #given: readonly NewEvent[];
+  readonly #masked: readonly NewEvent[];
   readonly #prepared: readonly PreparedEvent[];
 
-  /** @throws as `prepareEvent` does */
-  constructor(events: readonly NewEvent[]) {
-    this.#prepared = events.map(prepareEvent);
-    this.count = events.length;
+  /**
+   * @param given the events, with texts where `masked` has pseudonyms
+   * @param erased pseudonyms of texts that go with the commit of these events
+   * @throws as `prepareEvent` does
+   */
+  constructor(
+    given: readonly NewEvent[],
+    masked: Masked = { events: given, texts: [] },
+    erased: readonly string[] = [],
+  ) {
+    this.#given = given;
+    this.#masked = masked.events;
+    this.texts = masked.texts;
+    this.erased = erased;
+    this.#prepared = masked.events.map(prepareEvent);
+    this.count = given.length;
     let sizeMax = 0;
     for (const prepared of this.#prepared) sizeMax += prepared.sizeMax;
     this.sizeMax = sizeMax;
@@ -58,7 +79,18 @@ export class PreparedEvents implements EventBlock<StoredEvent[]> {
       ends[index + n] = end;
       const event = storedEvent(first + index + n, prepared, id, time);
       events[index + n] = event;
-      return event;
+      return this.#asGiven(event, n);
     });
+  }
+
+  /** The event for who appended it: with the texts that were given. */
+  #asGiven(event: StoredEvent, n: number): StoredEvent {
+    const given = this.#given[n] as NewEvent;
+    if (given === this.#masked[n]) return event;
+    return withTexts(
+      event,
+      given.actor,
+      given.data === this.#masked[n]?.data ? event.dataBytes : encodeData(given.data),
+    );
   }
 }

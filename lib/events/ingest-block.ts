@@ -31,6 +31,8 @@ import { HEAD_SIZE_MAX, headSize, INGEST_PARTS, ingestSizeMax, Writer } from './
 import { type IngestedEvent, readIngestedEvent } from './ingested-event.js';
 import { EVENT_VERSION, objectIngested } from './kinds.js';
 import type { Ingests, StoredEvent, StoredEvents } from './log.js';
+import type { MaskedActor } from './personal-texts.js';
+import type { PersonalText } from './pseudonym.js';
 import { formatUuidv7, refillUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
 
 const ENCODED_KIND = encodeCanonical(INGESTED);
@@ -41,13 +43,19 @@ const BEFORE_RESULT = Buffer.concat([BEFORE_DATA, beforeSize]);
 export class PreparedIngests implements EventBlock<StoredEvents> {
   readonly count: number;
   readonly sizeMax: number;
+  readonly texts: readonly PersonalText[];
   readonly #ingests: Ingests;
+  /** The actor as it is written. */
+  readonly #actor: string;
   readonly #encodedActor: Uint8Array;
   readonly #afterKey: Uint8Array;
 
-  /** @throws AS_ERR_INVALID_ARGUMENT: the actor is empty, or the bytes are not durable yet */
-  constructor(ingests: Ingests) {
-    const { actor, table, indexes } = ingests;
+  /**
+   * @param masked the actor as it is to be written, and its text where that is not on disk
+   * @throws AS_ERR_INVALID_ARGUMENT: the actor is empty, or the bytes are not durable yet
+   */
+  constructor(ingests: Ingests, masked: MaskedActor = { actor: ingests.actor, texts: [] }) {
+    const { table, indexes } = ingests;
     if (table.receipt.durability === 'deferred') {
       throw new ArtifactStoreError(
         'AS_ERR_INVALID_ARGUMENT',
@@ -55,7 +63,9 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
       );
     }
     this.#ingests = ingests;
-    this.#encodedActor = encodeActor(actor);
+    this.texts = masked.texts;
+    this.#actor = masked.actor;
+    this.#encodedActor = encodeActor(masked.actor);
     this.#afterKey = afterKey(table.receipt);
     this.count = indexes.length;
     const size =
@@ -87,7 +97,7 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
       at += form.bytes.length;
       ends[index + n] = at;
     }
-    return new IngestEvents(this.#ingests, first + index, time, random);
+    return new IngestEvents(this.#ingests, this.#actor, first + index, time, random);
   }
 
   /** An event whose sizes take as many bytes as these, with zeros where events differ. */
@@ -186,22 +196,26 @@ function setColumns(
 class IngestEvents implements StoredEvents {
   readonly length: number;
   readonly #ingests: Ingests;
+  readonly #writtenActor: string;
   readonly #random: Uint8Array;
 
   constructor(
     ingests: Ingests,
+    writtenActor: string,
     readonly first: number,
     readonly time: number,
     random: Uint8Array,
   ) {
     this.length = ingests.indexes.length;
     this.#ingests = ingests;
+    this.#writtenActor = writtenActor;
     this.#random = random;
   }
 
   event(n: number): StoredEvent {
     const id = formatUuidv7(this.time, this.#random, UUID_RANDOM_SIZE * n);
-    return new IngestEvent(this.first + n, id, this.time, this.#ingests, this.#ingests.indexes[n] as number);
+    const row = this.#ingests.indexes[n] as number;
+    return new IngestEvent(this.first + n, id, this.time, this.#ingests, this.#writtenActor, row);
   }
 }
 
@@ -219,6 +233,8 @@ class IngestEvent implements StoredEvent {
     readonly id: string,
     readonly time: number,
     { actor, table }: Ingests,
+    /** The actor in its bytes. */
+    private readonly writtenActor: string,
     row: number,
   ) {
     this.actor = actor;
@@ -245,7 +261,7 @@ class IngestEvent implements StoredEvent {
   #get(): StoredEvent {
     this.#whole ??= storedEvent(
       this.seq,
-      prepareEvent(objectIngested(this.actor, this.#table.result(this.#row))),
+      prepareEvent(objectIngested(this.writtenActor, this.#table.result(this.#row))),
       this.id,
       this.time,
     );

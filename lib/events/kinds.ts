@@ -13,6 +13,7 @@ import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
 import { formatPackage, type PackageRef, type PackageVersion } from '../packages/name.js';
 import { ACCESS_KINDS, type AccessEventData } from './access-kinds.js';
+import { ERASURE_KINDS, type ErasureEventData } from './erasure-kinds.js';
 import type { KindCodecs } from './facts.js';
 import { writeIngestResult } from './ingest-layout.js';
 import type { NewEvent, StoredEvent } from './log.js';
@@ -31,7 +32,8 @@ export interface EventData
     UploadEventData,
     AccessEventData,
     RetentionEventData,
-    QuotaEventData {}
+    QuotaEventData,
+    ErasureEventData {}
 
 export type EventKind = keyof EventData;
 
@@ -46,6 +48,7 @@ const KINDS: KindCodecs<EventData> = {
   ...ACCESS_KINDS,
   ...RETENTION_KINDS,
   ...QUOTA_KINDS,
+  ...ERASURE_KINDS,
 };
 
 /** An event made here, so right by construction: its subject is a content address and its facts are those of its kind. */

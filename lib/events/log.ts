@@ -31,13 +31,14 @@ export interface StoredEvent {
   /** Milliseconds since 1970 UTC; never less than that of the event before. */
   readonly time: number;
   readonly kind: string;
+  /** Who did it: the name, or the pseudonym where that was erased. */
   readonly actor: string;
   readonly subject: string | null;
-  /** The facts, decoded when first asked for. */
+  /** The facts, decoded when first asked for, with the texts that people wrote as far as they were not erased. */
   readonly data: CborValue;
   /** The canonical CBOR bytes of `data` alone. */
   readonly dataBytes: Uint8Array;
-  /** The event as stored: canonical CBOR, the truth that everything above is read from. */
+  /** The event as stored: canonical CBOR, the truth that everything above is read from. It has pseudonyms where the others have texts. */
   readonly bytes: Uint8Array;
 }
 
@@ -86,6 +87,21 @@ export interface ReadQuery extends EventFilters {
   until?: number;
   /** Newest first. */
   reverse?: boolean;
+}
+
+/** A text as the log still has it. */
+export interface KnownText {
+  pseudonym: string;
+  text: string;
+  isActor: boolean;
+}
+
+/** Which texts are looked for: all that is given must hold. */
+export interface TextQuery {
+  /** Actors with just this name. */
+  actor?: string;
+  /** Texts that people wrote, and actors, in which this stands; by its bytes. */
+  mentioning?: string;
 }
 
 /** How far a rebuild has come. */
@@ -149,6 +165,22 @@ export interface EventLog {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_LOG_DAMAGED, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   rebuild(progress?: (progress: RebuildProgress) => void): Promise<void>;
+
+  /** What stands behind pseudonyms, as far as it was not erased. */
+  textsOf(pseudonyms: ReadonlySet<string>): Promise<ReadonlyMap<string, string>>;
+
+  /** The texts about people that the log still has, as far as they match; those of appends that were acknowledged. */
+  findTexts(query: TextQuery): Promise<KnownText[]>;
+
+  /**
+   * Erases texts and appends an event that says so, both or neither. The events in which they stood stay byte for byte as they are, with pseudonyms that nothing stands
+   * behind any more. Before it resolves, the files of the log have been looked through for what may be left of them.
+   *
+   * @param pseudonyms of texts that are there; others are passed over
+   * @returns the event, and whether something may be left in the files because others read them: closing the log takes it away
+   * @throws as `append` does
+   */
+  erase(pseudonyms: readonly string[], event: NewEvent): Promise<{ event: StoredEvent; remains: boolean }>;
 
   /** Waits for appends under way, then closes. Closing twice is allowed; afterwards every call fails with AS_ERR_CLOSED. */
   close(): Promise<void>;

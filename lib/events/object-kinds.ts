@@ -27,6 +27,8 @@ export interface ObjectEventData {
     grace?: number;
     /** The retention plan that named it. */
     plan?: string;
+    /** The order under which it was erased. */
+    order?: string;
   };
   /** A tombstone was taken back before the bytes were removed: the object is there again. */
   'object.undeleted': { reason?: string };
@@ -76,18 +78,21 @@ export const OBJECT_KINDS: KindCodecs<ObjectEventData> = {
   },
   'object.tombstoned': {
     isSubject,
-    write: ({ plan, grace, reason }) => ({
+    write: ({ plan, grace, order, reason }) => ({
       ...(plan !== undefined && { plan }),
       ...(grace !== undefined && { grace }),
+      ...(order !== undefined && { order }),
       ...(reason !== undefined && { reason }),
     }),
     read: (bytes) => {
-      const { plan, grace, reason } = members(bytes);
+      const { plan, grace, order, reason } = members(bytes);
       if (!optional(plan, isText) || !optional(grace, isTime) || !optional(reason, isText)) return undefined;
+      if (!optional(order, isText)) return undefined;
       return {
         ...(reason !== undefined && { reason }),
         ...(grace !== undefined && { grace }),
         ...(plan !== undefined && { plan }),
+        ...(order !== undefined && { order }),
       };
     },
   },

@@ -9,18 +9,31 @@
  */
 
 import { encodeCanonical } from '../cbor/index.js';
-import { formatBlake3 } from '../digest-name.js';
+import { formatBlake3, toHex } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { Checkpointer } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
+import { finishErasure, prepareErasure } from './erasure.js';
 import { type CommitBuffer, type EventBlock, PreparedEvents } from './event-block.js';
 import { PreparedIngests } from './ingest-block.js';
 import { emptyColumns } from './ingest-columns.js';
 import { objectIngested } from './kinds.js';
-import type { EventLog, Ingests, NewEvent, ReadQuery, RebuildProgress, StoredEvent, StoredEvents } from './log.js';
+import type {
+  EventLog,
+  Ingests,
+  KnownText,
+  NewEvent,
+  ReadQuery,
+  RebuildProgress,
+  StoredEvent,
+  StoredEvents,
+  TextQuery,
+} from './log.js';
 import { logIndex } from './log-index.js';
+import { PersonalTexts } from './personal-texts.js';
+import { RevealingReader } from './revealing-reader.js';
 import { planRows } from './rows.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
@@ -67,7 +80,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
       const reader = await openConnection(options.path, 'read', opened);
       await checkLog(reader);
       await views.check(reader);
-      return new SqliteEventLog(reader, undefined, views);
+      return new SqliteEventLog(reader, new PersonalTexts(reader), undefined, views);
     }
     const writer = await openConnection(options.path, 'write', opened);
     await prepareLog(writer);
@@ -75,7 +88,9 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
-    return new SqliteEventLog(reader, { connection: writer, tail, checkpointer }, views);
+    const texts = new PersonalTexts(reader);
+    await texts.load();
+    return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views);
   } catch (error) {
     for (const connection of opened) await connection.close();
     throw error;
@@ -84,8 +99,11 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
 
 /** The log in SQLite. `openEventLog` makes it. */
 export class SqliteEventLog implements EventLog {
-  /** For the registry: questions to the views, which see every acknowledged commit. */
-  readonly reader: Connection;
+  /** For the registry: questions to the views, which see every acknowledged commit, answered with texts in place of pseudonyms. */
+  readonly reader: RevealingReader;
+  /** The same, with the pseudonyms that the views have. */
+  readonly plainReader: Connection;
+  readonly #texts: PersonalTexts;
   readonly #writer: Connection | undefined;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
@@ -101,8 +119,10 @@ export class SqliteEventLog implements EventLog {
   #tailAhead: Tail;
   #closed: Promise<void> | undefined;
 
-  constructor(reader: Connection, writing: Writing | undefined, views: SqliteViews) {
-    this.reader = reader;
+  constructor(reader: Connection, texts: PersonalTexts, writing: Writing | undefined, views: SqliteViews) {
+    this.plainReader = reader;
+    this.#texts = texts;
+    this.reader = new RevealingReader(reader, texts);
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
@@ -114,7 +134,7 @@ export class SqliteEventLog implements EventLog {
     try {
       this.#requireWriter();
       if (events.length === 0) return Promise.resolve([]);
-      return this.#add(new PreparedEvents(events));
+      return this.#add(new PreparedEvents(events, this.#texts.mask(events)));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -123,7 +143,7 @@ export class SqliteEventLog implements EventLog {
   async appendIngests(ingests: Ingests): Promise<StoredEvents> {
     this.#requireWriter();
     if (ingests.table.hasOwnReceipts) return this.#appendEach(ingests);
-    return this.#add(new PreparedIngests(ingests));
+    return this.#add(new PreparedIngests(ingests, this.#texts.maskActor(ingests.actor)));
   }
 
   /** Ingests whose receipts differ in more than columns can say, as an event each. */
@@ -135,16 +155,17 @@ export class SqliteEventLog implements EventLog {
   }
 
   async read(query: ReadQuery = {}): Promise<StoredEvent[]> {
-    return readEvents(this.reader, query);
+    const actors = query.actor === undefined ? undefined : await this.#texts.formsOf(query.actor);
+    return this.#texts.revealEvents(await readEvents(this.plainReader, query, actors));
   }
 
   async last(): Promise<number> {
-    const row = await this.reader.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
+    const row = await this.plainReader.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
     return row?.last ?? 0;
   }
 
   async now(): Promise<number> {
-    const time = this.#writer === undefined ? (await readTail(this.reader)).time : this.#tail.time;
+    const time = this.#writer === undefined ? (await readTail(this.plainReader)).time : this.#tail.time;
     return Math.max(Date.now(), time);
   }
 
@@ -163,6 +184,30 @@ export class SqliteEventLog implements EventLog {
     });
   }
 
+  textsOf(pseudonyms: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
+    return this.#texts.textsOf(pseudonyms);
+  }
+
+  findTexts(query: TextQuery): Promise<KnownText[]> {
+    return this.#texts.find(query);
+  }
+
+  async erase(pseudonyms: readonly string[], event: NewEvent): Promise<{ event: StoredEvent; remains: boolean }> {
+    const writer = this.#requireWriter();
+    // Calls made from here on get pseudonyms of their own, and stand behind this in the log.
+    this.#texts.forget(pseudonyms);
+    const block = new PreparedEvents([event], this.#texts.mask([event]), pseudonyms);
+    const traces = this.#queue.exclusively(() => prepareErasure(writer, pseudonyms));
+    const appended = this.#add(block);
+    const wasDone = appended.then(
+      () => true,
+      () => false,
+    );
+    const cleaned = this.#queue.exclusively(async () => finishErasure(writer, await traces, await wasDone));
+    const [[stored], remains] = await Promise.all([appended, cleaned]);
+    return { event: stored as StoredEvent, remains };
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -172,7 +217,7 @@ export class SqliteEventLog implements EventLog {
     await this.#queue.close();
     await this.#checkpointer?.close();
     // The writer last: whoever closes last copies the write-ahead log into the database and removes it.
-    await this.reader.close();
+    await this.plainReader.close();
     await this.#writer?.close();
   }
 
@@ -184,8 +229,8 @@ export class SqliteEventLog implements EventLog {
     if (this.#writer !== undefined) return this.#writer;
     throw new ArtifactStoreError(
       'AS_ERR_READ_ONLY',
-      `The event log ${this.reader.path} is open for reading only. Open the store for writing.`,
-      { path: this.reader.path },
+      `The event log ${this.plainReader.path} is open for reading only. Open the store for writing.`,
+      { path: this.plainReader.path },
     );
   }
 
@@ -197,7 +242,8 @@ export class SqliteEventLog implements EventLog {
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
     const plan = planRows(first, ends);
     const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests));
-    return { blocks, batch, parameters: [bytes, plan.ends, JSON.stringify(plan.rows), time, last, ...changes] };
+    const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];
+    return { blocks, batch, parameters: [...columns, textRows(blocks), erasedRows(blocks), ...changes] };
   }
 
   async #commit(prepared: Prepared): Promise<unknown[]> {
@@ -207,6 +253,7 @@ export class SqliteEventLog implements EventLog {
       const { batch } = await this.#store(isInPlace ? prepared : this.#prepare(prepared.blocks, this.#tail));
       this.#tail = { seq: batch.last, time: batch.time };
       this.#checkpointer?.committed(batch.bytes.byteLength);
+      for (const { texts = [] } of prepared.blocks) this.#texts.wereStored(texts);
       for (const listener of this.#listeners) notify(listener, batch.last);
       return batch.results;
     } catch (error) {
@@ -299,9 +346,10 @@ function shapeOf(parameters: readonly SqlValue[]): string {
 
 /** The temporary view that takes one commit of a shape as one row, and the trigger that carries it out. */
 function commitTrigger(views: SqliteViews, shape: string): string {
-  const own = views.columns;
+  const own = [...TEXT_COLUMNS, ...views.columns];
   const columns = [...COMMIT_COLUMNS, ...own];
-  const statements = views.statements((column) => shape[own.indexOf(column)] === '1');
+  const isFilled = (column: string) => shape[own.indexOf(column)] === '1';
+  const statements = [...textStatements(isFilled), ...views.statements(isFilled)];
   return `
     CREATE TEMP VIEW IF NOT EXISTS commits_${shape} AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
     CREATE TEMP TRIGGER IF NOT EXISTS commits_${shape}_insert INSTEAD OF INSERT ON commits_${shape} BEGIN
@@ -314,6 +362,31 @@ function commitTrigger(views: SqliteViews, shape: string): string {
 }
 
 const COMMIT_COLUMNS = ['bytes', 'ends', 'rows', 'time', 'last'];
+const TEXT_COLUMNS = ['texts', 'erased'];
+
+/** What stores texts in a commit, and what erases them. Another process that made the same actor a pseudonym made another one. */
+function textStatements(isFilled: (column: string) => boolean): string[] {
+  const store = `INSERT INTO personal (pseudonym, salt, text, actor)
+    SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(NEW.texts) WHERE true
+    ON CONFLICT DO NOTHING`;
+  const erase = `UPDATE personal SET salt = NULL, text = NULL
+    WHERE pseudonym IN (SELECT value FROM json_each(NEW.erased)) AND text IS NOT NULL`;
+  return [...(isFilled('texts') ? [store] : []), ...(isFilled('erased') ? [erase] : [])];
+}
+
+/** Texts that a commit stores, as JSON; null for none. */
+function textRows(blocks: readonly EventBlock[]): string | null {
+  const texts = new Set(blocks.flatMap(({ texts = [] }) => texts));
+  const rows = [...texts].map(({ pseudonym, salt, text, isActor }) => {
+    return [pseudonym, toHex(salt), Buffer.from(text).toString('hex'), Number(isActor)];
+  });
+  return rows.length === 0 ? null : JSON.stringify(rows);
+}
+
+function erasedRows(blocks: readonly EventBlock[]): string | null {
+  const erased = blocks.flatMap(({ erased = [] }) => erased);
+  return erased.length === 0 ? null : JSON.stringify(erased);
+}
 
 function commitStatement(shape: string): string {
   const count = COMMIT_COLUMNS.length + shape.length;

@@ -10,7 +10,7 @@ import { ArtifactStoreError } from '../errors.js';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
 import { decodeEvent } from './envelope.js';
-import type { EventFilters, ReadQuery, StoredEvent } from './log.js';
+import type { ReadQuery, StoredEvent } from './log.js';
 import { BLOCK_EVENTS, blockOf } from './log-index.js';
 import { type EventRow, ROW_COLUMNS, splitRow } from './rows.js';
 import { subjectHead } from './subject-head.js';
@@ -27,7 +27,12 @@ interface Query {
   reverse: boolean;
 }
 
-type Filters = { readonly [filter in keyof EventFilters]-?: string | undefined };
+interface Filters {
+  readonly kind: string | undefined;
+  readonly subject: string | undefined;
+  /** The forms in which the actor may stand in events. */
+  readonly actors: readonly string[] | undefined;
+}
 
 /** Rows that hold the events of a list of seqs, each row once. */
 const ROWS_OF = `
@@ -55,9 +60,17 @@ const COUNT_BEFORE = `
   )
   SELECT low FROM search WHERE low = high`;
 
-/** One page of events, as `EventLog.read` gives it. */
-export async function readEvents(reader: Connection, query: ReadQuery): Promise<StoredEvent[]> {
-  const checked = await withinTime(reader, checkQuery(query), query);
+/**
+ * One page of events, as `EventLog.read` gives it, but for their texts.
+ *
+ * @param actors the forms in which the actor of the query may stand in events
+ */
+export async function readEvents(
+  reader: Connection,
+  query: ReadQuery,
+  actors: readonly string[] | undefined,
+): Promise<StoredEvent[]> {
+  const checked = await withinTime(reader, checkQuery(query, actors), query);
   const { above, below, limit, filters, reverse } = checked;
   if (above + 1 >= below) return [];
   if (isFiltering(filters)) return readFiltered(reader, checked);
@@ -88,11 +101,12 @@ interface Candidates {
 
 /** The nearest candidates by the filter that leaves the fewest. */
 function candidates(reader: Connection, query: Query): Promise<Candidates> {
-  const { subject, kind, actor } = query.filters;
+  const { subject, kind, actors } = query.filters;
   if (subject !== undefined) return aboutSubject(reader, query, subject);
-  if (kind !== undefined && actor !== undefined) return inBlocks(reader, query, BLOCKS_OF_BOTH, [kind, actor]);
+  const names = JSON.stringify(actors);
+  if (kind !== undefined && actors !== undefined) return inBlocks(reader, query, BLOCKS_OF_BOTH, [kind, names]);
   if (kind !== undefined) return inBlocks(reader, query, 'kinds WHERE kind = ?4', [kind]);
-  return inBlocks(reader, query, 'actors WHERE actor = ?4', [actor as string]);
+  return inBlocks(reader, query, 'actors WHERE actor IN (SELECT value FROM json_each(?4))', [names]);
 }
 
 async function aboutSubject(reader: Connection, query: Query, subject: string): Promise<Candidates> {
@@ -108,7 +122,7 @@ async function aboutSubject(reader: Connection, query: Query, subject: string): 
 
 /** Blocks that have both a kind and an actor; they need not be of one event. */
 const BLOCKS_OF_BOTH = `
-  actors WHERE actor = ?5 AND EXISTS (SELECT 1 FROM kinds WHERE kinds.kind = ?4 AND kinds.block = actors.block)`;
+  actors WHERE actor IN (SELECT value FROM json_each(?5)) AND EXISTS (SELECT 1 FROM kinds WHERE kinds.kind = ?4 AND kinds.block = actors.block)`;
 
 /**
  * Events in the nearest of certain blocks.
@@ -119,7 +133,7 @@ async function inBlocks(reader: Connection, query: Query, blocksOf: string, want
   const { above, below, reverse } = query;
   const most = CANDIDATES_MAX / BLOCK_EVENTS;
   const order = reverse ? 'DESC' : 'ASC';
-  const sql = `SELECT block FROM ${blocksOf} AND block BETWEEN ?1 AND ?2 ORDER BY block ${order} LIMIT ?3`;
+  const sql = `SELECT DISTINCT block FROM ${blocksOf} AND block BETWEEN ?1 AND ?2 ORDER BY block ${order} LIMIT ?3`;
   const blocks = await numbers(reader, sql, [blockOf(above + 1), blockOf(below - 1), most, ...wanted]);
   const seqs = blocks
     .flatMap((block) => Array.from({ length: BLOCK_EVENTS }, (_, n) => block * BLOCK_EVENTS + n + 1))
@@ -135,15 +149,15 @@ function seenUpTo({ above, below, reverse }: Query, farthest: number | undefined
   return reverse ? above + 1 : below - 1;
 }
 
-function isFiltering({ kind, subject, actor }: Filters): boolean {
-  return kind !== undefined || subject !== undefined || actor !== undefined;
+function isFiltering({ kind, subject, actors }: Filters): boolean {
+  return kind !== undefined || subject !== undefined || actors !== undefined;
 }
 
-function matches(event: StoredEvent, { kind, subject, actor }: Filters): boolean {
+function matches(event: StoredEvent, { kind, subject, actors }: Filters): boolean {
   return (
     (kind ?? event.kind) === event.kind &&
     (subject ?? event.subject) === event.subject &&
-    (actor ?? event.actor) === event.actor
+    (actors === undefined || actors.includes(event.actor))
   );
 }
 
@@ -189,19 +203,8 @@ async function lastSeq(reader: Connection): Promise<number> {
 }
 
 /** Checks a query; its times are still to be applied. */
-function checkQuery(query: ReadQuery): Query {
-  const {
-    after,
-    limit = PAGE_SIZE_DEFAULT,
-    first = 1,
-    last,
-    since,
-    until,
-    kind,
-    subject,
-    actor,
-    reverse = false,
-  } = query;
+function checkQuery(query: ReadQuery, actors: readonly string[] | undefined): Query {
+  const { after, limit = PAGE_SIZE_DEFAULT, first = 1, last, since, until, kind, subject, reverse = false } = query;
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {
     throw invalid(`the limit is ${limit}; give 1 to ${PAGE_SIZE_MAX}`);
   }
@@ -212,7 +215,7 @@ function checkQuery(query: ReadQuery): Query {
   requireCount(until, 'latest time', 'milliseconds since 1970');
   const above = Math.max(first - 1, reverse ? 0 : (after ?? 0));
   const below = Math.min((last ?? MOST) + 1, reverse ? (after ?? MOST) : MOST);
-  return { above, below, limit, filters: { kind, subject, actor }, reverse };
+  return { above, below, limit, filters: { kind, subject, actors }, reverse };
 }
 
 /** No log has so many events; one more is still exact. */

@@ -10,15 +10,16 @@ import type { Connection } from '../sqlite/connection.js';
 /** `PRAGMA application_id` of an event log: the letters ASev. */
 export const APPLICATION_ID = 0x41536576;
 
-/** `PRAGMA user_version`: the version of the tables below. */
-export const LOG_FORMAT_VERSION = 2;
+/** `PRAGMA user_version`: the version of the tables below. Version 2 had the same without `personal`, and texts in its events. */
+export const LOG_FORMAT_VERSION = 3;
+const FORMER_VERSION = 2;
 
 /**
  * The log and its guards by name. A row holds events that were committed together, end to end: a row each would cost several times as
  * much in a large commit. INSERT OR REPLACE would delete the old row without firing a delete trigger, so the insert itself is refused
  * unless it continues the log: its first seq is the next, and it has an end for every event.
  */
-const OBJECTS: { readonly [name: string]: string } = {
+const FORMER_OBJECTS: { readonly [name: string]: string } = {
   events: `CREATE TABLE events (
     last INTEGER PRIMARY KEY,
     first INTEGER NOT NULL,
@@ -46,8 +47,28 @@ const OBJECTS: { readonly [name: string]: string } = {
   ) STRICT, WITHOUT ROWID`,
 };
 
+/** The texts that pseudonyms in events stand for (pseudonym.ts). All that may happen to one is that it is erased, its salt with it. */
+const TEXTS: { readonly [name: string]: string } = {
+  personal: `CREATE TABLE personal (
+    pseudonym TEXT PRIMARY KEY,
+    salt BLOB,
+    text BLOB,
+    actor INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`,
+  personal_actors: `CREATE INDEX personal_actors ON personal (text) WHERE actor = 1 AND text IS NOT NULL`,
+  personal_update: `CREATE TRIGGER personal_update BEFORE UPDATE ON personal BEGIN
+    SELECT RAISE(ABORT, 'personal texts are erased, never changed')
+      WHERE NEW.pseudonym IS NOT OLD.pseudonym OR NEW.actor IS NOT OLD.actor OR NEW.salt IS NOT NULL OR NEW.text IS NOT NULL;
+  END`,
+  personal_delete: `CREATE TRIGGER personal_delete BEFORE DELETE ON personal BEGIN
+    SELECT RAISE(ABORT, 'personal texts are erased, never deleted: their pseudonyms stay');
+  END`,
+};
+
+const OBJECTS = { ...FORMER_OBJECTS, ...TEXTS };
+
 /**
- * Makes the tables in an empty database, or makes sure that those of a log are there.
+ * Makes the tables in an empty database, or makes sure that those of a log are there. A log of the version before is given what it lacks; its events stay as they are.
  *
  * @throws AS_ERR_STORE_FORMAT: another program's database, or a newer format
  * @throws AS_ERR_LOG_DAMAGED: a table or guard is missing or was altered
@@ -57,6 +78,10 @@ export async function prepareLog(connection: Connection): Promise<void> {
     if (await isEmpty(connection)) {
       for (const sql of Object.values(OBJECTS)) await connection.exec(sql);
       await connection.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION};`);
+    } else if (await isFormer(connection)) {
+      await checkGuards(connection, FORMER_OBJECTS);
+      for (const sql of Object.values(TEXTS)) await connection.exec(sql);
+      await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
     }
     await checkLog(connection);
   });
@@ -77,6 +102,13 @@ export async function checkLog(connection: Connection): Promise<void> {
       { found: application, known: APPLICATION_ID },
     );
   }
+  if (version === FORMER_VERSION) {
+    throw formatError(
+      connection,
+      `has format version ${version}, and this version of artifactstore works with ${LOG_FORMAT_VERSION}. Open the store once for writing, which changes no event.`,
+      { found: version, known: LOG_FORMAT_VERSION },
+    );
+  }
   if (version !== LOG_FORMAT_VERSION) {
     throw formatError(
       connection,
@@ -84,13 +116,18 @@ export async function checkLog(connection: Connection): Promise<void> {
       { found: version, known: LOG_FORMAT_VERSION },
     );
   }
-  await checkGuards(connection);
+  await checkGuards(connection, OBJECTS);
 }
 
-async function checkGuards(connection: Connection): Promise<void> {
+async function isFormer(connection: Connection): Promise<boolean> {
+  const application = await pragma(connection, 'application_id');
+  return application === APPLICATION_ID && (await pragma(connection, 'user_version')) === FORMER_VERSION;
+}
+
+async function checkGuards(connection: Connection, objects: { readonly [name: string]: string }): Promise<void> {
   const rows = await connection.all<{ name: string; sql: string }>('SELECT name, sql FROM sqlite_schema');
   const found = new Map(rows.map(({ name, sql }) => [name, sql]));
-  for (const [name, sql] of Object.entries(OBJECTS)) {
+  for (const [name, sql] of Object.entries(objects)) {
     if (found.get(name) === sql) continue;
     throw new ArtifactStoreError(
       'AS_ERR_LOG_DAMAGED',

@@ -368,8 +368,8 @@ function rangesJson(ranges: readonly ByteRange[]): string {
 
 function tombstoneJson(
   { seq, id, time, actor }: StoredEvent,
-  { reason, grace, plan }: ObjectEventData['object.tombstoned'] = {},
+  { reason, grace, plan, order }: ObjectEventData['object.tombstoned'] = {},
 ): string {
   const sweepAfter = grace === undefined ? undefined : time + grace;
-  return JSON.stringify({ seq, id, time, actor, reason, sweepAfter, plan }); // leaves out what is undefined
+  return JSON.stringify({ seq, id, time, actor, reason, sweepAfter, plan, order }); // leaves out what is undefined
 }

@@ -10,6 +10,7 @@
 
 import { deriveViews } from '../events/derive.js';
 import type { EventLog } from '../events/log.js';
+import { RevealingReader } from '../events/revealing-reader.js';
 import { Connection } from '../sqlite/connection.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './registry.js';
 import { createRegistry } from './sqlite-registry.js';
@@ -25,14 +26,14 @@ const TEMPORARY = '';
  * @throws AS_ERR_ABORTED, AS_ERR_LOG_DAMAGED, AS_ERR_NO_SPACE, AS_ERR_SQLITE, AS_ERR_IO
  */
 export async function openPastRegistry(
-  log: Pick<EventLog, 'read'>,
+  log: Pick<EventLog, 'read' | 'textsOf'>,
   seq: number,
   signal?: AbortSignal,
 ): Promise<PastRegistry> {
   const connection = await Connection.open(TEMPORARY, 'write');
   try {
     await deriveViews(connection, registryViews, log, seq, signal);
-    return new PastRegistry(seq, connection);
+    return new PastRegistry(seq, connection, log);
   } catch (error) {
     await connection.close();
     throw error;
@@ -48,9 +49,10 @@ export class PastRegistry {
     /** The newest event it knows; 0: none. */
     readonly seq: number,
     connection: Connection,
+    texts: Pick<EventLog, 'textsOf'>,
   ) {
     this.#connection = connection;
-    this.#registry = createRegistry(connection);
+    this.#registry = createRegistry(new RevealingReader(connection, texts));
   }
 
   /** As `Store.stat`. */

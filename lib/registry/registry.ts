@@ -24,6 +24,8 @@ export interface Tombstone {
   sweepAfter?: number;
   /** The retention plan that named it. */
   plan?: string;
+  /** The order under which it was erased. */
+  order?: string;
 }
 
 /** What the log says about one object. */

@@ -9,7 +9,7 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
+import type { Reader } from '../sqlite/connection.js';
 import type { Collectable, DuePlace, LifecycleRegistry, Standing } from './lifecycle.js';
 import { by, either, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
@@ -81,14 +81,14 @@ interface Row {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createLifecycleRegistry(connection: Connection): LifecycleRegistry {
+export function createLifecycleRegistry(connection: Reader): LifecycleRegistry {
   return new SqliteLifecycleRegistry(connection);
 }
 
 class SqliteLifecycleRegistry implements LifecycleRegistry {
-  readonly #connection: Connection;
+  readonly #connection: Reader;
 
-  constructor(connection: Connection) {
+  constructor(connection: Reader) {
     this.#connection = connection;
   }
 

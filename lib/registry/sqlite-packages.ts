@@ -18,7 +18,7 @@ import {
   refOf,
   versionOf,
 } from '../packages/name.js';
-import type { Connection, SqlValue } from '../sqlite/connection.js';
+import type { Reader, SqlValue } from '../sqlite/connection.js';
 import { by, NOTHING, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type {
@@ -129,14 +129,14 @@ interface RefRow extends Omit<RefRecord, 'target' | 'immutable'> {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createPackageRegistry(connection: Connection): PackageRegistry {
+export function createPackageRegistry(connection: Reader): PackageRegistry {
   return new SqlitePackageRegistry(connection);
 }
 
 class SqlitePackageRegistry implements PackageRegistry {
-  readonly #connection: Connection;
+  readonly #connection: Reader;
 
-  constructor(connection: Connection) {
+  constructor(connection: Reader) {
     this.#connection = connection;
   }
 

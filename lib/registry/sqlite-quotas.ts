@@ -8,7 +8,7 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { digestBytes } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
+import type { Reader } from '../sqlite/connection.js';
 import { by, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type { NamespaceTake, Ownership, QuotaRecord, QuotaRegistry } from './quotas.js';
@@ -62,7 +62,7 @@ interface QuotaRow {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createQuotaRegistry(connection: Connection): QuotaRegistry {
+export function createQuotaRegistry(connection: Reader): QuotaRegistry {
   return {
     async quotas() {
       return (await connection.all<QuotaRow>(QUOTAS)).map(quotaRecord);

@@ -18,7 +18,7 @@ import {
 import { ArtifactStoreError } from '../errors.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
+import type { Reader } from '../sqlite/connection.js';
 import { by, either, NOTHING, type SubjectTable } from './object-lookup.js';
 import { readReceipts } from './receipts.js';
 import type {
@@ -114,14 +114,14 @@ interface ScannedRow {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createRegistry(connection: Connection): Registry {
+export function createRegistry(connection: Reader): Registry {
   return new SqliteRegistry(connection);
 }
 
 class SqliteRegistry implements Registry {
-  readonly #connection: Connection;
+  readonly #connection: Reader;
 
-  constructor(connection: Connection) {
+  constructor(connection: Reader) {
     this.#connection = connection;
   }
 

@@ -21,7 +21,7 @@ import {
 import type { PackageVersion } from '../packages/name.js';
 import type { LockMode } from '../retention/locks.js';
 import { parsePolicy } from '../retention/policy.js';
-import type { Connection, SqlValue } from '../sqlite/connection.js';
+import type { Reader, SqlValue } from '../sqlite/connection.js';
 import { by, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type {
@@ -193,14 +193,14 @@ interface NeedingRow extends Omit<NeedingClass, 'class'> {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createRetentionRegistry(connection: Connection): RetentionRegistry {
+export function createRetentionRegistry(connection: Reader): RetentionRegistry {
   return new SqliteRetentionRegistry(connection);
 }
 
 class SqliteRetentionRegistry implements RetentionRegistry {
-  readonly #connection: Connection;
+  readonly #connection: Reader;
 
-  constructor(connection: Connection) {
+  constructor(connection: Reader) {
     this.#connection = connection;
   }
 

@@ -8,7 +8,7 @@
 import { isScope } from '../access/scopes.js';
 import { ArtifactStoreError } from '../errors.js';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
+import type { Reader } from '../sqlite/connection.js';
 import type { KnownToken, TokenPage, TokenQuery, TokenRecord, TokenRegistry } from './tokens.js';
 
 const COLUMNS = `id, holder, scopes, namespaces, expires, hash, rate, quota, used, created_at AS createdAt,
@@ -43,7 +43,7 @@ interface TokenRow {
  *
  * @param connection reads the log's database, with `registryViews` in it
  */
-export function createTokenRegistry(connection: Connection): TokenRegistry {
+export function createTokenRegistry(connection: Reader): TokenRegistry {
   return {
     async list({ cursor = '', limit = PAGE_SIZE_DEFAULT }: TokenQuery = {}): Promise<TokenPage> {
       if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_SIZE_MAX) {

@@ -12,6 +12,7 @@ import { toHex } from '../digest-name.js';
 import type { EventBatch } from '../events/batch.js';
 import { factsOf } from '../events/kinds.js';
 import type { StoredEvent } from '../events/log.js';
+import { TOKEN_ACTOR } from '../events/pseudonym.js';
 import type { View } from '../events/view.js';
 
 /** `used` is the sum of the sizes in `token_objects`: the triggers keep it, so that no question adds up a million rows. */
@@ -83,8 +84,6 @@ export const tokensView: View<'changes'> = {
 /** A change as the statements take it. */
 type Row = readonly (string | number | null)[];
 
-/** How the actor of an event begins that a token brought about. */
-export const TOKEN_ACTOR = 'token:';
 const TOKEN_ACTOR_BYTES = Buffer.from(TOKEN_ACTOR);
 
 function project(batch: EventBatch): { changes: string } | null {

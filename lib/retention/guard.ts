@@ -15,7 +15,7 @@ import { minimumUntil } from './evaluate.js';
 import type { HeldEntry } from './plan.js';
 import { heldBy, lockedBy, policyFor } from './planner.js';
 import type { Policy } from './policy.js';
-import type { Protection, Protector } from './protection.js';
+import type { Deletion, Protection, Protector } from './protection.js';
 import { protectorsOf } from './thing.js';
 
 export class RetentionProtection implements Protection {
@@ -27,7 +27,7 @@ export class RetentionProtection implements Protection {
 
   async ofObjects(
     objects: readonly Standing[],
-    _: 'retire' | 'sweep',
+    _: Exclude<Deletion, 'withdraw'>,
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>> {
     const found = new Map<ContentAddress, Protector>();

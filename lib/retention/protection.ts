@@ -10,8 +10,11 @@ import { ArtifactStoreError } from '../errors.js';
 import type { PackageVersion } from '../packages/name.js';
 import type { Standing } from '../registry/lifecycle.js';
 
-/** What somebody is about to do: `retire` writes a tombstone, `sweep` removes bytes for good, `withdraw` takes a version of a package away. */
-export type Deletion = 'retire' | 'sweep' | 'withdraw';
+/**
+ * What somebody is about to do: `retire` writes a tombstone, `sweep` removes bytes for good, `withdraw` takes a version of a package away, `erase` does the first two at once, on
+ * legal demand.
+ */
+export type Deletion = 'retire' | 'sweep' | 'withdraw' | 'erase';
 
 /** What forbids it. */
 export interface Protector {
@@ -36,7 +39,7 @@ export interface Protection {
    */
   ofObjects(
     objects: readonly Standing[],
-    deletion: 'retire' | 'sweep',
+    deletion: Exclude<Deletion, 'withdraw'>,
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>>;
 
@@ -53,7 +56,7 @@ export const UNPROTECTED: Protection = {
 /** The refusal of a deletion that is forbidden. `what` is an object's address, or a version as `namespace/name@version`. */
 export function isProtected(what: string, deletion: Deletion, protector: Protector): ArtifactStoreError {
   const { kind, name, until, because } = protector;
-  const done = { retire: 'deleted', sweep: 'swept', withdraw: 'withdrawn' }[deletion];
+  const done = { retire: 'deleted', sweep: 'swept', withdraw: 'withdrawn', erase: 'erased' }[deletion];
   const end = until === undefined ? '' : ` until ${new Date(until).toISOString()}`;
   return new ArtifactStoreError(
     'AS_ERR_PROTECTED',

@@ -161,7 +161,8 @@ function gone({ state }: ObjectRecord, tombstone: ObjectRecord['tombstone']): st
       ? 'Its bytes are removed.'
       : 'Its bytes are still there, and it can be brought back until they are removed.';
   if (tombstone === undefined) return `It is gone. ${bytes}`;
-  const { time, actor, reason, seq } = tombstone;
+  const { time, actor, reason, seq, order } = tombstone;
   const why = reason === undefined ? ', without a reason' : `: ${reason}`;
-  return `It was deleted on ${formatTime(time)} by ${actor}${why} (event ${seq}). ${bytes}`;
+  const done = order === undefined ? 'deleted' : `erased under the order ${order}`;
+  return `It was ${done} on ${formatTime(time)} by ${actor}${why} (event ${seq}). ${bytes}`;
 }

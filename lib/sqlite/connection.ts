@@ -26,6 +26,9 @@ export type SqlValue = string | number | Uint8Array | null;
 /** Values for `?1`, `?2`, …, or for named parameters with their sign: `{ ':changes': … }`. */
 export type SqlParameters = readonly SqlValue[] | { readonly [name: string]: SqlValue };
 
+/** What is asked of a database that is only read. */
+export type Reader = Pick<Connection, 'all' | 'get'>;
+
 /** `write`: reads and writes, made if missing. `read`: never writes, works on a read-only file system. */
 export type OpenMode = 'write' | 'read';
 

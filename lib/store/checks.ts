@@ -51,18 +51,23 @@ export function requirePresent(record: ObjectRecord): void {
   const when = tombstone
     ? ` on ${new Date(tombstone.time).toISOString()} by ${tombstone.actor}${tombstone.reason ? ` (${tombstone.reason})` : ''}`
     : '';
-  throw new ArtifactStoreError('AS_ERR_GONE', `${record.blake3} was deleted${when}. ${howBack(record)}`, {
-    address: record.blake3,
-    ...(tombstone && {
-      event: tombstone.id,
-      seq: tombstone.seq,
-      time: tombstone.time,
-      actor: tombstone.actor,
-      reason: tombstone.reason,
-      ...(tombstone.plan !== undefined && { plan: tombstone.plan }),
-      ...(record.state === 'tombstoned' && { sweepAfter: tombstone.sweepAfter ?? tombstone.time }),
-    }),
-  });
+  throw new ArtifactStoreError(
+    'AS_ERR_GONE',
+    `${record.blake3} was ${tombstone?.order === undefined ? 'deleted' : `erased under the order ${tombstone.order}`}${when}. ${howBack(record)}`,
+    {
+      address: record.blake3,
+      ...(tombstone && {
+        event: tombstone.id,
+        seq: tombstone.seq,
+        time: tombstone.time,
+        actor: tombstone.actor,
+        reason: tombstone.reason,
+        ...(tombstone.plan !== undefined && { plan: tombstone.plan }),
+        ...(tombstone.order !== undefined && { order: tombstone.order }),
+        ...(record.state === 'tombstoned' && { sweepAfter: tombstone.sweepAfter ?? tombstone.time }),
+      }),
+    },
+  );
 }
 
 /** What brings a deleted object back. */

@@ -104,6 +104,9 @@ export function forgetting(log: EventLog, known: KnownObjects): EventLog {
         forgetIngested(known, ingests.table, ingests.indexes);
       }
     },
+    textsOf: (pseudonyms) => log.textsOf(pseudonyms),
+    findTexts: (query) => log.findTexts(query),
+    erase: (pseudonyms, event) => log.erase(pseudonyms, event),
     rebuild: async (progress) => {
       try {
         await log.rebuild(progress);

@@ -10,8 +10,8 @@
  */
 
 import type { ContentAddress } from '../dataplane/spi.js';
+import { TOKEN_ACTOR } from '../events/pseudonym.js';
 import type { QuotaRegistry } from '../registry/quotas.js';
-import { TOKEN_ACTOR } from '../registry/tokens-view.js';
 import { EVERYWHERE } from '../retention/policy.js';
 import { PackageRoom } from './package-room.js';
 import { Account, AccountHold, type Hold, JointHold, namespaceBound } from './quota-account.js';

@@ -13,6 +13,7 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import { newEvent, packageWithdrawn, refRemoved } from '../events/kinds.js';
 import type { EventLog, NewEvent } from '../events/log.js';
+import { pseudonymsIn, withTexts } from '../events/pseudonym.js';
 import {
   APPLY_COMMIT_EVENTS,
   APPLY_ENTRIES_AT_ONCE,
@@ -35,6 +36,8 @@ import type { ChangeReport, RetireOptions } from './lifecycle.js';
 export interface PlansHost {
   log: EventLog;
   registry: RetentionRegistry;
+  /** The same with pseudonyms: a plan is an object, which nothing may change, so no name may stand in it. */
+  plainRegistry: RetentionRegistry;
   lifecycle: LifecycleRegistry;
   guard: AddressGuard;
   /** Who acts unless a call says otherwise. */
@@ -153,10 +156,11 @@ export class Plans {
     else this.#host.requireOpen();
     const plan = await this.#made(PLAN_VERSIONS_MAX);
     const { versions, objects, size, storedSize } = totalsOf(plan);
-    if (!record) return { ...plan, versions, objects, size, storedSize };
+    const shown = await this.#named(plan);
+    if (!record) return { ...shown, versions, objects, size, storedSize };
     const { blake3 } = await this.#host.put(encodePlan(plan), actor);
     await this.#host.log.append([newEvent('retention.planned', actor, blake3, { versions, objects, storedSize })]);
-    return { ...plan, plan: blake3, versions, objects, size, storedSize };
+    return { ...shown, plan: blake3, versions, objects, size, storedSize };
   }
 
   /** As `Retention.openPlan`. */
@@ -171,7 +175,16 @@ export class Plans {
     const plan = decodePlan(bytes);
     const { startedAt, appliedAt } = record;
     const when = { ...(startedAt !== undefined && { startedAt }), ...(appliedAt !== undefined && { appliedAt }) };
-    return { ...plan, plan: address, ...totalsOf(plan), ...when };
+    return { ...(await this.#named(plan)), plan: address, ...totalsOf(plan), ...when };
+  }
+
+  /** A plan for who looks at it: with the names of those who keep things, as far as they were not erased. */
+  async #named<P extends Pick<Plan, 'held'>>(plan: P): Promise<P> {
+    const pseudonyms = new Set<string>();
+    for (const { because } of plan.held) pseudonymsIn(because, pseudonyms);
+    if (pseudonyms.size === 0) return plan;
+    const texts = await this.#host.log.textsOf(pseudonyms);
+    return { ...plan, held: plan.held.map((one) => ({ ...one, because: withTexts(one.because, texts) })) };
   }
 
   /** As `Retention.plannedObjects`. */
@@ -225,7 +238,7 @@ export class Plans {
   }
 
   async #made(limit: number, time?: number): Promise<Plan> {
-    const { log, registry, lifecycle } = this.#host;
+    const { log, plainRegistry: registry, lifecycle } = this.#host;
     const [seq, now] = await Promise.all([log.last(), log.now()]);
     const host = {
       registry,
@@ -279,7 +292,7 @@ export class Plans {
   /** The first changes, in words. */
   async #told(found: Differences, now: Plan): Promise<{ what: string; now: string }[]> {
     const { registry, whyNot } = this.#host;
-    const held = new Map(now.held.map(({ what, because }) => [what, because]));
+    const held = new Map((await this.#named(now)).held.map(({ what, because }) => [what, because]));
     const changes: { what: string; now: string }[] = [];
     for (const { version, refsNow } of found.versions.slice(0, PLAN_CHANGES_SHOWN_MAX)) {
       const refs = refsNow && `the refs that point at it are others: ${refsNow.join(', ') || 'none'}`;

@@ -40,7 +40,10 @@ import { RetentionReader, requirePolicyName } from './retention-reader.js';
 
 /** What the facade lends. */
 export interface RetentionHost
-  extends Pick<PlansHost, 'log' | 'registry' | 'lifecycle' | 'guard' | 'actor' | 'put' | 'read' | 'retire'> {
+  extends Pick<
+    PlansHost,
+    'log' | 'registry' | 'plainRegistry' | 'lifecycle' | 'guard' | 'actor' | 'put' | 'read' | 'retire'
+  > {
   packages: PackageRegistry;
   objects: Registry;
   protection: RetentionProtection;

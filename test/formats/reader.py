@@ -5,6 +5,9 @@ Called by formats.test.ts:   reader.py log <file> | reader.py event <hex>... | r
 Prints one JSON value a line; byte strings as {"hex": ...}. Ends with 1 and a sentence on what the pages refuse.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import sqlite3
 import struct
@@ -104,11 +107,31 @@ def event(data):
     return value
 
 
+def texts(database):
+    for pseudonym, salt, content in database.execute("SELECT pseudonym, salt, text FROM personal"):
+        if content is None:
+            require(salt is None, "a text was erased, and its salt was not")
+            continue
+        digest = hmac.new(salt, content, hashlib.sha256).digest()
+        made = "~" + base64.urlsafe_b64encode(digest).decode()[:22]
+        require(made == pseudonym, "a text that is not the one that was committed to")
+        yield pseudonym, content.decode("utf-8")
+
+
+def with_texts(found, known):
+    data = found["data"]
+    if isinstance(data, dict):
+        personal = ("holder", "metadata", "reason")
+        data = {k: known.get(v, v) if k in personal and isinstance(v, str) else v for k, v in data.items()}
+    return {**found, "actor": known.get(found["actor"], found["actor"]), "data": data}
+
+
 def log(path):
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     pragma = lambda name: database.execute(f"PRAGMA {name}").fetchone()[0]
     require(pragma("application_id") == 0x41536576, "not an event log")
-    require(pragma("user_version") == 2, "a version that this reader does not know")
+    require(pragma("user_version") == 3, "a version that this reader does not know")
+    known = dict(texts(database))
     seq, time = 0, 0
     for last, first, row_time, ends, data in database.execute(
         "SELECT last, first, time, ends, bytes FROM events ORDER BY last"
@@ -121,7 +144,7 @@ def log(path):
             require(found["time"] >= time, "time runs backwards")
             require(found["time"] == row_time, "the time of a row is not that of its events")
             time = found["time"]
-            yield {"seq": seq, **found}
+            yield {"seq": seq, **with_texts(found, known)}
         require(seq == last and places[-1] == len(data), "a row without an end")
 
 

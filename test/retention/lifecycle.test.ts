@@ -68,6 +68,9 @@ function unbound(log: EventLog): EventLog {
     now: () => log.now(),
     onCommit: (listener) => log.onCommit(listener),
     rebuild: (progress) => log.rebuild(progress),
+    textsOf: (pseudonyms) => log.textsOf(pseudonyms),
+    findTexts: (query) => log.findTexts(query),
+    erase: (pseudonyms, event) => log.erase(pseudonyms, event),
     close: () => log.close(),
   };
 }

@@ -135,9 +135,9 @@ t.test('what a plan says is what applying it does, and nothing else', async (t) 
   t.match(await store.retention.why(named[0] as string), { state: 'gone', sentences: [/bytes are removed/] });
   await store.close();
   const log = await openEventLog({ path: `${path}/s/events.sqlite`, views: registryViews });
-  const live = await dumpViews(log.reader);
+  const live = await dumpViews(log.plainReader);
   await log.rebuild();
-  t.same(await dumpViews(log.reader), live, 'a rebuild gives the same');
+  t.same(await dumpViews(log.plainReader), live, 'a rebuild gives the same');
   await log.close();
 });
 

@@ -1,0 +1,73 @@
+/**
+ * Makes sure that what was erased is gone from the files of the log, and not only from its tables: a database leaves what it deletes where it was until the place is used
+ * again, leaves copies where it splits pages, and keeps changes in its write-ahead log.
+ *
+ * Imports the connection's type, pseudonyms and limits. `sqlite-log.ts` calls it around the commit of an erasure, while nothing else is written.
+ */
+
+import { createReadStream } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ERASURE_CHECKPOINT_TRIES, ERASURE_LOOKED_FOR_MAX } from '../limits.js';
+import type { Connection } from '../sqlite/connection.js';
+
+/** What of the erased texts can be found in a file: no other bytes are like them. */
+export interface Traces {
+  readonly needles: readonly Buffer[];
+  /** More than can be looked for one by one. */
+  readonly tooMany: boolean;
+}
+
+/** Has the database overwrite what it deletes from here on; gives what has to be gone afterwards. */
+export async function prepareErasure(writer: Connection, pseudonyms: readonly string[]): Promise<Traces> {
+  await writer.exec('PRAGMA secure_delete = ON');
+  const rows = await writer.all<{ pseudonym: string; salt: Uint8Array; text: Uint8Array }>(
+    'SELECT pseudonym, salt, text FROM personal WHERE text IS NOT NULL AND pseudonym IN (SELECT value FROM json_each(?1))',
+    [JSON.stringify(pseudonyms)],
+  );
+  // In the table a text stands behind its salt, in the index before its pseudonym.
+  const needles = rows.flatMap(({ pseudonym, salt, text }) => {
+    return [Buffer.from(salt), Buffer.concat([text, Buffer.from(pseudonym)])];
+  });
+  return { needles, tooMany: needles.length > ERASURE_LOOKED_FOR_MAX };
+}
+
+/**
+ * Looks whether anything is left, and writes the database anew where it is.
+ *
+ * @param wasDone false: the erasure did not happen, so there is nothing to clean
+ * @returns whether something may be left: others were reading the write-ahead log all the time
+ */
+export async function finishErasure(writer: Connection, traces: Traces, wasDone: boolean): Promise<boolean> {
+  try {
+    if (!wasDone || traces.needles.length === 0) return false;
+    if (!(await emptyWriteAheadLog(writer))) return true;
+    if (!traces.tooMany && !(await isFound(writer.path, traces.needles))) return false;
+    await writer.exec('VACUUM');
+    return !(await emptyWriteAheadLog(writer));
+  } finally {
+    await writer.exec('PRAGMA secure_delete = OFF');
+  }
+}
+
+/** Copies the write-ahead log into the database and truncates it; false when somebody kept reading it. */
+async function emptyWriteAheadLog(writer: Connection): Promise<boolean> {
+  for (let tries = 0; tries < ERASURE_CHECKPOINT_TRIES; tries++) {
+    const row = await writer.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (row?.busy === 0) return true;
+    await delay(10 * 2 ** tries);
+  }
+  return false;
+}
+
+async function isFound(path: string, needles: readonly Buffer[]): Promise<boolean> {
+  const overlap = Math.max(...needles.map(({ byteLength }) => byteLength)) - 1;
+  let before: Buffer = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_SIZE })) {
+    const bytes = Buffer.concat([before, chunk as Buffer]);
+    if (needles.some((needle) => bytes.includes(needle))) return true;
+    before = bytes.subarray(Math.max(bytes.byteLength - overlap, 0));
+  }
+  return false;
+}
+
+const CHUNK_SIZE = 4 * 1024 * 1024;

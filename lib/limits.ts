@@ -734,6 +734,9 @@ export const ERASURE_LOOKED_FOR_MAX = 32;
 /** How often an erasure tries to empty the write-ahead log while others read it, waiting twice as long each time: 10 s in all. */
 export const ERASURE_CHECKPOINT_TRIES = 10;
 
+/** Bytes of the demand of an erasure over HTTP: some ten thousand digests. */
+export const ERASURE_BODY_SIZE_MAX = 1024 * 1024;
+
 /** Texts, and objects, in one event that says that they were erased: 25 and 34 bytes each, so that it stays below EVENT_SIZE_MAX. */
 export const ERASED_IN_EVENT_MAX = 4000;
 

@@ -48,6 +48,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   retention: async () => (await import('./commands/retention.js')).retentionCommand,
   quota: async () => (await import('./commands/quota.js')).quotaCommand,
   reconcile: async () => (await import('./commands/reconcile.js')).reconcileCommand,
+  erase: async () => (await import('./commands/erase.js')).eraseCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   explain: async () => (await import('./commands/explain.js')).explainCommand,
   token: async () => (await import('./commands/token.js')).tokenCommand,

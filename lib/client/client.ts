@@ -21,6 +21,8 @@ import type { PastVerbs, RegistryVerbs, ScrubRun, Stored, StoreVerbs } from '../
 import type {
   DeleteOptions,
   DeleteReport,
+  ErasureDemand,
+  ErasureReport,
   GetOptions,
   MoveReport,
   PutManyOptions,
@@ -35,7 +37,7 @@ import type {
 } from '../store.js';
 import { download } from './download.js';
 import { follow, readEvents, seqAt, subscribe } from './events.js';
-import { reconcile, sweep, undelete } from './lifecycle.js';
+import { erase, reconcile, sweep, undelete } from './lifecycle.js';
 import { ClientPackages } from './packages.js';
 import { inParallel } from './parallel.js';
 import { type ClientPutOptions, put } from './put.js';
@@ -240,6 +242,12 @@ export class StoreClient implements StoreVerbs, RegistryVerbs {
   async reconcile(options: ReconcileOptions = {}): Promise<ReconcileReport> {
     this.#requireWritable();
     return reconcile(this.#service, options);
+  }
+
+  /** As `Store.erase`. */
+  async erase(demand: ErasureDemand): Promise<ErasureReport> {
+    this.#requireWritable();
+    return erase(this.#service, demand);
   }
 
   /** As `Store.events`. */

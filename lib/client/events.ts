@@ -9,6 +9,7 @@ import { decodeCanonical, elementSlices, sequenceItems } from '../cbor/index.js'
 import { ArtifactStoreError } from '../errors.js';
 import { decodeEvent } from '../events/envelope.js';
 import type { ReadQuery, StoredEvent } from '../events/log.js';
+import { revealed } from '../events/personal-texts.js';
 import type { Moment } from '../events/read-all.js';
 import { type Delivery, eventsOnly } from '../events/subscribe.js';
 import { EVENT_SIZE_MAX, PAGE_SIZE_DEFAULT } from '../limits.js';
@@ -18,8 +19,8 @@ import type { Service } from './service.js';
 
 const SEQUENCE = 'application/cbor-seq';
 
-/** Bytes of an item of the sequence around those of its event. */
-const ITEM_HEAD_MAX = 16;
+/** Bytes of an item of the sequence: its event, up to four texts that may each be as long, and some around them. */
+const ITEM_SIZE_MAX = 5 * EVENT_SIZE_MAX + 1024;
 
 /** The largest number that a query takes: 15 digits. */
 const QUERY_INTEGER_MAX = 999_999_999_999_999;
@@ -100,13 +101,13 @@ async function* deliveries(
     headers: { accept: SEQUENCE },
     signal,
   });
-  for await (const item of sequenceItems(bytes, EVENT_SIZE_MAX + ITEM_HEAD_MAX)) {
+  for await (const item of sequenceItems(bytes, ITEM_SIZE_MAX)) {
     const delivery = deliveryOf(item);
     if (delivery !== undefined) yield delivery;
   }
 }
 
-/** `[seq, event]`, `[seq, name of a mark, …]`, or `[seq]` and `[]`, which are signs of life. */
+/** `[seq, event]`, `[seq, event, texts]`, `[seq, name of a mark, …]`, or `[seq]` and `[]`, which are signs of life. */
 function deliveryOf(item: Uint8Array): Delivery | undefined {
   const [first, second, third] = elementSlices(item);
   if (first === undefined) return undefined;
@@ -114,10 +115,18 @@ function deliveryOf(item: Uint8Array): Delivery | undefined {
   if (typeof seq !== 'number') throw notEvents();
   if (second === undefined) return { type: 'checkpoint', seq };
   const mark = isMap(second) ? undefined : decodeCanonical(second);
-  if (mark === undefined) return { type: 'event', event: decodeEvent(seq, new Uint8Array(second)) };
+  if (mark === undefined) return { type: 'event', event: eventOf(seq, new Uint8Array(second), third) };
   if (mark === 'caught-up') return { type: mark, seq };
   if (mark === 'fell-behind') return { type: mark, seq, waiting: Number(third && decodeCanonical(third)) };
   return undefined; // of a newer service
+}
+
+/** An event with the texts that came beside it. */
+function eventOf(seq: number, bytes: Uint8Array, texts: Uint8Array | undefined): StoredEvent {
+  const event = decodeEvent(seq, bytes);
+  if (texts === undefined || !isMap(texts)) return event;
+  const known = Object.entries(decodeCanonical(texts) as object).filter(([, text]) => typeof text === 'string');
+  return revealed(event, new Map(known as [string, string][]));
 }
 
 function isMap(bytes: Uint8Array): boolean {

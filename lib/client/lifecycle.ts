@@ -1,12 +1,19 @@
 /**
- * The end of objects of a service: tombstones taken back, and sweeps.
+ * The end of objects of a service: tombstones taken back, sweeps, and erasure.
  *
  * Imports errors and this folder. Called by the client.
  */
 
 import { ArtifactStoreError, type ErrorCode } from '../errors.js';
 import type { ObjectRecord } from '../registry/registry.js';
-import type { ReconcileOptions, ReconcileReport, SweepOptions, SweepReport } from '../store.js';
+import type {
+  ErasureDemand,
+  ErasureReport,
+  ReconcileOptions,
+  ReconcileReport,
+  SweepOptions,
+  SweepReport,
+} from '../store.js';
 import { withProgress } from './progress.js';
 import { type Call, type Service, segment } from './service.js';
 
@@ -56,4 +63,16 @@ export async function reconcile(
   };
   const tell = ({ steps, ...report }: ReconcileReport & { steps: number }) => onProgress?.(report, steps);
   return withProgress(service, call, tell);
+}
+
+/** As `Store.erase`. The same demand again erases what is left. */
+export async function erase(service: Service, { actor: _, ...demand }: ErasureDemand): Promise<ErasureReport> {
+  return service.json({
+    method: 'POST',
+    path: '/v1/erasures',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(demand),
+    isPatient: true,
+    isRepeatable: true,
+  });
 }

@@ -462,6 +462,12 @@ export interface DataPlane {
    */
   deleteMany?(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]>;
 
+  /**
+   * The fourth operation on legal demand: as `deleteObject`, and when it ends no byte of the object is left in a file that the data plane keeps, durably. A data plane whose objects share no
+   * files may leave it out; who finds it missing calls `deleteObject`.
+   */
+  eraseObject?(address: ContentAddress): Promise<DeletionResult>;
+
   /** How the backend is. Never throws for a backend that is down: that is an answer (`ready: false`, `problem`). */
   backendHealth(): Promise<BackendStatus>;
 }

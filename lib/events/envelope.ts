@@ -175,8 +175,13 @@ class AppendedEvent implements StoredEvent {
 }
 
 /** A stored event with texts where its bytes have pseudonyms: in the actor and in the facts. Its bytes stay as they are. */
-export function withTexts(event: StoredEvent, actor: string, dataBytes: Uint8Array): StoredEvent {
-  return new RevealedEvent(event, actor, dataBytes);
+export function withTexts(
+  event: StoredEvent,
+  actor: string,
+  dataBytes: Uint8Array,
+  texts: ReadonlyMap<string, string> = new Map(),
+): StoredEvent {
+  return new RevealedEvent(event, actor, dataBytes, texts);
 }
 
 class RevealedEvent implements StoredEvent {
@@ -192,6 +197,7 @@ class RevealedEvent implements StoredEvent {
     stored: StoredEvent,
     readonly actor: string,
     readonly dataBytes: Uint8Array,
+    readonly texts: ReadonlyMap<string, string>,
   ) {
     this.seq = stored.seq;
     this.v = stored.v;

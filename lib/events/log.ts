@@ -40,6 +40,8 @@ export interface StoredEvent {
   readonly dataBytes: Uint8Array;
   /** The event as stored: canonical CBOR, the truth that everything above is read from. It has pseudonyms where the others have texts. */
   readonly bytes: Uint8Array;
+  /** What the pseudonyms in `bytes` stand for, as far as the others have texts for them; absent: there are none. Only of events that were read. */
+  readonly texts?: ReadonlyMap<string, string>;
 }
 
 /** Ingests by one actor, to be recorded. */

@@ -252,16 +252,20 @@ function personalMembers(event: StoredEvent): [string, string][] {
   });
 }
 
-function revealed(event: StoredEvent, texts: ReadonlyMap<string, string>): StoredEvent {
-  const actor = texts.get(event.actor) ?? event.actor;
-  const members = personalMembers(event).flatMap(([member, value]) => {
-    const text = texts.get(value);
-    return text === undefined ? [] : [[member, text] as const];
-  });
-  if (actor === event.actor && members.length === 0) return event;
+/** An event as it stands in the log with texts in place of its pseudonyms, as far as there are any. */
+export function revealed(event: StoredEvent, texts: ReadonlyMap<string, string>): StoredEvent {
+  const own = new Map<string, string>();
+  const textOf = (written: string) => {
+    const text = texts.get(written);
+    if (text !== undefined) own.set(written, text);
+    return text ?? written;
+  };
+  const actor = textOf(event.actor);
+  const members = personalMembers(event).map(([member, written]) => [member, textOf(written)] as const);
+  if (own.size === 0) return event;
   const dataBytes =
     members.length === 0 ? event.dataBytes : encodeData({ ...(event.data as object), ...Object.fromEntries(members) });
-  return withTexts(event, actor, dataBytes);
+  return withTexts(event, actor, dataBytes, own);
 }
 
 function isMap(value: CborInput | undefined): value is { readonly [key: string]: CborValue } {

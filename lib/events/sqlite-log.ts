@@ -367,8 +367,7 @@ const TEXT_COLUMNS = ['texts', 'erased'];
 /** What stores texts in a commit, and what erases them. Another process that made the same actor a pseudonym made another one. */
 function textStatements(isFilled: (column: string) => boolean): string[] {
   const store = `INSERT INTO personal (pseudonym, salt, text, actor)
-    SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(NEW.texts) WHERE true
-    ON CONFLICT DO NOTHING`;
+    SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(NEW.texts)`;
   const erase = `UPDATE personal SET salt = NULL, text = NULL
     WHERE pseudonym IN (SELECT value FROM json_each(NEW.erased)) AND text IS NOT NULL`;
   return [...(isFilled('texts') ? [store] : []), ...(isFilled('erased') ? [erase] : [])];

@@ -47,7 +47,10 @@ const FORMER_OBJECTS: { readonly [name: string]: string } = {
   ) STRICT, WITHOUT ROWID`,
 };
 
-/** The texts that pseudonyms in events stand for (pseudonym.ts). All that may happen to one is that it is erased, its salt with it. */
+/**
+ * The texts that pseudonyms in events stand for (pseudonym.ts). All that may happen to one is that it is erased, its salt with it. INSERT OR REPLACE would delete the old row
+ * without firing a delete trigger, so an insert over one that is there does nothing.
+ */
 const TEXTS: { readonly [name: string]: string } = {
   personal: `CREATE TABLE personal (
     pseudonym TEXT PRIMARY KEY,
@@ -56,6 +59,10 @@ const TEXTS: { readonly [name: string]: string } = {
     actor INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`,
   personal_actors: `CREATE INDEX personal_actors ON personal (text) WHERE actor = 1 AND text IS NOT NULL`,
+  personal_insert: `CREATE TRIGGER personal_insert BEFORE INSERT ON personal
+    WHEN EXISTS (SELECT 1 FROM personal WHERE pseudonym = NEW.pseudonym) BEGIN
+    SELECT RAISE(IGNORE);
+  END`,
   personal_update: `CREATE TRIGGER personal_update BEFORE UPDATE ON personal BEGIN
     SELECT RAISE(ABORT, 'personal texts are erased, never changed')
       WHERE NEW.pseudonym IS NOT OLD.pseudonym OR NEW.actor IS NOT OLD.actor OR NEW.salt IS NOT NULL OR NEW.text IS NOT NULL;

@@ -132,7 +132,7 @@ export type Operation =
   | [typeof Op.verifyPump, verifier: Handle, most: number]
   | [typeof Op.verifyFinish | typeof Op.verifyAbort, verifier: Handle]
   | [typeof Op.verifyMany, store: Handle, addresses: Uint8Array, flags: number, whole: number, budget: number]
-  | [typeof Op.removeMany, store: Handle, addresses: Uint8Array]
+  | [typeof Op.removeMany, store: Handle, addresses: Uint8Array, erase: 0 | 1]
   | [typeof Op.list, store: Handle, part: number]
   | [typeof Op.compact, store: Handle, from: number, percent: number]
   | [typeof Op.sessionBegin, store: Handle, id: string, offset: number]

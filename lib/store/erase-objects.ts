@@ -99,6 +99,6 @@ function remove(
   { dataPlane }: LifecycleHost,
   addresses: readonly ContentAddress[],
 ): Promise<(DeletionResult | Error)[]> {
-  if (dataPlane.deleteMany !== undefined && addresses.length > 1) return dataPlane.deleteMany(addresses);
-  return Promise.all(addresses.map((address) => dataPlane.deleteObject(address).catch((error: Error) => error)));
+  const erase = (address: ContentAddress) => dataPlane.eraseObject?.(address) ?? dataPlane.deleteObject(address);
+  return Promise.all(addresses.map((address) => erase(address).catch((error: Error) => error)));
 }

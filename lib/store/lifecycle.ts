@@ -106,7 +106,7 @@ export interface LifecycleHost {
   readonly registry: LifecycleRegistry;
   readonly guard: AddressGuard;
   readonly protection: Protection;
-  readonly dataPlane: Pick<DataPlane, 'deleteObject' | 'deleteMany'>;
+  readonly dataPlane: Pick<DataPlane, 'deleteObject' | 'deleteMany' | 'eraseObject'>;
   /** Gives back the space that deleted objects still take in files shared with others. */
   compact(signal: AbortSignal | undefined): Promise<{ freedSize: number }>;
   /** Makes durable what was deferred, or an event could say later that what is deleted now is there. */

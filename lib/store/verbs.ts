@@ -102,6 +102,7 @@ export interface StoreVerbs
     | 'undelete'
     | 'sweep'
     | 'reconcile'
+    | 'erase'
     | 'tier'
     | 'events'
     | 'follow'

@@ -173,7 +173,8 @@ Napi::Value remove_many(Napi::Env env, const Arguments &in) {
   if (!count) return failure(env, AS_E_INVALID, "addresses are not 32 bytes each");
   std::vector<int> removed(*count), status(*count);
   std::vector<uint64_t> freed(*count);
-  as_store_remove_many(store.get(), static_cast<const uint8_t *>(addresses.bytes), *count, removed.data(), freed.data(), status.data());
+  auto remove = in.integer(3) ? as_store_erase_many : as_store_remove_many;
+  remove(store.get(), static_cast<const uint8_t *>(addresses.bytes), *count, removed.data(), freed.data(), status.data());
 
   Napi::Float64Array sizes = Napi::Float64Array::New(env, *count);
   Napi::Uint8Array told = Napi::Uint8Array::New(env, *count);

@@ -550,6 +550,9 @@ int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *
  * `addresses` holds 32 bytes for each. status[i] is what as_store_remove would return, removed[i] and freed[i] what it would set. */
 void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed, int *status);
 
+/* As as_store_remove_many, and no byte of the objects is left in a file that stays: where they share blocks with others they are overwritten, and that is durable. */
+void as_store_erase_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed, int *status);
+
 /* An object that is stored, whether or not anybody knows of it. */
 typedef struct as_listed {
   uint8_t blake3[AS_DIGEST_SIZE];

@@ -22,6 +22,7 @@ typedef struct removal {
   int *removed;
   uint64_t *freed;
   int *status;
+  int wipe; /* nothing of a payload may be left in the file of its segment */
 } removal;
 
 static const uint8_t *address_of(const removal *work, size_t index) { return work->addresses + index * AS_DIGEST_SIZE; }
@@ -76,6 +77,30 @@ static void punch(const removal *work, int fd, const hole *holes, size_t count) 
     uint64_t end = clamp(hole_end(&holes[i].at) / AS_PACK_BLOCK * AS_PACK_BLOCK, first, last);
     work->freed[holes[i].index] += end - before;
     before = end;
+  }
+}
+
+/* Overwrites a payload: blocks that it shares with others stay when its own are given back. */
+static int wipe(const as_store *store, int fd, const as_location *at) {
+  static const uint8_t zeros[AS_PACK_BLOCK];
+  uint64_t size = as_payload_size(at->size);
+  int error = 0;
+  for (uint64_t done = 0; !error && done < size; done += sizeof zeros) {
+    uint64_t part = size - done < sizeof zeros ? size - done : sizeof zeros;
+    error = as_io_write(store->io, fd, zeros, (size_t)part, at->offset + done);
+  }
+  error = error ? error : as_io_sync_data(store->io, fd);
+  return error ? as_store_fail(store, error, "overwrite", as_segment_name(at->segment).text) : 0;
+}
+
+static void wipe_all(const removal *work, const hole *holes, size_t count) {
+  const as_store *store = work->store;
+  for (size_t i = 0; i < count; i++) {
+    const as_location *at = &holes[i].at;
+    const char *name = as_segment_name(at->segment).text;
+    int fd = as_io_open(store->io, store->packs_folder, name, O_RDWR | O_NOFOLLOW, 0);
+    work->status[holes[i].index] = fd < 0 ? as_store_fail(store, fd, "open", name) : wipe(store, fd, at);
+    as_io_close(store->io, &fd);
   }
 }
 
@@ -140,6 +165,9 @@ static void remove_packed(const removal *work) {
         work->removed[indexes[k]] = 1;
         holes[hole_count++] = (hole){items[k].previous, indexes[k]};
       }
+    }
+    if (work->wipe) {
+      wipe_all(work, holes, hole_count);
     }
     punch_all(work, holes, hole_count);
   }
@@ -219,9 +247,11 @@ static void remove_all_files(const removal *work) {
 
 /* ---- for users of the core ---- */
 
-void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed,
-                          int *status) {
-  removal work = {store, addresses, count, removed, freed, status};
+static void remove_all(const removal *work) {
+  as_store *store = work->store;
+  size_t count = work->count;
+  int *removed = work->removed, *status = work->status;
+  uint64_t *freed = work->freed;
   if (count == 0) {
     return;
   }
@@ -235,8 +265,20 @@ void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t coun
     return;
   }
   as_deferred_settle(store); /* what waits for its name must not get it after this; on failure it never will */
-  remove_packed(&work);
-  remove_all_files(&work);
+  remove_packed(work);
+  remove_all_files(work);
+}
+
+void as_store_remove_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed,
+                          int *status) {
+  removal work = {store, addresses, count, removed, freed, status, 0};
+  remove_all(&work);
+}
+
+void as_store_erase_many(as_store *store, const uint8_t *addresses, size_t count, int *removed, uint64_t *freed,
+                         int *status) {
+  removal work = {store, addresses, count, removed, freed, status, 1};
+  remove_all(&work);
 }
 
 int as_store_remove(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int *removed, uint64_t *freed) {

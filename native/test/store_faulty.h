@@ -115,11 +115,13 @@ static inline void ledger_named(int directory, const char *path, ino_t inode) {
   }
 }
 
-/* Bytes have been written: they are durable when the call returns, or after a sync. */
-static inline void ledger_written(int fd) {
-  ino_t inode = inode_of(fd);
+/* Bytes up to `end` are written: they are durable when the call returns, or after a sync. */
+static inline void ledger_written(int fd, uint64_t end) {
+  struct stat status;
+  CHECK(fstat(fd, &status) == 0, "fstat");
+  ino_t inode = status.st_ino;
   int synced = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
-  CHECK(!set_has(&ledger_cut, inode), "written to behind a cut that is not durable");
+  CHECK(end <= (uint64_t)status.st_size || !set_has(&ledger_cut, inode), "written to behind a cut that is not durable");
   ledger_packed += synced;
   if (!synced) {
     set_add(ledger_here(), inode);
@@ -208,7 +210,7 @@ static ssize_t f_write(const as_io *io, int fd, const void *bytes, size_t size, 
   pthread_mutex_lock(&faulty_mutex);
   size = cut_short(size);
   int error = strike(CALL_RETRIED), half = plan_half;
-  ledger_written(fd);
+  ledger_written(fd, offset + size);
   pthread_mutex_unlock(&faulty_mutex);
   if (error && error != -EINTR && half) {
     REAL->write(REAL, fd, bytes, half_of(size), offset);

@@ -3,8 +3,11 @@
  * through either kind of staging; and every refusal that the ABI documents.
  * May include: store_fixture.h. Run by: CTest.
  */
-#include <sys/un.h>
+#include <dirent.h>
+#include <limits.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "store_fixture.h"
@@ -220,6 +223,70 @@ static void test_large(void) {
   }
   unlink(source);
   free(bytes);
+  as_store_close(store);
+  fixture_remove(fixture_store);
+}
+
+/* How often the bytes stand in the segments. */
+static size_t in_segments(const uint8_t *bytes, size_t size) {
+  char folder[PATH_MAX], path[2 * PATH_MAX];
+  size_t found = 0;
+  snprintf(folder, sizeof folder, "%s", fixture_file("packs"));
+  DIR *packs = opendir(folder);
+  CHECK(packs != NULL, "%s", folder);
+  for (struct dirent *entry; (entry = readdir(packs));) {
+    struct stat status;
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    int fd = open(path, O_RDONLY);
+    CHECK(fd >= 0 && fstat(fd, &status) == 0, "%s", path);
+    if (S_ISREG(status.st_mode) && status.st_size > 0) {
+      const uint8_t *all = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0), *at = all;
+      CHECK(all != MAP_FAILED, "%s", path);
+      while ((at = memmem(at, (size_t)(all + status.st_size - at), bytes, size))) {
+        found++;
+        at++;
+      }
+      munmap((void *)all, (size_t)status.st_size);
+    }
+    close(fd);
+  }
+  closedir(packs);
+  return found;
+}
+
+/* Of an object that is erased nothing is left in a segment; its neighbours in the same blocks are whole, also for who opens the store again. */
+static void test_erase(void) {
+  enum { COUNT = 9, MARK = 16 };
+  static const size_t sizes[COUNT] = {16, 100, 4000, 17, 5000, 70000, 33, 20000, 64};
+  as_store *store = open_store(AS_OPEN_CREATE);
+  uint8_t *bytes[COUNT];
+  as_ingested out[COUNT];
+  for (size_t i = 0; i < COUNT; i++) {
+    bytes[i] = make_bytes(sizes[i], 700 + i);
+    out[i] = ingest(store, bytes[i], sizes[i]);
+    CHECK(in_segments(bytes[i] + sizes[i] - MARK, MARK) == 1, "object %zu is packed", i);
+  }
+  for (size_t i = 1; i < COUNT; i += 2) {
+    int removed, status;
+    uint64_t freed;
+    as_store_erase_many(store, out[i].digests.blake3, 1, &removed, &freed, &status);
+    CHECK(status == 0 && removed, "%s", as_error_detail());
+    CHECK_INT(in_segments(bytes[i], MARK), 0);
+    CHECK_INT(in_segments(bytes[i] + sizes[i] - MARK, MARK), 0);
+    as_store_erase_many(store, out[i].digests.blake3, 1, &removed, &freed, &status);
+    CHECK(status == 0 && !removed, "erasing twice");
+  }
+  as_store_close(store);
+  store = open_store(0);
+  for (size_t i = 0; i < COUNT; i++) {
+    uint64_t found;
+    if (i % 2) {
+      CHECK_INT(as_store_stat(store, out[i].digests.blake3, &found), AS_E_MISSING);
+    } else {
+      check_object(store, &out[i], bytes[i], sizes[i]);
+    }
+    free(bytes[i]);
+  }
   as_store_close(store);
   fixture_remove(fixture_store);
 }
@@ -472,6 +539,7 @@ int main(void) {
   test_batch();
   test_pairs();
   test_large();
+  test_erase();
   test_abort();
   test_files();
   test_vacant_folders();

@@ -92,6 +92,8 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     );
     await t.test('many are verified and deleted at once, each by itself', (t) => manyAtOnce(t, opened));
     await t.test('delete is idempotent and final', (t) => deleteTwice(t, opened));
+    if (opened.plane.eraseObject === undefined) t.comment('its objects share no files: the test of erasing left out');
+    else await t.test('erasing is deleting, of one among others', (t) => erase(t, opened));
     if (opened.plane.deleteMany === undefined) t.comment('not many deletions in one call: their test left out');
     else await t.test('many deletions in one call are what each would be', (t) => deleteManyAtOnce(t, opened));
     if (opened.plane.listObjects === undefined) t.comment('it does not list what it has: that test left out');
@@ -581,6 +583,25 @@ async function deleteTwice(t: Test, { plane }: Opened): Promise<void> {
     t.equal((await plane.verifyObject(address)).status, 'missing');
     t.equal((await ingest(plane, bytes)).existed, false, 'it may come back');
   }
+}
+
+async function erase(t: Test, { plane }: Opened): Promise<void> {
+  const objects = [1, 12, 5000, 200_000, 600_000].map((size) => randomBytes(size));
+  const others = [20, 3000, 70_000].map((size) => randomBytes(size));
+  await Promise.all([...objects, ...others].map((bytes) => ingest(plane, bytes)));
+  for (const bytes of objects) {
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    t.match(await plane.eraseObject?.(address), { deleted: true });
+    t.same(await plane.eraseObject?.(address), { deleted: false, freedSize: 0 });
+    await rejects(t, read(plane, address), 'AS_ERR_NOT_FOUND');
+    t.equal((await plane.verifyObject(address)).status, 'missing');
+  }
+  for (const bytes of others) {
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    t.ok(equal(await read(plane, address), bytes), 'what stood beside them is whole');
+    t.equal((await plane.verifyObject(address)).status, 'intact');
+  }
+  await rejects(t, Promise.resolve(plane.eraseObject?.('blake3:' as ContentAddress)), 'AS_ERR_INVALID_DIGEST');
 }
 
 async function deleteManyAtOnce(t: Test, { plane, many }: Opened): Promise<void> {

@@ -152,6 +152,7 @@ export async function exchanges(t: Test): Promise<Map<string, Bodies>> {
   await record('outboard', () => iterate(client.serveOutboard(ADDRESS, { start: 0, end: 100_000 })));
   await record('verify', () => client.verifyObject(ADDRESS, { digests: 'blake3' }));
   await record('delete', () => client.deleteObject(ADDRESS));
+  await record('erase', () => client.eraseObject?.(ADDRESS));
   await record('delete-many', () => client.deleteMany?.([ADDRESS, ABSENT, `blake3:${'b4'.repeat(32)}`]));
   await record('list', () => client.listObjects?.(0xb3));
   await record('health', () => client.backendHealth());

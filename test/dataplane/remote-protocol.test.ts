@@ -56,15 +56,15 @@ t.test('golden files', async (t) => {
 t.test('versions', async (t) => {
   const { socketPath, connect, close } = await openDaemon();
   t.teardown(close);
-  await t.rejects(connect({ versions: { min: 3, max: 4 } }), {
+  await t.rejects(connect({ versions: { min: 4, max: 5 } }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /speaks versions 3 to 4 .* 1 to 2\. Bring this side up to date/,
-    details: { ours: [1, 2], theirs: [3, 4] },
+    message: /speaks versions 4 to 5 .* 1 to 3\. Bring this side up to date/,
+    details: { ours: [1, 3], theirs: [4, 5] },
   });
   await (await connect({ versions: { min: 0, max: 7 } })).close();
-  t.match(await ask(socketPath, '/v3/health', encodeHead({})), {
+  t.match(await ask(socketPath, '/v4/health', encodeHead({})), {
     status: 400,
-    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [3] } },
+    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [4] } },
   });
   t.match(await ask(socketPath, '/v1/list', encodeHead({ part: 0 })), {
     status: 400,
@@ -78,6 +78,10 @@ t.test('versions', async (t) => {
   });
   const absent = [`blake3:${'0'.repeat(64)}`, `blake3:${'1'.repeat(64)}`] as const;
   t.same(await older.deleteMany?.(absent), Array(2).fill({ deleted: false, freedSize: 0 }), 'one by one');
+  await t.rejects(Promise.resolve(older.eraseObject?.(absent[0])), {
+    code: 'AS_ERR_UNAVAILABLE',
+    message: /no operation "erase"; version 3 has/,
+  });
   const path = await folder(t);
   const others = createServer((_, response) => {
     response.setHeader('content-type', TYPE).setHeader('artifactstore-instance', '0'.repeat(32));
@@ -338,7 +342,7 @@ t.test('what does not follow the protocol is refused, and harms nobody', async (
     const operation =
       name === 'dataplane-hello.request.hex'
         ? '/hello'
-        : `/v2/${/dataplane-(serve-many|ingest-many|delete-many|[a-z]+)/.exec(name)?.[1]}`;
+        : `/v3/${/dataplane-(serve-many|ingest-many|delete-many|[a-z]+)/.exec(name)?.[1]}`;
     await ask(socketPath, operation, bytes.subarray(0, Math.ceil(Math.random() * bytes.length)));
   }
   for (const raw of [

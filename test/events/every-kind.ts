@@ -118,6 +118,11 @@ const EVENTS: { readonly [K in EventKind]: NewEvent } = {
     physical: 1_000_000_000,
   }),
   'quota.removed': newEvent('quota.removed', 'admin', '*', { reason: 'a disk of its own' }),
+  'data.erased': newEvent('data.erased', 'officer', 'DSR 2031/17', {
+    texts: ['~AAAAAAAAAAAAAAAAAAAAAA', '~0123456789-_abcdefghij'],
+    objects: [sha256],
+    reason: 'asked for by letter',
+  }),
 };
 
 /** In the order in which the kinds are documented. */
@@ -127,6 +132,7 @@ export const everyKind: readonly NewEvent[] = Object.values(EVENTS);
 export const furtherFacts: readonly NewEvent[] = [
   newEvent('object.tombstoned', 'zoë', ADDRESS, { reason: 'superseded', grace: 604_800_000, plan: 'p-2031' }),
   ...objectsTombstoned('zoë', [ADDRESS], { plan: 'p-2031' }),
+  ...objectsTombstoned('zoë', [ADDRESS], { order: 'DSR 2031/17', reason: 'asked for' }),
   newEvent('upload.opened', 'alice', UPLOAD, { size: 1001, namespace: 'acme' }),
   newEvent('upload.completed', 'alice', UPLOAD, { size: 1001, blake3, sha256, namespace: 'acme' }),
 ];
@@ -149,5 +155,6 @@ export const leastFacts: readonly NewEvent[] = [
   newEvent('hold.released', 'me', ADDRESS, { case: '1' }),
   newEvent('quota.set', 'me', '*', { logical: 0 }),
   newEvent('quota.removed', 'me', 'acme', {}),
+  newEvent('data.erased', 'me', '1', { texts: [], objects: [] }),
   newEvent('lock.set', 'me', 'acme/', { mode: 'compliance', until: 0 }),
 ];

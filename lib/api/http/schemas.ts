@@ -74,8 +74,9 @@ export const SCHEMAS = {
       reason: text(),
       sweepAfter: count('From when on its bytes may be removed; absent: at once.'),
       plan: text('The retention plan that named it.'),
+      order: text('The order under which it was erased.'),
     },
-    ['reason', 'sweepAfter', 'plan'],
+    ['reason', 'sweepAfter', 'plan', 'order'],
   ),
   Protector: record(
     {
@@ -316,6 +317,25 @@ export const SCHEMAS = {
     storedSize: count('Bytes that those occupy until they are swept.'),
     keptCount: count('Objects of the plan that stay after all.'),
     kept: list(record({ address: blake3, because: text() })),
+  }),
+  Erasure: record({
+    order: text(),
+    dryRun: flag('It was only looked for.'),
+    textCount: count('Texts that went: names, and what people wrote.'),
+    texts: list(
+      record(
+        {
+          pseudonym: text(),
+          isActor: flag('A name; else what somebody wrote.'),
+          text: text('Only as long as it is there.'),
+        },
+        ['text'],
+      ),
+    ),
+    objects: list(record({ address: blake3, freedSize: bytes })),
+    standing: list(text('A name that stands in events of a former version, which nothing may change.')),
+    remains: flag('Something may be left in the files of the log until the service is stopped.'),
+    events: list(seq),
   }),
   Why: record({
     subject: text(),

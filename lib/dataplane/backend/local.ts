@@ -126,7 +126,7 @@ export class LocalBackend {
     countMax: REMOVED_GATHERED_MAX,
     weightMax: Number.POSITIVE_INFINITY,
     run: (take) => {
-      const build = (): Operation => [Op.removeMany, this.store, addressBytes(take())];
+      const build = (): Operation => [Op.removeMany, this.store, addressBytes(take()), 0];
       return this.scheduler.run<NativeRemovedColumns>({ code: Op.removeMany, build });
     },
     outcome: removeOutcome,
@@ -510,6 +510,15 @@ export class LocalBackend {
 
   async remove(address: ContentAddress): Promise<{ deleted: boolean; freedSize: number }> {
     const [removed = 0, freedSize = 0] = await this.#removals.add(address, 0);
+    return { deleted: removed !== 0, freedSize };
+  }
+
+  /** As `remove`, and nothing of it is left in files that it shares with others. */
+  async erase(address: ContentAddress): Promise<DeletionResult> {
+    const operation: Operation = [Op.removeMany, this.store, addressBytes([address]), 1];
+    const outcome = removeOutcome(await this.#store(this.scheduler.run<NativeRemovedColumns>(operation)), 0);
+    if (!Array.isArray(outcome)) throw storeError(new NativeError(outcome), this.path, {});
+    const [removed = 0, freedSize = 0] = outcome;
     return { deleted: removed !== 0, freedSize };
   }
 

@@ -239,6 +239,15 @@ class InprocDataPlane implements ClosableDataPlane {
     });
   }
 
+  eraseObject(address: ContentAddress): Promise<DeletionResult> {
+    return this.#track(async () => {
+      checkAddress(address);
+      const result = await this.backend.erase(address);
+      if (result.deleted) this.#compaction.noteDeletion();
+      return result;
+    });
+  }
+
   deleteMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
     return this.#track(async () => {
       for (const address of addresses) checkAddress(address);

@@ -196,6 +196,15 @@ class RemoteDataPlane implements ClosableDataPlane {
     });
   }
 
+  /** Throws AS_ERR_PROTOCOL too: the daemon is too old to say that nothing is left. */
+  eraseObject(address: ContentAddress): Promise<DeletionResult> {
+    return this.#track(async () => {
+      checkAddress(address);
+      this.#requireWritable({});
+      return readDeletionResult(await this.connection.call({ operation: 'erase', head: { address } }));
+    });
+  }
+
   /** A daemon of version 1 is asked for each by itself. */
   deleteMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
     return this.#track(async () => {

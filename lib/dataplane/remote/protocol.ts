@@ -11,7 +11,7 @@ export interface Versions {
   readonly max: number;
 }
 
-export const VERSIONS: Versions = { min: 1, max: 2 };
+export const VERSIONS: Versions = { min: 1, max: 3 };
 
 /** The newest version that both speak; undefined when there is none. */
 export function commonVersion(ours: Versions, theirs: Versions): number | undefined {
@@ -43,6 +43,7 @@ export const OPERATIONS = {
   sessions: 1,
   list: 2,
   'delete-many': 2,
+  erase: 3,
 } as const;
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -182,6 +182,12 @@ export class TieredPlane implements ClosableDataPlane {
     return { deleted: hot.deleted || cold.deleted, freedSize: hot.freedSize + cold.freedSize };
   }
 
+  async eraseObject(address: ContentAddress): Promise<DeletionResult> {
+    const cold = await eraseFrom(this.cold, address);
+    const hot = await eraseFrom(this.hot, address);
+    return { deleted: hot.deleted || cold.deleted, freedSize: hot.freedSize + cold.freedSize };
+  }
+
   async deleteMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
     const cold = await deleteAll(this.cold, addresses);
     const hot = await deleteAll(this.hot, addresses);
@@ -262,6 +268,10 @@ export function copyObject(
   expected: Omit<IngestHints, 'blake3' | 'durability'> = {},
 ): Promise<IngestResult> {
   return to.ingestStream(from.serveObject(address), { ...expected, blake3: address });
+}
+
+function eraseFrom(plane: DataPlane, address: ContentAddress): Promise<DeletionResult> {
+  return plane.eraseObject?.(address) ?? plane.deleteObject(address);
 }
 
 function deleteAll(plane: DataPlane, addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {

@@ -64,11 +64,15 @@ export const ndjson: StreamFormat = {
   heartbeat: () => '\n',
 };
 
-/** A CBOR sequence (RFC 8742) of `[seq, event]`, the event byte for byte as it is stored; `[seq, name]` is a mark, `[seq]`, or `[]`, a sign of life. */
+/**
+ * A CBOR sequence (RFC 8742) of `[seq, event]`, or `[seq, event, texts]`: the event byte for byte as it is stored, and what its pseudonyms stand for; `[seq, name]` is a mark, `[seq]`, or
+ * `[]`, a sign of life.
+ */
 export const cborSeq: StreamFormat = {
   mediaType: 'application/cbor-seq',
   hello: () => '\x80',
-  event: ({ seq, bytes }) => encodeCanonical([seq, new Encoded(bytes)]),
+  event: ({ seq, bytes, texts }) =>
+    encodeCanonical([seq, new Encoded(bytes), ...(texts?.size ? [Object.fromEntries(texts)] : [])]),
   mark: (name, { seq, waiting }) => encodeCanonical(waiting === undefined ? [seq, name] : [seq, name, waiting]),
   heartbeat: (seq) => encodeCanonical(seq === undefined ? [] : [seq]),
 };

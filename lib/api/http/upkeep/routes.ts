@@ -6,6 +6,7 @@
 
 import type { Parameters, Room } from '../route.js';
 import { count, flag, list, record, ref, text } from '../schemas.js';
+import { ERASURE_BODY, erase } from './erasure.js';
 import { RECONCILE_BODY, reconcileStore, SWEEP_BODY, sweepObjects, undeleteObject } from './lifecycle.js';
 import { tellStory } from './story.js';
 import { moveToTier } from './tier.js';
@@ -85,6 +86,19 @@ export const UPKEEP: Room = {
           summary: 'Compares what is stored with the log: removes bytes that no event names, records what is lost.',
           body: { description: 'How carefully.', required: true, content: { [JSON_TYPE]: RECONCILE_BODY } },
           answers: { 200: { description: TOLD, content: { [JSON_TYPE]: ref('Reconciliation'), [LINES]: undefined } } },
+        },
+      },
+    },
+    {
+      path: '/v1/erasures',
+      methods: {
+        POST: {
+          id: 'erase',
+          scope: 'admin',
+          handler: erase,
+          summary: 'Erases names, what people wrote, and objects, at once and for good, on legal demand.',
+          body: { description: 'What has to go.', required: true, content: { [JSON_TYPE]: ERASURE_BODY } },
+          answers: { 200: { description: 'What went, or would go.', content: { [JSON_TYPE]: ref('Erasure') } } },
         },
       },
     },

@@ -67,6 +67,7 @@ export class Operations {
     outboard: (exchange) => this.#serve(exchange, (address, range) => this.host.plane.serveOutboard(address, range)),
     verify: (exchange) => this.#verify(exchange),
     delete: (exchange) => this.#delete(exchange),
+    erase: (exchange) => this.#erase(exchange),
     'delete-many': (exchange) => this.#deleteMany(exchange),
     list: (exchange) => this.#list(exchange),
     health: async (exchange) => exchange.answer(plainValue(await this.host.plane.backendHealth())),
@@ -216,6 +217,13 @@ export class Operations {
     await exchange.answer(plainValue(result));
   }
 
+  async #erase(exchange: Exchange): Promise<void> {
+    const address = readAddress(await exchange.body.head());
+    const { plane, isShared } = this.host;
+    if (isShared) throw cannotErase();
+    await exchange.answer(plainValue(await (plane.eraseObject?.(address) ?? plane.deleteObject(address))));
+  }
+
   async #deleteMany(exchange: Exchange): Promise<void> {
     const addresses = readDeletions(await exchange.body.head());
     await exchange.body.end();
@@ -274,6 +282,13 @@ class OneObject implements BytesSource {
 
 function cannotList(reason: string): ArtifactStoreError {
   return new ArtifactStoreError('AS_ERR_UNAVAILABLE', `This data plane lists nothing: ${reason}.`, { reason });
+}
+
+function cannotErase(): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_UNAVAILABLE',
+    'This data plane erases nothing: several stores use its objects, and what one must erase another may need. Ask its operator.',
+  );
 }
 
 /** Names that are operations. */

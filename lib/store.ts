@@ -937,8 +937,9 @@ export class Store {
     throw new ArtifactStoreError('AS_ERR_STORE_MISSING', message, { path: this.path });
   }
 
-  /** Finishes deletions without a grace that a crash interrupted between tombstone and removal, as many as take no time. Called once, on opening. */
+  /** Finishes erasures, and deletions without a grace, that a crash interrupted between tombstone and removal; of these as many as take no time. Called once, on opening. */
   async finishDeletions(): Promise<void> {
+    await this.#erasure.finish();
     await this.#lifecycle.finish(OPENING_SWEEP_MAX);
   }
 

@@ -1,11 +1,14 @@
 /**
  * What has to be known to delete objects: how each stands, which may be swept, which nobody needs any more.
  *
- * Imports types only. `lib/store/lifecycle.ts` and retention ask it; `sqlite-lifecycle.ts` implements it over the tables of `views.ts`.
+ * Types, and a number. `lib/store/lifecycle.ts` and retention ask it; `sqlite-lifecycle.ts` implements it over the tables of `views.ts`.
  */
 
 import type { ContentAddress } from '../dataplane/spi.js';
 import type { ObjectState } from './registry.js';
+
+/** Stands for the time from which on bytes may be removed, of an object that is to be erased: a sweep, which leaves traces, must not do it. */
+export const ERASE_AFTER = -1;
 
 /** How an object stands, as far as its deletion is concerned. */
 export interface Standing {
@@ -19,7 +22,7 @@ export interface Standing {
   storedSize: number;
   /** A version of a package needs it. */
   needed: boolean;
-  /** When it is tombstoned: from when on its bytes may be removed; milliseconds since 1970 UTC, 0 for at once. */
+  /** When it is tombstoned: from when on its bytes may be removed; milliseconds since 1970 UTC, 0 for at once, ERASE_AFTER for an erasure. */
   sweepAfter?: number;
 }
 
@@ -42,6 +45,9 @@ export interface LifecycleRegistry {
 
   /** Up to `limit` tombstoned objects whose grace is over at `now`, behind `after`: those first that have waited longest. */
   due(now: number, limit: number, after?: DuePlace): Promise<(Standing & { sweepAfter: number })[]>;
+
+  /** Up to `limit` objects whose erasure was begun and not ended. */
+  toErase(limit: number): Promise<Standing[]>;
 
   /**
    * Up to `limit` objects that belonged to packages and are needed by no version now, behind the one with the seq `after`, in the order in which they

@@ -15,6 +15,7 @@ import type { StoredEvent } from '../events/log.js';
 import type { ObjectEventData } from '../events/object-kinds.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
+import { ERASE_AFTER } from './lifecycle.js';
 import type { ObjectState } from './registry.js';
 
 /** An encoded ingest result, and where its members are. */
@@ -216,7 +217,7 @@ function foldRemoval(change: Change, event: StoredEvent): boolean {
     change.tombstone = tombstoneJson(event, tombstoned);
     change.tombstoneIfNone = null;
     change.tombstoneIfRevived = null;
-    change.sweepAfter = tombstoned.grace === undefined ? 0 : event.time + tombstoned.grace;
+    change.sweepAfter = sweepAfterOf(event, tombstoned);
     return true;
   }
   if (factsOf(event, 'object.undeleted') !== undefined) {
@@ -364,6 +365,12 @@ class Packer {
 
 function rangesJson(ranges: readonly ByteRange[]): string {
   return JSON.stringify(ranges.map(({ start, end }) => [start, end]));
+}
+
+/** From when on its bytes may be removed: 0 for at once, ERASE_AFTER where an erasure has to do it. */
+function sweepAfterOf({ time }: StoredEvent, { grace, order }: ObjectEventData['object.tombstoned']): number {
+  if (order !== undefined) return ERASE_AFTER;
+  return grace === undefined ? 0 : time + grace;
 }
 
 function tombstoneJson(

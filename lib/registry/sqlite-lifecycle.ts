@@ -10,7 +10,7 @@ import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
 import type { Reader } from '../sqlite/connection.js';
-import type { Collectable, DuePlace, LifecycleRegistry, Standing } from './lifecycle.js';
+import { type Collectable, type DuePlace, ERASE_AFTER, type LifecycleRegistry, type Standing } from './lifecycle.js';
 import { by, either, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type { ObjectState } from './registry.js';
@@ -38,6 +38,11 @@ const DUE = `
   SELECT ${COLUMNS} FROM objects
   WHERE state = 'tombstoned' AND sweep_after <= ?1 AND (sweep_after, objects.seq) > (?3, ?4)
   ORDER BY sweep_after, objects.seq LIMIT ?2`;
+
+const BEHIND_ERASURES: DuePlace = { sweepAfter: ERASE_AFTER, seq: Number.MAX_SAFE_INTEGER };
+
+const TO_ERASE = `
+  SELECT ${COLUMNS} FROM objects WHERE state = 'tombstoned' AND sweep_after = ${ERASE_AFTER} ORDER BY objects.seq LIMIT ?1`;
 
 /** Parameters: limit, and the seq behind which to start. */
 const COLLECTABLE = `
@@ -106,7 +111,11 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
     return found;
   }
 
-  async due(now: number, limit: number, after: DuePlace = { sweepAfter: -1, seq: 0 }) {
+  async toErase(limit: number) {
+    return (await this.#connection.all<Row>(TO_ERASE, [limit])).map((row) => standingOf(row));
+  }
+
+  async due(now: number, limit: number, after: DuePlace = BEHIND_ERASURES) {
     const rows = await this.#connection.all<Row>(DUE, [now, limit, after.sweepAfter, after.seq]);
     return rows.map((row) => ({ ...standingOf(row), sweepAfter: row.sweepAfter ?? 0 }));
   }

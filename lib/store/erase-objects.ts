@@ -10,7 +10,7 @@
 import type { ContentAddress, DeletionResult } from '../dataplane/spi.js';
 import { objectDeleted, objectsTombstoned } from '../events/kinds.js';
 import { LIFECYCLE_BLOCK } from '../limits.js';
-import type { Standing } from '../registry/lifecycle.js';
+import { ERASE_AFTER, type Standing } from '../registry/lifecycle.js';
 import { isProtected } from '../retention/protection.js';
 import type { LifecycleHost } from './lifecycle.js';
 
@@ -78,13 +78,23 @@ async function eraseBlock(
   const { log, guard, flush } = host;
   await flush(); // a deferred put of one may wait to be recorded
   const addresses = (await requireErasable(host, block)).map(({ blake3 }) => blake3);
-  const freed = new Map<ContentAddress, number>();
-  if (addresses.length === 0) return freed;
+  if (addresses.length === 0) return new Map();
   try {
     await log.append(objectsTombstoned(actor, addresses, { order, ...(reason !== undefined && { reason }) }));
   } finally {
     for (const address of addresses) guard.noteDeletion(address);
   }
+  return removeBytes(host, addresses, actor);
+}
+
+/** Removes the bytes of what is tombstoned for an erasure, under the locks of its addresses; gives what became free. */
+async function removeBytes(
+  host: LifecycleHost,
+  addresses: readonly ContentAddress[],
+  actor: string,
+): Promise<Map<ContentAddress, number>> {
+  const { log, guard } = host;
+  const freed = new Map<ContentAddress, number>();
   const results = await guard.removing(addresses, () => remove(host, addresses));
   const removed = results.map((result, index) => [addresses[index] as ContentAddress, result] as const);
   const done = removed.filter((one): one is [ContentAddress, DeletionResult] => !(one[1] instanceof Error));
@@ -93,6 +103,20 @@ async function eraseBlock(
   const failed = results.find((result) => result instanceof Error);
   if (failed) throw failed;
   return freed;
+}
+
+/** Ends erasures that a crash cut short between the tombstone and the removal of the bytes. */
+export async function finishErasures(host: LifecycleHost): Promise<void> {
+  for (;;) {
+    const begun = await host.registry.toErase(LIFECYCLE_BLOCK);
+    if (begun.length === 0) return;
+    const addresses = begun.map(({ blake3 }) => blake3);
+    await host.guard.lockedMany(addresses, async () => {
+      const still = (await host.registry.standing(addresses)).filter((one) => one?.sweepAfter === ERASE_AFTER);
+      const found = still.map((one) => (one as Standing).blake3);
+      await removeBytes(host, found, host.actor);
+    });
+  }
 }
 
 function remove(

@@ -18,7 +18,7 @@ import { isPseudonym } from '../events/pseudonym.js';
 import { isCase } from '../events/retention-kinds.js';
 import { ERASED_IN_EVENT_MAX, ERASURE_SHOWN_MAX } from '../limits.js';
 import { requireReason } from './checks.js';
-import { type ErasedObject, eraseObjects, requireErasable } from './erase-objects.js';
+import { type ErasedObject, eraseObjects, finishErasures, requireErasable } from './erase-objects.js';
 import type { LifecycleHost } from './lifecycle.js';
 
 /** What has to go. */
@@ -92,6 +92,11 @@ export class Erasure {
     const { events, remains } = await this.#record(texts, addresses, by);
     const shown = texts.slice(0, ERASURE_SHOWN_MAX).map(({ pseudonym, isActor }) => ({ pseudonym, isActor }));
     return { ...report, texts: shown, objects, standing: await this.#standing(demand.names ?? []), remains, events };
+  }
+
+  /** Ends what a crash cut short. For whoever opens the store for writing. */
+  async finish(): Promise<void> {
+    await finishErasures(this.#host.lifecycle);
   }
 
   async #addresses(names: readonly string[]): Promise<ContentAddress[]> {

@@ -2,13 +2,12 @@
  * Makes sure that what was erased is gone from the files of the log, and not only from its tables: a database leaves what it deletes where it was until the place is used
  * again, leaves copies where it splits pages, and keeps changes in its write-ahead log.
  *
- * Imports the connection's type, pseudonyms and limits. `sqlite-log.ts` calls it around the commit of an erasure, while nothing else is written.
+ * Imports the connection's type, the search for traces, and limits. `sqlite-log.ts` calls it around the commit of an erasure, while nothing else is written.
  */
 
-import { createReadStream } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ERASURE_CHECKPOINT_TRIES, ERASURE_LOOKED_FOR_MAX } from '../limits.js';
+import { ERASURE_LOOKED_FOR_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
+import { emptyWriteAheadLog, isInFile } from '../sqlite/traces.js';
 
 /** What of the erased texts can be found in a file: no other bytes are like them. */
 export interface Traces {
@@ -41,33 +40,10 @@ export async function finishErasure(writer: Connection, traces: Traces, wasDone:
   try {
     if (!wasDone || traces.needles.length === 0) return false;
     if (!(await emptyWriteAheadLog(writer))) return true;
-    if (!traces.tooMany && !(await isFound(writer.path, traces.needles))) return false;
+    if (!traces.tooMany && !(await isInFile(writer.path, traces.needles))) return false;
     await writer.exec('VACUUM');
     return !(await emptyWriteAheadLog(writer));
   } finally {
     await writer.exec('PRAGMA secure_delete = OFF');
   }
 }
-
-/** Copies the write-ahead log into the database and truncates it; false when somebody kept reading it. */
-async function emptyWriteAheadLog(writer: Connection): Promise<boolean> {
-  for (let tries = 0; tries < ERASURE_CHECKPOINT_TRIES; tries++) {
-    const row = await writer.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
-    if (row?.busy === 0) return true;
-    await delay(10 * 2 ** tries);
-  }
-  return false;
-}
-
-async function isFound(path: string, needles: readonly Buffer[]): Promise<boolean> {
-  const overlap = Math.max(...needles.map(({ byteLength }) => byteLength)) - 1;
-  let before: Buffer = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_SIZE })) {
-    const bytes = Buffer.concat([before, chunk as Buffer]);
-    if (needles.some((needle) => bytes.includes(needle))) return true;
-    before = bytes.subarray(Math.max(bytes.byteLength - overlap, 0));
-  }
-  return false;
-}
-
-const CHUNK_SIZE = 4 * 1024 * 1024;

@@ -72,6 +72,7 @@ export function requirePresent(record: ObjectRecord): void {
 
 /** What brings a deleted object back. */
 function howBack({ state, tombstone }: ObjectRecord): string {
+  if (tombstone?.order !== undefined) return 'Its bytes are gone for good.';
   if (state === 'deleted' || tombstone?.sweepAfter === undefined) return 'Store the bytes again to bring it back.';
   return `Undelete it, or store the bytes again, to bring it back: from ${new Date(tombstone.sweepAfter).toISOString()} on its bytes may be removed.`;
 }

@@ -62,6 +62,7 @@ t.test('every kind has its sentence', (t) => {
     'keeper carried out this plan: 2 versions and 4 objects went, 65.5 kB.',
     'admin set its quota: at most 5.0 GB (5,000,000,000 bytes) of files and 1.0 GB (1,000,000,000 bytes) of distinct objects: a shared disk.',
     'admin removed its quota: a disk of its own.',
+    'officer erased 2 texts and 1 object under the order DSR 2031/17: asked for by letter.',
   ]);
   t.same(leastFacts.map(told), [
     'me deleted it.',
@@ -80,11 +81,13 @@ t.test('every kind has its sentence', (t) => {
     'me released the hold for the case 1.',
     'me set its quota: at most 0 B of files.',
     'me removed its quota.',
+    'me erased nothing under the order 1.',
     'me locked it with a compliance lock until 1970-01-01 00:00:00Z.',
   ]);
   t.same(furtherFacts.map(told), [
     'zoë deleted it by the plan p-2031: superseded. Its bytes stay until 1970-01-08 00:00:00Z at least.',
     'zoë deleted it by the plan p-2031.',
+    'zoë erased it under the order DSR 2031/17: asked for.',
     'alice began the upload of 1.0 kB (1,001 bytes) for the namespace acme.',
     `alice completed it: 1.0 kB (1,001 bytes), stored as ${ADDRESS}.`,
   ]);

@@ -69,7 +69,7 @@ function tell(session: Session, report: ErasureReport): Promise<void> {
   const freed = objects.reduce((sum, { freedSize }) => sum + freedSize, 0);
   const where = events.length === 0 ? '' : ` (event ${events.join(', ')})`;
   return session.output.result(
-    `${formatItems(textCount, 'text')} and ${formatItems(objects.length, 'object')} ${does} under the order ${order}, ${formatSize(freed)} freed${where}`,
+    `${formatItems(textCount, 'text')} and ${formatItems(objects.length, 'object')} ${does} under the order ${order}${dryRun ? '' : `, ${formatSize(freed)} freed`}${where}`,
     report,
   );
 }

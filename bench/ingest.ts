@@ -8,6 +8,7 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { buildNative } from './built.js';
 import { IN_FLIGHT, MEMORY_SIZES, memoryContenders, memoryCount, putFromMemory } from './ingest/memory.js';
 import { type Archive, archives, type Durable, type Step, type Timed } from './ingest/peers.js';
 import { makeFile, makeTree, type Source } from './ingest/sources.js';
@@ -15,8 +16,8 @@ import { describeFileSystem, describeMachine, type Machine } from './machine.js'
 import { type Run, runProgram, settle, tellsPeakMemory } from './programs.js';
 import { inTurns, median } from './rounds.js';
 
-/** `tree`: many small files; `memory`: objects from memory; `file`: one large file, `get` and `verify`: reading it back and verifying it. */
-export const INGEST_PARTS = ['tree', 'memory', 'file', 'get', 'verify'] as const;
+/** `tree`: many small files, `cold-tree`: the same, which are not in the page cache; `memory`: objects from memory; `file`: one large file, `get` and `verify`: reading it back and verifying it. */
+export const INGEST_PARTS = ['tree', 'cold-tree', 'memory', 'file', 'get', 'verify'] as const;
 export type IngestPart = (typeof INGEST_PARTS)[number];
 
 /** One contender in one part. */
@@ -96,10 +97,11 @@ export async function measureIngest(options: IngestOptions): Promise<IngestRepor
     const { archives: all, absent } = await archives();
     if (!tellsPeakMemory()) absent.push('peak memory: GNU time is not installed (Debian: apt-get install time)');
     const rows: IngestRow[] = [];
-    if (parts.includes('tree')) {
+    if (parts.includes('tree') || parts.includes('cold-tree')) {
       const source = makeTree(join(work, 'tree'), files, SMALL_SIZE);
       const able = all.filter(({ fileOnly }) => !fileOnly);
-      rows.push(...(await measureArchives(able, source, ['put'], work, options, absent)));
+      if (parts.includes('tree')) rows.push(...(await measureArchives(able, source, ['put'], work, options, absent)));
+      if (parts.includes('cold-tree')) rows.push(...(await measureColdTree(able, source, work, options, absent)));
     }
     if (parts.includes('memory')) rows.push(...(await measureMemory(work, options)));
     const steps = stepsOf(parts);
@@ -133,6 +135,27 @@ function stepsOf(parts: readonly IngestPart[]): Step[] {
   return parts.includes('file') || later.length > 0 ? ['put', ...later] : [];
 }
 
+/** Takes a tree in, of which nothing is in the page cache but names and inodes. */
+async function measureColdTree(
+  contenders: readonly Archive[],
+  source: Source,
+  work: string,
+  options: IngestOptions,
+  absent: string[],
+): Promise<IngestRow[]> {
+  const forget = await buildNative('forget');
+  const before = () => runProgram({ command: 'program' in forget ? forget.program : '', args: [source.path] });
+  await settle(work);
+  const reason = 'absent' in forget ? forget.absent : await before().then(undefined, (error: Error) => error.message);
+  if (typeof reason === 'string') {
+    absent.push(`files that are not in the page cache: ${reason}`);
+    return [];
+  }
+  const rows = await measureArchives(contenders, source, ['put'], work, options, absent, before);
+  return rows.map((row) => ({ ...row, part: 'cold-tree' }));
+}
+
+/** @param before what is done before each timed step */
 async function measureArchives(
   contenders: readonly Archive[],
   source: Source,
@@ -140,6 +163,7 @@ async function measureArchives(
   work: string,
   { rounds, onStep }: IngestOptions,
   absent: string[],
+  before?: () => Promise<unknown>,
 ): Promise<IngestRow[]> {
   const kind = source.files === 1 ? 'file' : 'tree';
   const measured = new Map(steps.map((step) => [step, contenders.map((one) => nothingYet(one, source, step))]));
@@ -155,6 +179,7 @@ async function measureArchives(
         if (program === undefined) continue;
         onStep?.(`round ${round + 1} of ${rounds}: ${archive.name}, ${step} ${kind}`);
         await settle(work);
+        await before?.();
         record(measured.get(step)?.[index], await runTimed(program));
         if (step === 'put' && steps.length > 1) readAll(home);
       }

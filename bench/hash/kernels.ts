@@ -5,11 +5,8 @@
  * Imports nothing of the library. Called by bench/hash.ts.
  */
 
-import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { findProgram, runProgram } from '../programs.js';
-import { PACKAGE_ROOT } from '../root.js';
+import { buildNative } from '../built.js';
+import { runProgram } from '../programs.js';
 
 /** One kernel set, case and size. Speeds are millions of bytes a second. */
 export interface KernelRow {
@@ -36,12 +33,9 @@ export const LOW_LEVEL = 'OpenSSL SHA-256, low-level';
 /** As kernels_bench has it. */
 const ROUNDS_MAX = 1001;
 
-const SOURCE = 'bench/native/kernels_bench.c';
-const BUILD_FOLDER = 'out/bench';
-
 /** Rows, or why there are none. */
 export async function measureKernels(rounds: number): Promise<{ rows: KernelRow[]; absent: string[] }> {
-  const built = await build();
+  const built = await buildNative('kernels_bench');
   if ('absent' in built) return { rows: [], absent: [`the kernels from C: ${built.absent}`] };
   const count = Math.min(rounds, ROUNDS_MAX);
   const { stdout } = await runProgram({ command: built.program, args: ['--json', '--rounds', String(count)] });
@@ -73,25 +67,4 @@ export function readKernelRows(json: string): KernelRow[] {
       ratio: number('ratio_median'),
     };
   });
-}
-
-async function build(): Promise<{ program: string } | { absent: string }> {
-  if (!existsSync(join(PACKAGE_ROOT, SOURCE))) return { absent: `${SOURCE} is not here; it comes with the sources` };
-  if (findProgram('cmake') === undefined) return { absent: 'CMake is not installed (Debian: apt-get install cmake)' };
-  const folder = join(PACKAGE_ROOT, BUILD_FOLDER);
-  const options = ['-DCMAKE_BUILD_TYPE=Release', '-DAS_BUILD_ADDON=OFF', '-DAS_BUILD_TESTS=OFF', '-DAS_BUILD_BENCH=ON'];
-  const jobs = ['--parallel', String(availableParallelism())];
-  const program = join(folder, 'kernels_bench');
-  try {
-    await runProgram({ command: 'cmake', args: ['-S', PACKAGE_ROOT, '-B', folder, ...options] });
-    await runProgram({ command: 'cmake', args: ['--build', folder, '--target', 'kernels_bench', ...jobs] });
-  } catch (error) {
-    const { message } = error as Error;
-    // Without libcrypto there is no such target.
-    if (/No rule to make target|unknown target/.test(message)) {
-      return { absent: "libcrypto's headers are not installed (Debian: apt-get install libssl-dev)" };
-    }
-    return { absent: `it does not build: ${message}` };
-  }
-  return { program };
 }

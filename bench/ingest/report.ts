@@ -12,6 +12,9 @@ interface Section {
   speed: 'objects/s' | 'MB/s';
 }
 
+/** Parts about many objects. */
+const MANY: ReadonlySet<IngestPart> = new Set(['tree', 'cold-tree', 'memory']);
+
 /** The report as one table for each part and size. */
 export function renderIngest(report: IngestReport): string {
   const { machine, fileSystem, rounds, absent } = report;
@@ -24,6 +27,8 @@ export function renderIngest(report: IngestReport): string {
 function sectionsOf({ rows, inFlight }: IngestReport): Section[] {
   const titles: Record<IngestPart, (row: IngestRow) => string> = {
     tree: ({ objects, size }) => `${objects} files of ${sizeName(size / objects)} taken in, process start included`,
+    'cold-tree': ({ objects, size }) =>
+      `${objects} files of ${sizeName(size / objects)} that are not in the page cache taken in, process start included`,
     memory: ({ objects, size }) =>
       `${objects} objects of ${sizeName(size / objects)} from memory, ${inFlight} waiting at once; the puts alone`,
     file: ({ size }) => `One file of ${sizeName(size)} taken in, process start included`,
@@ -34,7 +39,7 @@ function sectionsOf({ rows, inFlight }: IngestReport): Section[] {
   const sections = new Map<string, Section>();
   for (const row of rows) {
     const title = titles[row.part](row);
-    const speed = row.part === 'tree' || row.part === 'memory' ? 'objects/s' : 'MB/s';
+    const speed = MANY.has(row.part) ? 'objects/s' : 'MB/s';
     const section = sections.get(title) ?? { title, rows: [], speed };
     section.rows.push(row);
     sections.set(title, section);

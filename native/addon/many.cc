@@ -1,4 +1,5 @@
 // Taking in many small objects as one job: see jobs.h. The columns are mirrored in lib/native/addon.ts (NativeColumns).
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
@@ -18,8 +19,9 @@ namespace {
 constexpr size_t kCountMax = 1024;
 constexpr uint64_t kBytesMax = 8 * 1024 * 1024;
 
-// Where a thread reads small files to, until they are committed: as many as one job has, at 4 KiB each.
-constexpr size_t kRoomSize = 2 * 1024 * 1024;
+// Where a thread reads small files to, until they are committed: as many as one job has, at 4 KiB each, and a batch at 16 KiB each.
+constexpr size_t kBatchRoom = static_cast<size_t>(AS_FILES_MAX) * AS_GROUP_SIZE;
+constexpr size_t kRoomSize = 2 * 1024 * 1024 + kBatchRoom;
 
 enum Flag : uint8_t { kExisted = 1, kHealed = 2, kOther = 4, kDeferred = 8 };
 
@@ -106,9 +108,6 @@ class ManyJob : public Job {
   // Begins the ingests of all objects: each ends in one of the three below.
   virtual void take_in(as_store *store) = 0;
 
-  // Called before the bytes that ingests have borrowed are used again.
-  virtual void committed() {}
-
   void add(as_store *store, size_t index, as_ingest *ingest) {
     if (deferred_) as_ingest_defer(ingest);
     bytes_ += as_ingest_length(ingest);
@@ -140,7 +139,6 @@ class ManyJob : public Job {
     }
     members_.clear();
     bytes_ = 0;
-    committed();
   }
 
  private:
@@ -196,38 +194,54 @@ class FilesMany : public ManyJob {
  protected:
   void take_in(as_store *store) override {
     static thread_local std::unique_ptr<uint8_t[]> room(new uint8_t[kRoomSize]);
-    for (size_t i = 0; i < paths_.size(); i++) {
-      if (kRoomSize - used_ < AS_GROUP_SIZE) commit(store);
-      as_ingest *ingest = nullptr;
-      size_t read = 0;
-      int outcome = begin(store, i, room.get() + used_, &read, &ingest);
-      used_ += read;
-      if (outcome < 0) {
-        refuse(i, outcome);
-        as_ingest_abort(ingest);
-      } else if (outcome > 0) {
-        hand_over(i, ingest);
-      } else {
-        add(store, i, ingest);
+    size_t used = 0;  // of the room, since the last commit before a batch: one within it leaves files of the batch there
+    for (size_t start = 0; start < paths_.size(); start += AS_FILES_MAX) {
+      if (kRoomSize - used < kBatchRoom) {
+        commit(store);
+        used = 0;
       }
+      used += take_batch(store, start, std::min<size_t>(AS_FILES_MAX, paths_.size() - start), room.get() + used);
     }
   }
 
-  void committed() override { used_ = 0; }
-
  private:
-  // Reads a file from its beginning: 0 when all of it has been read, 1 when more than `most_` bytes remain.
-  int begin(as_store *store, size_t index, uint8_t *room, size_t *read, as_ingest **out) const {
+  // Takes `count` files in. Gives how many bytes of the room they use.
+  size_t take_batch(as_store *store, size_t start, size_t count, uint8_t *room) {
+    const char *paths[AS_FILES_MAX] = {};
+    for (size_t i = 0; i < count; i++) paths[i] = paths_[start + i].c_str();
+    size_t used = 0;
+    as_files *files = nullptr;
+    int error = as_files_open(store, paths, count, room, kBatchRoom, &used, &files);
+    for (size_t i = start; i < start + count; i++) error ? refuse(i, error) : take(store, i, files);
+    as_files_close(files);
+    return used;
+  }
+
+  void take(as_store *store, size_t index, as_files *files) {
+    as_ingest *ingest = nullptr;
+    int outcome = begin(files, &ingest);
+    if (outcome < 0) {
+      refuse(index, outcome);
+      as_ingest_abort(ingest);
+    } else if (outcome > 0) {
+      hand_over(index, ingest);
+    } else {
+      add(store, index, ingest);
+    }
+  }
+
+  // Reads the next file from its beginning: 0 when all of it has been read, 1 when more than `most_` bytes remain.
+  int begin(as_files *files, as_ingest **out) const {
+    int whole = 0;
     size_t taken = 0;
-    int error = as_ingest_begin_file_in(store, paths_[index].c_str(), room, kRoomSize - used_, read, out);
-    if (error || *read) return error;
+    int error = as_files_take(files, out, &whole);
+    if (error || whole) return error;
     error = as_ingest_pump(*out, most_, &taken);
     if (!error && taken && taken < most_) error = as_ingest_pump(*out, most_ - taken, &taken);  // the step that sees the end
     return error ? error : taken != 0;
   }
 
   size_t most_;
-  size_t used_ = 0;  // of the room
   std::vector<std::string> paths_;
 };
 

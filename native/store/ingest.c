@@ -1,6 +1,6 @@
 /*
  * Taking in bytes, from the caller or from a file; see ingest.h. Nothing here makes anything visible.
- * May include: ingest.h, direct.h, lane.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
+ * May include: ingest.h, source.h, direct.h, lane.h, session.h, core/error.h, io/io.h. Called by: users of the core; as_ingest_… of ingest.h as declared there.
  */
 #include "store/ingest.h"
 
@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "store/session.h"
+#include "store/source.h"
 
 enum {
   FIRST_PENDING = 4096,
@@ -384,43 +385,6 @@ void as_ingest_abort(as_ingest *ingest) {
 
 /* ---- files ---- */
 
-/* Records which call on the source failed and why; the caller learns that it was the source. */
-static int source_fail(const as_source *source, int error, const char *call) {
-  as_fail(error, call, source->path);
-  return AS_E_SOURCE;
-}
-
-static int open_source(as_ingest *ingest, const char *path) {
-  const as_io *io = ingest->store->io;
-  as_source *source = calloc(1, sizeof *source);
-  if (!source) {
-    return as_fail(-ENOMEM, "open", path);
-  }
-  ingest->source = source;
-  source->fd = -1;
-  source->path = strdup(path);
-  if (!source->path) {
-    return as_fail(-ENOMEM, "open", path);
-  }
-  int fd = as_io_open(io, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); /* a pipe must not hold us up */
-  if (fd < 0) {
-    /* A socket cannot be opened at all: ENXIO says so. */
-    return fd == -ENXIO ? as_fail(AS_E_NOT_FILE, "open", path) : source_fail(source, fd, "open");
-  }
-  source->fd = fd;
-  int error = io->stat(io, fd, &source->before);
-  if (error) {
-    return source_fail(source, error, "fstat");
-  }
-  if (!S_ISREG(source->before.st_mode)) {
-    return as_fail(AS_E_NOT_FILE, "open", path);
-  }
-  if (source->before.st_size > AS_STEP_SIZE) {
-    io->will_read_in_order(io, fd);
-  }
-  return 0;
-}
-
 /* Has the staged file of a large source share its blocks, where the file system can. Where it cannot, or anything else is in the way,
  * the bytes will be copied, which says what is wrong if something is. */
 static int clone_source(as_ingest *ingest) {
@@ -448,76 +412,61 @@ static int clone_source(as_ingest *ingest) {
   return 0;
 }
 
-static int same_time(struct timespec a, struct timespec b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
-/* At the end of the file: whether it is still what it was when it was opened. */
-static int end_source(as_ingest *ingest) {
-  as_source *source = ingest->source;
-  struct stat now;
-  int error = ingest->store->io->stat(ingest->store->io, source->fd, &now);
-  if (error) {
-    return source_fail(source, error, "fstat");
+/* The ingest of an open file, which is its own from here on. */
+static int begin_source(as_store *store, const char *path, int fd, const struct stat *before, as_ingest **out) {
+  int error = as_ingest_begin(store, out);
+  as_source *source = error ? NULL : calloc(1, sizeof *source);
+  if (!source) {
+    as_io_close(store->io, &fd);
+    return error ? error : as_fail(-ENOMEM, "open", path);
   }
-  const struct stat *before = &source->before;
-  int same = now.st_size == before->st_size && (uint64_t)now.st_size == ingest->length &&
-             same_time(now.st_mtim, before->st_mtim) && same_time(now.st_ctim, before->st_ctim) &&
-             now.st_ino == before->st_ino;
-  if (!same) {
-    return as_fail(AS_E_CHANGED, "read", source->path);
+  (*out)->source = source;
+  source->fd = fd;
+  source->before = *before;
+  source->path = strdup(path);
+  if (!source->path) {
+    return as_fail(-ENOMEM, "open", path);
   }
-  source->ended = 1;
-  return 0;
+  if (before->st_size > AS_STEP_SIZE) {
+    store->io->will_read_in_order(store->io, fd);
+  }
+  return clone_source(*out);
 }
 
-/* Whether the file is small, fits, and has a size to go by: some files that are not on a disk say that they are empty, and are not. */
-static int fits(const as_source *source, size_t room) {
-  off_t size = source->before.st_size;
-  return size > 0 && size <= AS_SMALL_SIZE && (size_t)size <= room;
-}
-
-/* Reads a file that fits with one call, and is done with it. */
-static int read_whole(as_ingest *ingest, void *room, size_t *used) {
-  as_source *source = ingest->source;
-  size_t size = (size_t)source->before.st_size;
-  ssize_t count = as_io_read(ingest->store->io, source->fd, room, size, 0);
-  if (count < 0) {
-    return source_fail(source, (int)count, "read");
-  }
-  ingest->length = (uint64_t)count;
-  int error = end_source(ingest); /* a file that became longer or shorter has another size now */
-  if (error) {
-    return error;
-  }
-  close_source(ingest);
-  ingest->borrowed = 1;
-  ingest->pending = room;
-  ingest->pending_size = *used = size;
-  return 0;
-}
-
-int as_ingest_begin_file_in(as_store *store, const char *path, void *room, size_t size, size_t *used, as_ingest **out) {
-  as_ingest *ingest;
+int as_ingest_begin_opened(as_store *store, const char *path, int fd, const struct stat *before, as_ingest **out) {
   *out = NULL;
-  *used = 0;
-  int error = as_ingest_begin(store, &ingest);
+  int error = begin_source(store, path, fd, before, out);
   if (error) {
-    return error;
+    as_ingest_abort(*out);
+    *out = NULL;
   }
-  error = open_source(ingest, path);
-  if (!error) {
-    error = fits(ingest->source, size) ? read_whole(ingest, room, used) : clone_source(ingest);
-  }
-  if (error) {
-    as_ingest_abort(ingest);
-    return error;
-  }
-  *out = ingest;
-  return 0;
+  return error;
 }
 
 int as_ingest_begin_file(as_store *store, const char *path, as_ingest **out) {
-  size_t used;
-  return as_ingest_begin_file_in(store, path, NULL, 0, &used, out);
+  *out = NULL;
+  if (store->read_only) {
+    return as_store_fail(store, AS_E_READ_ONLY, "ingest", "");
+  }
+  struct stat before;
+  int fd = as_io_open(store->io, AT_FDCWD, path, AS_SOURCE_FLAGS, 0);
+  int looked = fd < 0 ? 0 : store->io->stat(store->io, fd, &before);
+  int error = as_source_judge_opened(path, fd, looked, &before);
+  if (error) {
+    as_io_close(store->io, &fd);
+    return error;
+  }
+  return as_ingest_begin_opened(store, path, fd, &before, out);
+}
+
+/* At the end of the file. */
+static int end_source(as_ingest *ingest) {
+  as_source *source = ingest->source;
+  struct stat now;
+  int looked = ingest->store->io->stat(ingest->store->io, source->fd, &now);
+  int error = as_source_judge_read(source->path, &source->before, ingest->length, looked, &now);
+  source->ended = !error;
+  return error;
 }
 
 /* Reads one step of at most `most` bytes; *taken is 0 at the end. */
@@ -527,7 +476,7 @@ static int pump_step(as_ingest *ingest, uint8_t *buffer, size_t most, size_t *ta
   int fd = source->cloned ? ingest->stream->staged.fd : source->fd;
   ssize_t count = as_io_read(ingest->store->io, fd, buffer, size, ingest->length);
   if (count < 0) {
-    return source_fail(source, (int)count, "read");
+    return as_source_fail(source->path, (int)count, "read");
   }
   if (ingest->length + (uint64_t)count > (uint64_t)source->before.st_size) {
     return as_fail(AS_E_CHANGED, "read", source->path); /* a file that keeps growing has no end to wait for */

@@ -1,6 +1,6 @@
 /*
  * One object being taken in, as ingest.c fills it and commit.c finishes it.
- * May include: store.h, packs.h, staging.h, cv_list.h, direct.h, lane.h, artifactstore.h. Called by: ingest.c, commit.c, session.c.
+ * May include: store.h, packs.h, staging.h, cv_list.h, direct.h, lane.h, artifactstore.h. Called by: ingest.c, files.c, commit.c, session.c.
  *
  * An object of at most one chunk group stays in memory and is not hashed before its commit, so that a batch of small ones
  * shares the multi-lane digest. A larger one is hashed as it comes; up to AS_PACK_OBJECT_MAX it stays in memory too, and
@@ -71,6 +71,9 @@ int as_ingest_is_packed(const as_ingest *ingest);
 
 /* Begins to hash: what is pending is hashed, and stays pending. Returns 0 or a negative error. */
 int as_ingest_start_stream(as_ingest *ingest);
+
+/* Begins to take in a regular file that is open, whose descriptor it owns from here on, whatever comes of it. `before` is what fstat gave. */
+int as_ingest_begin_opened(as_store *store, const char *path, int fd, const struct stat *before, as_ingest **out);
 
 /* Keeps bytes that have been read from the staged file pending: `size` of them, into the buffer that is returned; NULL without
  * memory. */

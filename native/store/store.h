@@ -5,7 +5,7 @@
  * Rooms: layout.c (what makes a folder a store), staging.c (files nobody sees yet), pack….c and segments.c (small
  * objects, many in a file), objects.c (objects wherever they are: look up, publish, mark, remove), durable.c (which names
  * are known to survive a power cut), publish.c and deferred.c (large objects on their way to a name, at once or when
- * somebody syncs), outboard.c and cv_list.c (trees), ingest.c and commit.c (bytes in), session.c and checkpoint.c (bytes in
+ * somebody syncs), outboard.c and cv_list.c (trees), ingest.c, source.c, files.c and commit.c (bytes in), session.c and checkpoint.c (bytes in
  * over several calls), reader.c, sink.c and verifier.c (bytes out), second.c and lane.c (one large object on two cores), direct.c (and past the page cache).
  */
 #ifndef AS_STORE_STORE_H

@@ -25,7 +25,7 @@ enum {
   OBJECTS
 };
 
-enum { CROWD = 20, CROWD_LARGE = 9 /* the first of them: enough for a shared sync */ };
+enum { CROWD = 20, CROWD_LARGE = 9 /* the first of them: enough for a shared sync */, FILES = 3 /* small ones, read together */ };
 
 static const size_t SIZES[OBJECTS] = {20000,  17000,  35000,  500,    18000, 20000,
                                       262145, 262146, 262147, 270000, 262145};
@@ -34,6 +34,11 @@ static as_digests digests[OBJECTS];
 static uint8_t *crowd[CROWD];
 static as_digests crowd_digests[CROWD];
 static char source_path[300];
+static uint8_t *files[FILES];
+static as_digests file_digests[FILES];
+static char file_paths[FILES][300];
+
+static size_t file_size_of(int i) { return 900u + 5000u * (size_t)i; }
 
 static size_t crowd_size(int i) { return i < CROWD_LARGE ? AS_PACK_OBJECT_MAX + 1 : 64; }
 
@@ -48,6 +53,13 @@ static void make_contents(void) {
     crowd[i] = make_bytes(crowd_size(i), 1000u + (uint64_t)i);
     span = (as_span){crowd[i], crowd_size(i)};
     as_dual_many(&span, 1, &crowd_digests[i]);
+  }
+  for (int i = 0; i < FILES; i++) {
+    files[i] = make_bytes(file_size_of(i), 2000u + (uint64_t)i);
+    span = (as_span){files[i], file_size_of(i)};
+    as_dual_many(&span, 1, &file_digests[i]);
+    snprintf(file_paths[i], sizeof file_paths[i], "%s/file-%d", fixture_path, i);
+    write_file(file_paths[i], files[i], file_size_of(i));
   }
   snprintf(source_path, sizeof source_path, "%s/source", fixture_path);
   write_file(source_path, contents[FROM_FILE], SIZES[FROM_FILE]);
@@ -77,6 +89,7 @@ typedef struct outcome {
   int open;
   int status[OBJECTS]; /* what became of each ingest; of the removal for REMOVED; of reading for HELD */
   int crowd[CROWD];
+  int files[FILES];
   int verified;        /* of HELD */
   int health;
 } outcome;
@@ -110,6 +123,31 @@ static void ingest_crowd(as_store *store, outcome *result) {
   }
 }
 
+static void ingest_files(as_store *store, outcome *result) {
+  static uint8_t room[FILES * AS_GROUP_SIZE];
+  const char *paths[FILES];
+  as_files *together;
+  size_t used, count = 0;
+  as_ingest *handles[FILES];
+  as_ingested out[FILES];
+  int status[FILES], which[FILES], whole;
+  for (int i = 0; i < FILES; i++) {
+    paths[i] = file_paths[i];
+  }
+  CHECK_INT(as_files_open(store, paths, FILES, room, sizeof room, &used, &together), 0);
+  for (int i = 0; i < FILES; i++) {
+    result->files[i] = as_files_take(together, &handles[count], &whole);
+    if (!result->files[i]) {
+      which[count++] = i;
+    }
+  }
+  as_files_close(together);
+  as_ingest_commit(store, handles, NULL, count, out, status);
+  for (size_t i = 0; i < count; i++) {
+    result->files[which[i]] = status[i];
+  }
+}
+
 static outcome run_session(void) {
   outcome result = {0};
   as_store *store;
@@ -133,6 +171,8 @@ static outcome run_session(void) {
   }
   ingest_crowd(store, &result);
   ledger_check();
+  ingest_files(store, &result);
+  ledger_check();
   result.verified = try_verify(store, digests[HELD].blake3, &verified, &bad, 1);
   result.verified = result.verified ? result.verified
                                     : try_verify(store, digests[LARGE_HELD].blake3, &verified, &bad, 1);
@@ -150,6 +190,9 @@ static int failures(const outcome *result) {
   }
   for (int i = 0; i < CROWD; i++) {
     count += result->crowd[i] != 0;
+  }
+  for (int i = 0; i < FILES; i++) {
+    count += result->files[i] != 0;
   }
   return count;
 }
@@ -187,6 +230,9 @@ static void check_afterwards(const outcome *result) {
   }
   for (int i = 0; i < CROWD; i++) {
     check_object(store, &crowd_digests[i], crowd[i], crowd_size(i), !result->open && !result->crowd[i]);
+  }
+  for (int i = 0; i < FILES; i++) {
+    check_object(store, &file_digests[i], files[i], file_size_of(i), !result->open && !result->files[i]);
   }
   CHECK_INT(count_entries(fixture_file("staging")), 0);
   as_store_close(store);

@@ -8,6 +8,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { isUsageError, listOf, positiveInteger } from '../../bench/arguments.js';
+import { buildNative } from '../../bench/built.js';
 import { type BarChart, renderBars } from '../../bench/chart.js';
 import { measureFiles } from '../../bench/hash/files.js';
 import { readKernelRows } from '../../bench/hash/kernels.js';
@@ -235,6 +236,17 @@ t.test('one file by every program, and the store alone where nothing else is ins
     );
   }
   t.match(renderIngest(report), /3 files of 4 KiB taken in[\s\S]*Not measured:\n {2}restic/);
+});
+
+t.test('a tree that is not in the page cache', async (t) => {
+  const options = { rounds: 1, parts: ['cold-tree'] as const, files: 3, fileSize: 1, quick: true, folder: t.testdir() };
+  const { rows, absent, ...rest } = await measureIngest(options);
+  if (rows.length === 0) return t.match(absent.join('\n'), /not in the page cache: .+/, 'why it could not be measured');
+  t.match(rows[0], { part: 'cold-tree', contender: 'artifactstore', objects: 3, ratio: 1 });
+  t.match(renderIngest({ rows, absent, ...rest }), /3 files of 4 KiB that are not in the page cache taken in/);
+  const forget = await buildNative('forget');
+  t.match(forget, { program: String });
+  if ('program' in forget) await t.rejects(runProgram({ command: forget.program, args: [] }), /usage: forget/);
 });
 
 t.test('a tree pushed again, beside reading it', async (t) => {

@@ -74,6 +74,7 @@ export async function downloadInto(
 class Download {
   readonly #values: Values;
   readonly #key: string;
+  #told = 0;
 
   constructor(
     private readonly tools: ReadTools,
@@ -104,6 +105,7 @@ class Download {
       const from = this.#at;
       const body = await bucket.getSocket(this.#key, from, end);
       const ending = body === undefined ? 'unavailable' : await this.#guarded(() => this.#receive(body));
+      this.#tell();
       if (ending === 'broken' && this.#at > from) {
         bucket.notice(
           `GET ${bucket.place.bucket}/${this.#key} broke off at byte ${this.#at} of ${end}; it goes on from there.`,
@@ -142,7 +144,7 @@ class Download {
         void this.#values.from(from, 2 * STEP_BLOCKS).catch(() => undefined); // those of the next step, meanwhile; what fails is said when they are needed
         await step;
         const came = this.#at - from;
-        this.#tell(came);
+        this.#tell();
         if (came > 0) heard = performance.now();
         if (performance.now() - heard > S3_IDLE_TIMEOUT_MS) return 'broken';
         // A connection over which little comes holds no thread.
@@ -181,16 +183,20 @@ class Download {
     const from = this.#at;
     const values = await this.#values.from(from, Math.ceil(bytes.byteLength / S3_BLOCK_SIZE) + 1);
     await this.file.append(bytes, values);
-    this.#tell(this.#at - from);
+    this.#tell();
   }
 
   #requireSize(size: number): void {
     if (size !== this.size) throw corrupt(this.address, [{ start: 0, end: this.size }]);
   }
 
-  #tell(size: number): void {
+  /** Says how much has come since it was said last. A block that came wrong is told once. */
+  #tell(): void {
     requireWanted(this.sink);
-    if (size > 0) this.sink.onWrite?.(size);
+    const size = this.file.position - this.#told;
+    if (size <= 0) return;
+    this.#told += size;
+    this.sink.onWrite?.(size);
   }
 }
 

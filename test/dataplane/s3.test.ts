@@ -491,6 +491,53 @@ t.test('a store on S3 is reconciled', async (t) => {
   );
 });
 
+t.test('an outboard whose object never came is found and swept', async (t) => {
+  const server = await openMemoryS3(t);
+  Object.assign(process.env, KEYS);
+  t.teardown(() => {
+    for (const name of Object.keys(KEYS)) delete process.env[name];
+  });
+  const path = join(folder, 'leftovers');
+  const options = { path, dataplane: 's3://bucket/a/b', s3: { endpoint: server.endpoint } };
+  const store = await openStore(options);
+  t.teardown(() => store.close());
+  const keysOf = () => [...server.objects.keys()].filter((key) => key.includes('/objects/'));
+
+  // A crash is between the two: the server takes outboards and no object any more.
+  server.behaves.instead = (method, url) =>
+    method === 'PUT' && !url.pathname.endsWith('.obao4') ? { status: 403, code: 'AccessDenied' } : undefined;
+  for (const size of [20_000, 400_000]) await t.rejects(store.put(randomBytes(size)));
+  server.behaves.instead = () => undefined;
+  t.equal(keysOf().filter((key) => key.endsWith('.obao4')).length, 2);
+  t.equal(keysOf().length, 2);
+  const size = [...server.objects].reduce(
+    (sum, [key, { bytes }]) => sum + (key.endsWith('.obao4') ? bytes.length : 0),
+    0,
+  );
+
+  const { blake3: kept } = await store.put(randomBytes(30_000));
+  const lost = randomBytes(40_000);
+  const { blake3: missing } = await store.put(lost);
+  server.objects.delete(`a/b/objects/${missing.slice(7, 9)}/${missing.slice(7)}`);
+  const found = { objects: 1, orphans: 2, orphansSize: size, lost: 1 };
+  t.match(await store.reconcile({ dryRun: true, age: 0 }), { ...found, discarded: 0 });
+  t.match(await store.reconcile(), { ...found, young: 2, discarded: 0 }, 'too young to be removed');
+  t.match(await store.reconcile({ age: 0 }), { orphans: 2, discarded: 2, freedSize: size, lost: 0 });
+  t.match(await store.reconcile({ age: 0 }), { objects: 1, orphans: 0 });
+  const left = [`${kept.slice(7)}`, `${kept.slice(7)}.obao4`, `${missing.slice(7)}.obao4`];
+  t.same(
+    keysOf()
+      .map((key) => key.split('/').at(-1))
+      .sort(),
+    left.sort(),
+    'what is known keeps its outboard',
+  );
+  await store.put(lost);
+  t.equal((await store.verify(missing)).status, 'intact');
+  const discarded = (await store.events({ kind: 'object.discarded' })).length;
+  t.equal(discarded, 2, 'and the log says what was removed');
+});
+
 t.test('a bucket is listed page by page, and a listing that is not whole is no listing', async (t) => {
   const server = await openMemoryS3(t);
   const plane = await open(t, server.endpoint);

@@ -97,6 +97,11 @@ export class Requests {
     });
   }
 
+  /** Bytes come as they are, not within TLS. */
+  get isPlain(): boolean {
+    return this.#origin.startsWith('http:');
+  }
+
   /** Ends every connection. */
   async close(): Promise<void> {
     await this.#agent.destroy();
@@ -131,7 +136,7 @@ export class Requests {
    * @returns undefined: this cannot be done, or the answer is none with a body of known length; `send` finds out what it is
    */
   async sendForSocket(request: S3Request): Promise<HandedOver | undefined> {
-    if (!this.#origin.startsWith('http:')) return undefined;
+    if (!this.isPlain) return undefined;
     const path = `${this.#root}/${encodePath(request.key)}`;
     this.counts.requests++;
     const options = {

@@ -38,6 +38,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     usage: '[--rounds <count>] [--size <bytes>] [--folder <path>] [--json]',
     run: async (args) => (await import('./s3/command.js')).benchS3(args),
   },
+  tiers: {
+    usage: '[--rounds <count>] [--size <bytes>] [--files <count>] [--folder <path>] [--json]',
+    run: async (args) => (await import('./tiers/command.js')).benchTiers(args),
+  },
   chunk: {
     usage: '[--rounds <count>] [--average <bytes>] [--edits <count>] [--json] [<file or folder> …]',
     run: async (args) => (await import('./chunk.js')).benchChunk(args),

@@ -630,6 +630,13 @@ export const S3_PIECE_SIZE = 1024 * 1024;
 /** Bytes of a large object that are verified together when it is read: some 60 µs of the main thread, and memory that stays in its cache. */
 export const S3_BLOCK_SIZE = 256 * 1024;
 
+/**
+ * Bytes from which on a download into a file is received by the core, over a connection of its own that ends with it: a handshake is nothing beside them. And milliseconds that a
+ * thread waits for such a connection in one step, unless it was slow the last time: servers pause for longer than the clients of RECEIVE_WAIT_MS, and downloads are few.
+ */
+export const S3_RECEIVE_FROM = 4 * 1024 * 1024;
+export const S3_RECEIVE_WAIT_MS = 20;
+
 /** Bytes written to a local file after which the disk is told to begin: some 50 ms of a slow one. */
 export const S3_SYNC_SIZE = 16 * 1024 * 1024;
 

@@ -18,14 +18,20 @@ export interface UploadSession {
   storedSize: number;
 }
 
-/** Objects that are stored, by column. */
-export interface ObjectListing {
+/** What is stored under addresses, by column. */
+export interface ListedColumns {
   /** 32 bytes each, ascending. */
   readonly addresses: Uint8Array;
   /** Bytes. */
   readonly sizes: Float64Array;
   /** When what each lies in last changed, in milliseconds since 1970 UTC: it was stored no later. */
   readonly changed: Float64Array;
+}
+
+/** Objects that are stored. */
+export interface ObjectListing extends ListedColumns {
+  /** What else is stored under addresses whose objects are not: proofs of objects that never came. Deleting the object removes it. Absent: nothing. */
+  readonly leftovers?: ListedColumns;
 }
 
 /** The contract's five operations, a barrier, upkeep that needs no decision, and an end. */

@@ -47,6 +47,11 @@ export const Op = {
   readNodes: 50,
   openBeneath: 60,
   list: 61,
+  provenFileBegin: 70,
+  provenFileReceive: 71,
+  provenFileAppend: 72,
+  provenFileEnd: 73,
+  provenFileAbort: 74,
 } as const;
 
 /** The operations that `start` takes, and `run` does not: what most programs do to a store. */
@@ -59,6 +64,11 @@ export const STARTED: ReadonlySet<number> = new Set([
   Op.walkBegin,
   Op.walkNext,
   Op.walkEnd,
+  Op.provenFileBegin,
+  Op.provenFileReceive,
+  Op.provenFileAppend,
+  Op.provenFileEnd,
+  Op.provenFileAbort,
 ]);
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
@@ -100,6 +110,10 @@ export type Operation =
   | [typeof Op.walkBegin, root: Uint8Array, avoid: string, most: number]
   | [typeof Op.walkNext, walk: Handle, most: number]
   | [typeof Op.walkEnd, walk: Handle]
+  | [typeof Op.provenFileBegin, path: string | Uint8Array, firstGroup: number, size: number]
+  | [typeof Op.provenFileReceive, file: Handle, fd: number, values: Uint8Array, waitMs: number]
+  | [typeof Op.provenFileAppend, file: Handle, bytes: Uint8Array, values: Uint8Array]
+  | [typeof Op.provenFileEnd | typeof Op.provenFileAbort, file: Handle]
   | [typeof Op.filePump, ingest: Handle, most: number]
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
@@ -156,6 +170,8 @@ export interface NativeFailure {
   size?: number;
   /** Where an upload session stands, when it is not at the offset given. */
   durable?: number;
+  /** Where a file that takes proven bytes stands. */
+  position?: number;
 }
 
 export interface NativeIngested {
@@ -378,7 +394,7 @@ export interface NativeAddon {
    * whoever reads it by `run` learns why. For objects that were read so before.
    */
   readNow(store: Handle, address: Uint8Array, bytes: Uint8Array): boolean;
-  /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over. -1: there is none to be had. */
+  /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over, and for what receives. -1: there is none to be had. */
   keepSocket(fd: number): number;
   /** Closes such a descriptor, where nobody has taken it over. */
   dropSocket(fd: number): void;

@@ -7,7 +7,7 @@
  * locks of its addresses: nothing is concluded from two looks at different moments.
  */
 
-import type { ObjectListing } from '../dataplane/closable.js';
+import type { ListedColumns, ObjectListing } from '../dataplane/closable.js';
 import type { ContentAddress, DataPlane } from '../dataplane/spi.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
@@ -34,7 +34,7 @@ export interface ReconcileReport {
   /** Objects that the data plane has, and their bytes. */
   objects: number;
   size: number;
-  /** Those of them that no event names, or whose deletion the log has recorded; and their bytes. */
+  /** Those of them, and leftovers of others, that no event names, or whose deletion the log has recorded; and their bytes. */
   orphans: number;
   orphansSize: number;
   /** Of the orphans those that were removed, and the bytes given back; and those that are too young, or in use by who stores them. */
@@ -63,7 +63,7 @@ export interface ReconcileHost {
   look(address: ContentAddress): Promise<'present' | 'damaged' | 'absent'>;
 }
 
-/** An object that no event names. */
+/** An object that is stored, or what is left over of one that is not, and that no event names. */
 interface Orphan {
   address: ContentAddress;
   size: number;
@@ -114,13 +114,14 @@ async function reconcilePart(
   const listing = await dataPlane.listObjects(part);
   const known = new Set(await registry.presentIn(part));
   const orphans: Orphan[] = [];
-  for (let n = 0; n < listing.sizes.length; n++) {
-    const address = formatBlake3(listing.addresses.subarray(DIGEST_SIZE * n, DIGEST_SIZE * (n + 1)));
-    const size = listing.sizes[n] as number;
+  for (const listed of listedIn(listing)) {
     report.objects++;
-    report.size += size;
-    if (!known.delete(address)) orphans.push({ address, size, changed: listing.changed[n] as number });
+    report.size += listed.size;
+    if (!known.delete(listed.address)) orphans.push(listed);
   }
+  // What is left of an object that is known will be needed when it is stored again.
+  if (listing.leftovers)
+    for (const left of listedIn(listing.leftovers)) if (!known.has(left.address)) orphans.push(left);
   for (const block of blocksOf(orphans)) await settleOrphans(host, block, options, report);
   for (const block of blocksOf([...known])) await settleLost(host, block, options, report); // those that were not listed
 }
@@ -176,6 +177,13 @@ async function settleLost(
     }
     if (!dryRun) await log.append(events);
   });
+}
+
+function* listedIn({ addresses, sizes, changed }: ListedColumns): Generator<Orphan> {
+  for (let n = 0; n < sizes.length; n++) {
+    const address = formatBlake3(addresses.subarray(DIGEST_SIZE * n, DIGEST_SIZE * (n + 1)));
+    yield { address, size: sizes[n] as number, changed: changed[n] as number };
+  }
 }
 
 function* blocksOf<T>(items: readonly T[]): Generator<T[]> {

@@ -46,6 +46,11 @@ enum Code : uint32_t {
   kReadNodes = 50,
   kOpenBeneath = 60,
   kList,
+  kProvenFileBegin = 70,
+  kProvenFileReceive,
+  kProvenFileAppend,
+  kProvenFileEnd,
+  kProvenFileAbort,
 };
 
 }  // namespace artifactstore

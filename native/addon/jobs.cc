@@ -61,7 +61,8 @@ class CloseJob : public Job {
 }  // namespace
 
 std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation) {
-  switch (operation.Get(0u).ToNumber().Uint32Value()) {
+  uint32_t code = operation.Get(0u).ToNumber().Uint32Value();
+  switch (code) {
     case kOpen: return std::make_shared<OpenJob>(Arguments(operation, "open"));
     case kClose: return std::make_shared<CloseJob>(Arguments(operation, "close"));
     case kIngestMany: return ingest_many(Arguments(operation, "ingestMany"));
@@ -70,6 +71,11 @@ std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation) {
     case kWalkBegin: return walk_begin(Arguments(operation, "walkBegin"));
     case kWalkNext: return walk_next(Arguments(operation, "walkNext"));
     case kWalkEnd: return walk_end(Arguments(operation, "walkEnd"));
+    case kProvenFileBegin:
+    case kProvenFileReceive:
+    case kProvenFileAppend:
+    case kProvenFileEnd:
+    case kProvenFileAbort: return proven_file(code, Arguments(operation, "provenFile"));
     default: throw Napi::TypeError::New(env, "start: this operation is for a worker");
   }
 }

@@ -489,7 +489,37 @@ int as_sink_pump(as_sink *sink, size_t most, size_t *taken, as_range *bad);
 /* Ends it, whether or not all has come. */
 void as_sink_close(as_sink *sink);
 
-/* A descriptor of its own for an open socket, for as_sender_open and as_ingest_receive: it stays good when the other is closed. Or a negative errno. And its end, where no
+/* ---- objects from elsewhere into files ---- */
+
+enum { AS_PROVEN_BLOCK = 16 * AS_GROUP_SIZE }; /* bytes that are proven at once */
+
+/* A local file that takes bytes of an object of which somebody knows the tree. One thread at a time. */
+typedef struct as_proven_file as_proven_file;
+
+/* Opens the file at `path`, which must be there, empty and regular; it is neither named nor synced here, and nobody else may write to it. Its first byte is the first of
+ * the object's group `first_group`, a multiple of 16; `size` bytes are to come, which end at the end of the object or of a block of AS_PROVEN_BLOCK. Errors:
+ * AS_E_SINK: it is no such file, and nothing has happened to it. */
+int as_proven_file_begin(const char *path, uint64_t first_group, uint64_t size, as_proven_file **out);
+
+/* Receives the next `count` blocks from a connected socket, that in which the file stands being the first, or what of them comes while no more than `wait` milliseconds
+ * are spent on waiting. `values` are their chaining values, 32 bytes each; bytes are written once all of their block has come and has its value. Errors:
+ * AS_E_SOURCE: nothing comes any more. AS_E_CORRUPT: a block is not what it must be; nothing of it is in the file, which stands where it begins. AS_E_SINK,
+ * AS_E_SINK_FULL; after these what the file holds means nothing. */
+int as_proven_file_receive(as_proven_file *file, int socket, const uint8_t *values, size_t count, int wait);
+
+/* The same with bytes that are in memory, all of which belong to these blocks. */
+int as_proven_file_append(as_proven_file *file, const void *bytes, size_t size, const uint8_t *values, size_t count);
+
+/* Bytes that have come and have not been found wrong: where the next ones belong. */
+uint64_t as_proven_file_position(const as_proven_file *file);
+
+/* Ends it, whether or not all has come; all that was proven is in the file. Errors: AS_E_SINK, AS_E_SINK_FULL. */
+int as_proven_file_end(as_proven_file *file);
+
+/* Ends it; what the file holds means nothing. NULL is harmless. */
+void as_proven_file_abort(as_proven_file *file);
+
+/* A descriptor of its own for an open socket, for as_sender_open, as_ingest_receive and as_proven_file_receive: it stays good when the other is closed. Or a negative errno. And its end, where no
  * sender has taken it over. */
 int as_socket_keep(int fd);
 void as_socket_close(int fd);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 int as_socket_keep(int fd) {
@@ -41,6 +42,36 @@ static int wait_for(int fd, short events, int milliseconds) {
 
 int as_socket_wait(int fd, int milliseconds) { return wait_for(fd, POLLOUT, milliseconds); }
 
-int as_socket_wait_for_bytes(int fd, int milliseconds) { return wait_for(fd, POLLIN, milliseconds); }
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether bytes have come, or never will, within what is left of *wait; takes off that what it took. */
+static int await_bytes(int fd, int *wait) {
+  int64_t begun = now_ms();
+  int have = wait_for(fd, POLLIN, *wait);
+  *wait -= (int)(now_ms() - begun) + 1;
+  return have;
+}
+
+int as_socket_fill(int fd, uint8_t *bytes, size_t size, int *wait, size_t *filled) {
+  *filled = 0;
+  while (*filled < size) {
+    ssize_t count = as_socket_receive(fd, bytes + *filled, size - *filled);
+    if (count == -EAGAIN) {
+      if (await_bytes(fd, wait)) {
+        continue;
+      }
+      return 0;
+    }
+    if (count <= 0) {
+      return count ? (int)count : -EPIPE;
+    }
+    *filled += (size_t)count;
+  }
+  return 0;
+}
 
 void as_socket_close(int fd) { close(fd); }

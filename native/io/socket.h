@@ -1,6 +1,6 @@
 /*
  * Sockets that belong to somebody else, and take and give bytes for as long as they do. They are no files of the store, so they have no place in `struct as_io`.
- * May include: the C library. Called by: native/store/sender.c, native/store/receive.c; as_socket_keep and as_socket_close as declared in artifactstore.h, by users of the core.
+ * May include: the C library. Called by: native/store/sender.c, native/store/receive.c, native/store/proven_file.c; as_socket_keep and as_socket_close as declared in artifactstore.h, by users of the core.
  */
 #ifndef AS_IO_SOCKET_H
 #define AS_IO_SOCKET_H
@@ -18,8 +18,9 @@ ssize_t as_socket_receive(int fd, void *bytes, size_t size);
 /* Has waiting for bytes end when so many have come, or none will any more: a thread that is woken for every packet does little else. */
 void as_socket_expect(int fd, size_t size);
 
-/* Whether bytes have come, or never will, within `milliseconds`. */
-int as_socket_wait_for_bytes(int fd, int milliseconds);
+/* Fills `bytes` with up to `size` of them, as far as they come while no more than *wait milliseconds are spent on waiting, all waits together: a socket that drips does
+ * not hold its caller up for longer than one that is silent. *filled says how many, and *wait what is left. Returns 0, or a negative errno when no more ever will come. */
+int as_socket_fill(int fd, uint8_t *bytes, size_t size, int *wait, size_t *filled);
 
 /* Whether the socket takes bytes, or never will, within `milliseconds`. */
 int as_socket_wait(int fd, int milliseconds);

@@ -18,29 +18,27 @@ enum {
 
 /* ---- beginning and ending ---- */
 
-/* A second descriptor of a staged file, by its name or, where it has none, by the first. */
-static int open_direct(as_store *store, const as_staged *staged) {
+/* A second descriptor of an open file, by its first one. */
+static int reopen(const as_io *io, int fd) {
   char path[32];
-  if (staged->name[0] != '\0') {
-    return as_io_open(store->io, store->staging, staged->name, O_WRONLY | O_DIRECT, 0);
-  }
-  snprintf(path, sizeof path, "/proc/self/fd/%d", staged->fd);
-  return as_io_open(store->io, AT_FDCWD, path, O_WRONLY | O_DIRECT, 0);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return as_io_open(io, AT_FDCWD, path, O_WRONLY | O_DIRECT, 0);
 }
 
-int as_direct_begin(as_store *store, const as_staged *staged, uint64_t written, as_direct **out) {
+/* By its name in `folder`, or where it has none (NULL) by its descriptor. */
+static int begin(const as_io *io, int folder, const char *name, int fd, uint64_t written, as_direct **out) {
   *out = NULL;
-  if (staged->kept || written % BLOCK) {
+  if (written % BLOCK) {
     return 0;
   }
   as_direct *direct = calloc(1, sizeof *direct);
   if (!direct) {
     return -ENOMEM;
   }
-  *direct = (as_direct){.store = store, .buffered = staged->fd, .fd = -1, .base = written, .filled = written, .given = written, .synced = written};
-  as_io_queue_begin(&direct->queue, store->io);
+  *direct = (as_direct){.io = io, .buffered = fd, .fd = -1, .base = written, .filled = written, .given = written, .synced = written};
+  as_io_queue_begin(&direct->queue, io);
   if (as_io_queue_overlaps(&direct->queue)) {
-    direct->fd = open_direct(store, staged);
+    direct->fd = name ? as_io_open(io, folder, name, O_WRONLY | O_DIRECT, 0) : reopen(io, fd);
   }
   direct->arena = direct->fd < 0 ? NULL : aligned_alloc(HUGE_PAGE, ARENA_SIZE);
   if (direct->arena) {
@@ -53,10 +51,18 @@ int as_direct_begin(as_store *store, const as_staged *staged, uint64_t written, 
   return error;
 }
 
+int as_direct_begin(as_store *store, const as_staged *staged, uint64_t written, as_direct **out) {
+  *out = NULL;
+  const char *name = staged->name[0] ? staged->name : NULL;
+  return staged->kept ? 0 : begin(store->io, store->staging, name, staged->fd, written, out);
+}
+
+int as_direct_over(const as_io *io, int fd, uint64_t written, as_direct **out) { return begin(io, AT_FDCWD, NULL, fd, written, out); }
+
 void as_direct_abort(as_direct *direct) {
   if (direct) {
     as_io_queue_end(&direct->queue);
-    as_io_close(direct->store->io, &direct->fd);
+    as_io_close(direct->io, &direct->fd);
     free(direct->arena);
     free(direct);
   }
@@ -70,7 +76,7 @@ static int judge_write(as_direct *direct, as_io_request *write) {
   if (write->result != -EINVAL) {
     return (int)write->result;
   }
-  return as_io_write(direct->store->io, direct->buffered, write->bytes, write->size, write->offset);
+  return as_io_write(direct->io, direct->buffered, write->bytes, write->size, write->offset);
 }
 
 static void note_ended(as_direct *direct, as_io_request *request) {
@@ -145,7 +151,7 @@ static void write_rest(as_direct *direct) {
   while (take_ended(direct, 1)) {
   }
   if (!direct->error && rest > whole) {
-    direct->error = as_io_write(direct->store->io, direct->buffered, bytes + whole, rest - whole, direct->given);
+    direct->error = as_io_write(direct->io, direct->buffered, bytes + whole, rest - whole, direct->given);
   }
 }
 

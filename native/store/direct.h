@@ -1,7 +1,7 @@
 /*
  * A large staged file written past the page cache: blocks are filled and hashed here while those before them are on their way to the disk,
  * several at a time, and while what the disk has taken leaves its own cache.
- * May include: store.h, staging.h, io/io.h. Called by: ingest.c.
+ * May include: store.h, staging.h, io/io.h. Called by: ingest.c, proven_file.c.
  *
  * Measured where a sync of a GiB at the end takes as long as writing it: a disk that is told to empty its cache every so often has next to
  * nothing left to do at the end. And pages that need not be made, filled and found again spare a third of the processor.
@@ -23,8 +23,8 @@ enum {
 
 /* The members are private. */
 typedef struct as_direct {
-  as_store *store;
-  int buffered;       /* the staged file's descriptor: what direct I/O does not take, the end above all, is written to it */
+  const as_io *io;
+  int buffered;       /* the file's descriptor: what direct I/O does not take, the end above all, is written to it */
   int fd;             /* the same file, past the page cache */
   uint8_t *arena;     /* AS_DIRECT_WRITES times AS_DIRECT_WRITE bytes */
   as_io_queue queue;
@@ -42,6 +42,9 @@ typedef struct as_direct {
 /* Begins to write behind the first `written` bytes of a staged file; *out is NULL where that cannot be done, or cannot overlap with anything: the
  * file is then written as any other. Returns 0 or -ENOMEM. */
 int as_direct_begin(as_store *store, const as_staged *staged, uint64_t written, as_direct **out);
+
+/* The same for any file that is open for writing and has a length of `written`, a multiple of AS_DIRECT_BLOCK. */
+int as_direct_over(const as_io *io, int fd, uint64_t written, as_direct **out);
 
 /* Where the next bytes go, page-aligned if they always were whole pages, and how many may (*room, at most AS_STEP_SIZE). What was given out before
  * stays as it is until AS_DIRECT_WRITES - 1 further writes have been filled. NULL when a write has failed; as_direct_end says why. */

@@ -3,6 +3,7 @@
  * ARTIFACTSTORE_TEST_STREAM_GIB says how large; it needs as much room in the temporary folder.
  */
 
+import type { ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,10 +11,12 @@ import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { request } from 'undici';
+import type { StoreOptions } from '../../lib/index.js';
 import { HTTP_BODY_BUFFER_SIZE, SLAB_COUNT, SLAB_SIZE } from '../../lib/limits.js';
 import { forkUnhooked } from '../support/unhooked.js';
+import { openPlace } from './places.js';
 import { RawClient, until } from './support.js';
 
 const MIB = 1024 * 1024;
@@ -28,6 +31,17 @@ async function obstacle(): Promise<string | false> {
   return bavail * bsize > size + GIB ? false : `${tmpdir()} has no room for ${size / GIB} GiB`;
 }
 
+/** A service in a process of its own. Its bytes are where the tests have them; a daemon is in this process, so that what is measured is the service. */
+async function startService(t: Test, path: string): Promise<{ server: ChildProcess; url: string }> {
+  const place = await openPlace(path, false);
+  t.teardown(() => place.close());
+  const options: StoreOptions = { path, ...place.options };
+  const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [JSON.stringify(options)]);
+  t.teardown(() => server.kill('SIGKILL'));
+  const [{ url }] = (await once(server, 'message')) as [{ url: string }];
+  return { server, url };
+}
+
 /** Bytes of memory that a process ever held at once, as the kernel counted them. */
 async function peakRss(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
@@ -37,9 +51,7 @@ async function peakRss(pid: number): Promise<number> {
 t.test(`${size / GIB} GiB in and out`, { skip: await obstacle() }, async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-memory-'));
   t.teardown(() => rm(path, { recursive: true, force: true }));
-  const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [join(path, 'store')]);
-  t.teardown(() => server.kill('SIGKILL'));
-  const [{ url }] = (await once(server, 'message')) as [{ url: string }];
+  const { server, url } = await startService(t, path);
   const pid = server.pid as number;
   t.comment(`idle: ${Math.round((await peakRss(pid)) / 1e6)} MB`);
 
@@ -89,9 +101,7 @@ t.test(`${SLOW} uploads that drip, and others beside them`, async (t) => {
   if (!existsSync('/proc/self/status')) return t.comment('memory is read from /proc, which this system does not have');
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-slow-'));
   t.teardown(() => rm(path, { recursive: true, force: true }));
-  const server = forkUnhooked(new URL('./memory-server.js', import.meta.url), [join(path, 'store')]);
-  t.teardown(() => server.kill('SIGKILL'));
-  const [{ url }] = (await once(server, 'message')) as [{ url: string }];
+  const { server, url } = await startService(t, path);
   const pid = server.pid as number;
   const warm = await request(`${url}/v1/objects`, { method: 'POST', body: randomBytes(40 * MIB) });
   await warm.body.dump();
@@ -114,7 +124,7 @@ t.test(`${SLOW} uploads that drip, and others beside them`, async (t) => {
 
   for (const size of [4096, 300_000, 20 * MIB]) {
     const bytes = randomBytes(size);
-    const stored = await request(`${url}/v1/objects`, { method: 'POST', body: bytes });
+    const stored = await request(`${url}/v1/objects`, { method: 'POST', body: bytes, headersTimeout: 0 });
     t.equal(stored.statusCode, 201, `${size} bytes are taken in meanwhile`);
     const { blake3 } = (await stored.body.json()) as { blake3: string };
     const served = await request(`${url}/v1/objects/${blake3}`);

@@ -45,10 +45,18 @@ export async function serve(
   t: Test,
   options: ServerOptions & { store?: Partial<StoreOptions>; stub?: unknown } = {},
 ): Promise<Service> {
+  // What has been opened is closed, also where what comes next fails: a daemon would keep the process.
+  const closing: (() => Promise<unknown>)[] = [];
+  t.teardown(async () => {
+    for (const close of closing.reverse()) await close();
+  });
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-api-'));
+  closing.push(() => rm(path, { recursive: true, force: true }));
   const place = await openPlace(path, options.store?.path !== undefined);
+  closing.push(() => place.close());
   const storeOptions: StoreOptions = { path, ...place.options, ...options.store };
   const store = await openStore(storeOptions);
+  closing.push(() => store.close());
   const errors: unknown[] = [];
   const { store: _, stub, ...serverOptions } = options;
   const running = await startServer((stub as Store) ?? store, {
@@ -56,14 +64,10 @@ export async function serve(
     onError: (error) => errors.push(error),
     ...serverOptions,
   });
-  const agent = new Agent({ pipelining: 1 });
-  t.teardown(async () => {
-    await agent.destroy();
-    await running.close();
-    await store.close();
-    await place.close();
-    await rm(path, { recursive: true, force: true });
-  });
+  closing.push(() => running.close());
+  // However long a data plane takes: the test's own timeout is the limit.
+  const agent = new Agent({ pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
+  closing.push(() => agent.destroy());
   return { ...running, store, storeOptions, path, errors, call: (...args) => call(agent, running.url, ...args) };
 }
 

@@ -20,11 +20,12 @@ import {
   stringToSign,
 } from '../../lib/dataplane/backend/s3/sigv4.js';
 import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s3/xml.js';
-import type { ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
+import type { ByteRange, ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { openStore } from '../../lib/index.js';
 import { AS_S3RVER, openMemoryS3 } from '../support/memory-s3.js';
 import { checkReconciled } from '../support/reconciled.js';
+import { type Fault, openFaultProxy, type Seen } from '../support/s3-faults.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -394,6 +395,85 @@ t.test('what cannot be deleted fails alone, and keeps its outboard', async (t) =
   t.equal((await plane.verifyObject(kept)).status, 'intact');
 });
 
+t.test('a large object comes into a file by the core, whatever happens to it on its way', async (t) => {
+  const MIB = 1024 * 1024;
+  const server = await openMemoryS3(t);
+  const proxy = await openFaultProxy(t, server.endpoint);
+  const notices: string[] = [];
+  const plane = await open(t, proxy.endpoint, { onNotice: (sentence) => notices.push(sentence) });
+  const target = join(folder, 'target');
+  const put = async (address: ContentAddress, range?: ByteRange, signal?: AbortSignal) => {
+    writeFileSync(target, '');
+    let told = 0;
+    const sink = { path: target, onWrite: (size: number) => (told += size), ...(signal && { signal }) };
+    const isDone = await plane.serveFile?.(address, sink, range);
+    return { isDone, told, isSame: (bytes: Uint8Array) => Buffer.compare(readFileSync(target), bytes) === 0 };
+  };
+  const isObject = ({ method, url }: Seen) => method === 'GET' && /[/]objects[/]/.test(url) && !url.endsWith('.obao4');
+  /** What happens to the first reads of the object. */
+  const happens = (...faults: (Fault | undefined)[]) => {
+    notices.length = 0;
+    proxy.rule = (seen) => (isObject(seen) ? faults.shift() : undefined);
+  };
+
+  for (const size of [9 * MIB + 5, 70 * MIB + 1]) {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await plane.ingestStream(stream(bytes), {})).blake3);
+    const whole = async (what: string) => {
+      const { isDone, told, isSame } = await put(address);
+      t.same([isDone, told, isSame(bytes)], [true, size, true], `${size} bytes: ${what}`);
+    };
+    happens();
+    const before = server.requests.length;
+    await whole('nothing');
+    const reads = server.requests.slice(before).filter(({ url }) => url.pathname.endsWith(address.slice(7)));
+    const [read] = reads.filter(({ method }) => method === 'GET');
+    t.equal(read?.headers.range, `bytes=0-${size - 1}`, 'in one request');
+    t.same(notices, []);
+    if (size > 64 * MIB) {
+      happens({ kind: 'cut-answer', after: 67 * MIB + 3 }, { kind: 'flip', at: 2 * MIB });
+      await whole('past the page cache, cut off, and then a bit that differs');
+      continue;
+    }
+    for (const kind of ['cut-answer', 'truncate'] as const) {
+      happens({ kind, after: 5 * MIB + 3 });
+      await whole(kind);
+      t.match(notices, [/broke off at byte \d+ of \d+; it goes on from there/]);
+    }
+    happens({ kind: 'status', status: 503, code: 'SlowDown' });
+    await whole('a server that is busy');
+    happens({ kind: 'cut-before' }, { kind: 'cut-before' }, { kind: 'cut-answer', after: 100_000 });
+    await whole('connections that break at once');
+    happens({ kind: 'flip', at: 6 * MIB });
+    await whole('a bit that differs once');
+    t.match(notices, [/came wrong once and right the second time/]);
+
+    const part = { start: 2 * MIB, end: 8 * MIB };
+    t.ok((await put(address, part)).isSame(bytes.subarray(part.start, part.end)), 'a range of blocks');
+    const odd = { start: 3, end: 7 * MIB };
+    t.ok((await put(address, odd)).isSame(bytes.subarray(odd.start, odd.end)), 'and one that is none');
+    await t.rejects(put(address, { start: 0, end: size + 1 }), { code: 'AS_ERR_RANGE' });
+    await t.rejects(put(address, undefined, AbortSignal.abort()), { code: 'AS_ERR_ABORTED' });
+    const leaving = new AbortController();
+    writeFileSync(target, '');
+    const sink = { path: target, onWrite: () => leaving.abort(), signal: leaving.signal };
+    await t.rejects(plane.serveFile?.(address, sink) as Promise<boolean>, { code: 'AS_ERR_ABORTED' }, 'in the middle');
+
+    const key = [...server.objects.keys()].find((one) => one.endsWith(address.slice(7))) as string;
+    const kept = server.objects.get(key) as NonNullable<ReturnType<typeof server.objects.get>>;
+    kept.bytes[6 * MIB] = (kept.bytes[6 * MIB] as number) ^ 1;
+    await t.rejects(put(address), { code: 'AS_ERR_CORRUPT' });
+    const there = readFileSync(target);
+    t.ok(
+      Buffer.compare(there, bytes.subarray(0, there.length)) === 0 || there.every((b, n) => b === bytes[n] || b === 0),
+    );
+    kept.bytes[6 * MIB] = (kept.bytes[6 * MIB] as number) ^ 1;
+    t.equal((await plane.verifyObject(address)).status, 'intact');
+    server.objects.delete(key);
+    await t.rejects(put(address), { code: 'AS_ERR_NOT_FOUND' });
+  }
+});
+
 t.test('a store on S3 is reconciled', async (t) => {
   const server = await openMemoryS3(t);
   Object.assign(process.env, KEYS);
@@ -409,6 +489,53 @@ t.test('a store on S3 is reconciled', async (t) => {
     [],
     'and nothing is left of it',
   );
+});
+
+t.test('an outboard whose object never came is found and swept', async (t) => {
+  const server = await openMemoryS3(t);
+  Object.assign(process.env, KEYS);
+  t.teardown(() => {
+    for (const name of Object.keys(KEYS)) delete process.env[name];
+  });
+  const path = join(folder, 'leftovers');
+  const options = { path, dataplane: 's3://bucket/a/b', s3: { endpoint: server.endpoint } };
+  const store = await openStore(options);
+  t.teardown(() => store.close());
+  const keysOf = () => [...server.objects.keys()].filter((key) => key.includes('/objects/'));
+
+  // A crash is between the two: the server takes outboards and no object any more.
+  server.behaves.instead = (method, url) =>
+    method === 'PUT' && !url.pathname.endsWith('.obao4') ? { status: 403, code: 'AccessDenied' } : undefined;
+  for (const size of [20_000, 400_000]) await t.rejects(store.put(randomBytes(size)));
+  server.behaves.instead = () => undefined;
+  t.equal(keysOf().filter((key) => key.endsWith('.obao4')).length, 2);
+  t.equal(keysOf().length, 2);
+  const size = [...server.objects].reduce(
+    (sum, [key, { bytes }]) => sum + (key.endsWith('.obao4') ? bytes.length : 0),
+    0,
+  );
+
+  const { blake3: kept } = await store.put(randomBytes(30_000));
+  const lost = randomBytes(40_000);
+  const { blake3: missing } = await store.put(lost);
+  server.objects.delete(`a/b/objects/${missing.slice(7, 9)}/${missing.slice(7)}`);
+  const found = { objects: 1, orphans: 2, orphansSize: size, lost: 1 };
+  t.match(await store.reconcile({ dryRun: true, age: 0 }), { ...found, discarded: 0 });
+  t.match(await store.reconcile(), { ...found, young: 2, discarded: 0 }, 'too young to be removed');
+  t.match(await store.reconcile({ age: 0 }), { orphans: 2, discarded: 2, freedSize: size, lost: 0 });
+  t.match(await store.reconcile({ age: 0 }), { objects: 1, orphans: 0 });
+  const left = [`${kept.slice(7)}`, `${kept.slice(7)}.obao4`, `${missing.slice(7)}.obao4`];
+  t.same(
+    keysOf()
+      .map((key) => key.split('/').at(-1))
+      .sort(),
+    left.sort(),
+    'what is known keeps its outboard',
+  );
+  await store.put(lost);
+  t.equal((await store.verify(missing)).status, 'intact');
+  const discarded = (await store.events({ kind: 'object.discarded' })).length;
+  t.equal(discarded, 2, 'and the log says what was removed');
 });
 
 t.test('a bucket is listed page by page, and a listing that is not whole is no listing', async (t) => {

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
 
@@ -182,4 +182,25 @@ t.test('a planted violation is refused by name', async (t) => {
   for (const { file, rule } of plants) {
     if (rule !== '') t.ok(found.has(`${file}: ${rule}`), `${file} breaks ${rule}`);
   }
+});
+
+/** Where a data plane may be named: what picks one, and `doctor`, which says which it is. */
+const NAMES_PLANES = new Set(['lib/store/data-plane.ts', 'lib/cli/commands/doctor.ts']);
+/** A name of a data plane or of a backend as text, or a question about one. */
+const ASKS = /(['"`])(?:s3|inproc|remote|tiered|local)\1|[.](?:dataPlane|backend)\s*[!=]==|\bcase\s+['"`]s3\b/;
+
+/** Lines that ask, without those that are comments. */
+function asking(source: string): string[] {
+  return source.split('\n').filter((line) => !/^\s*(?:[*]|\/[*/])/.test(line) && ASKS.test(line));
+}
+
+t.test('nothing above the contract asks which data plane it has', async (t) => {
+  const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .map((file) => `lib/${file}`)
+    .filter((file) => file.endsWith('.ts') && !/^lib[/](?:dataplane|native)[/]/.test(file) && !NAMES_PLANES.has(file));
+  t.ok(files.length > 200, `${files.length} files`);
+  for (const file of files) t.strictSame(asking(readFileSync(join(root, file), 'utf8')), [], file);
+  for (const planted of ['if (facts.dataPlane === kind) {', "  const isRemote = name !== 'remote';", '    case "s3":'])
+    t.strictSame(asking(planted), [planted], 'and would be seen');
+  for (const file of NAMES_PLANES) t.not(asking(readFileSync(join(root, file), 'utf8')).length, 0, `${file} does`);
 });

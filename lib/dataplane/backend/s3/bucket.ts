@@ -6,6 +6,8 @@
 
 import { createHash } from 'node:crypto';
 import { ArtifactStoreError, isStoreError } from '../../../errors.js';
+import { loadAddon } from '../../../native/load.js';
+import type { HandedOver } from './handed-over.js';
 import { Refused, refusedError } from './problems.js';
 import type { Notice, Place, Requests, S3Answer, S3Request, StreamedBody } from './requests.js';
 import { elements, elementText, escapeText } from './xml.js';
@@ -37,6 +39,12 @@ export interface PutOptions {
   checksum?: boolean;
   signal?: AbortSignal;
   attempts?: number;
+}
+
+/** A range of an object that comes over a connection of its own. */
+export interface SocketBody extends Pick<HandedOver, 'before' | 'socket'> {
+  /** Of the whole object. */
+  size: number;
 }
 
 /** What putting gave. */
@@ -101,6 +109,22 @@ export class Bucket {
     const isIgnored = isPart && answer.status !== 206;
     const body = isIgnored ? within(answer.body, start, end ?? size) : answer.body;
     return { ...putOf(answer.headers), ...storedOf(answer.headers), size, body };
+  }
+
+  /**
+   * The same, its bytes left in the connection over which they come.
+   *
+   * @returns undefined: it cannot be had so; `get` tells why, or does it
+   */
+  async getSocket(key: string, start: number, end: number): Promise<SocketBody | undefined> {
+    const headers = { range: `bytes=${start}-${end - 1}` };
+    const answer = await this.#requests.sendForSocket({ method: 'GET', key, headers });
+    if (answer === undefined) return undefined;
+    const [, from, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '') ?? [];
+    const isAsked = Number(from) === start && Number(answer.headers['content-length']) === end - start;
+    if (isAsked) return { size: Number(size), before: answer.before, socket: answer.socket };
+    loadAddon().dropSocket(answer.socket);
+    return undefined;
   }
 
   /** Stores an object. `present`: it was to be stored only if nothing is there, and something is. */

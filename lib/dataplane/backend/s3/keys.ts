@@ -8,6 +8,9 @@
 import { ArtifactStoreError } from '../../../errors.js';
 import type { ContentAddress } from '../../spi.js';
 
+/** What the keys of outboards end in. */
+const OUTBOARD = '.obao4';
+
 export class Keys {
   readonly #prefix: string;
 
@@ -32,6 +35,11 @@ export class Keys {
     return key.startsWith(this.objects) && folder === hex?.slice(0, 2) ? hex : undefined;
   }
 
+  /** The same of the object whose outboard has this key. */
+  hexOfOutboard(key: string): string | undefined {
+    return key.endsWith(OUTBOARD) ? this.hexOf(key.slice(0, -OUTBOARD.length)) : undefined;
+  }
+
   get marks(): string {
     return `${this.#prefix}damaged/`;
   }
@@ -42,7 +50,7 @@ export class Keys {
   }
 
   outboard(address: ContentAddress): string {
-    return `${this.object(address)}.obao4`;
+    return `${this.object(address)}${OUTBOARD}`;
   }
 
   /** Empty; while it is there, the object counts as absent. */

@@ -35,7 +35,6 @@ import {
 } from '../../spi.js';
 import { ResultTable } from './ingest-table.js';
 import { Intake } from './intake.js';
-import { intoFile } from './into-file.js';
 import { listObjects } from './listing.js';
 import { type Parts, requireSpool, Sizes } from './parts.js';
 import { Reading } from './reading.js';
@@ -127,7 +126,7 @@ export class S3DataPlane implements ClosableDataPlane {
   }
 
   serveFile(address: ContentAddress, sink: FileSink, range?: ByteRange): Promise<boolean> {
-    return this.#track(() => intoFile(this.serveObject(address, range), sink));
+    return this.#track(() => this.#reading.file(address, sink, range));
   }
 
   verifyObject(address: ContentAddress, options: VerifyOptions = {}): Promise<VerifyResult> {

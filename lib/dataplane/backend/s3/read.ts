@@ -125,7 +125,7 @@ function within(pieces: readonly Uint8Array[], at: number, { start, end }: ByteR
 }
 
 /** A block that came wrong, fetched anew with what proves it. Throws AS_ERR_CORRUPT: it is wrong again. */
-async function again(
+export async function again(
   { bucket, keys }: ReadTools,
   address: ContentAddress,
   size: number,

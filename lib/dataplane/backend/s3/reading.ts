@@ -5,11 +5,13 @@
  */
 
 import { isStoreError } from '../../../errors.js';
-import { GROUP_SIZE, S3_SMALL_SIZE_MAX } from '../../../limits.js';
+import { GROUP_SIZE, S3_RECEIVE_FROM, S3_SMALL_SIZE_MAX } from '../../../limits.js';
 import { checkAddress, checkRange } from '../../checks.js';
 import type { Permits } from '../../inproc/permits.js';
-import type { ByteRange, ContentAddress, VerifyOptions } from '../../spi.js';
+import type { ByteRange, ContentAddress, FileSink, VerifyOptions } from '../../spi.js';
+import { intoFile } from './into-file.js';
 import type { Parts, Sizes } from './parts.js';
+import { downloadInto, isOfBlocks } from './proven-download.js';
 import { knownCorrupt, notFound, type ReadTools, rangeError, readLarge, readNodes, readSmall } from './read.js';
 import { outboardOf } from './tree.js';
 import { type Verified, verify } from './verify.js';
@@ -34,6 +36,22 @@ export class Reading {
     try {
       if (size > S3_SMALL_SIZE_MAX) yield* readLarge(this.tools, address, size, wanted);
       else yield* this.#smallObject(address, size, wanted);
+    } catch (error) {
+      await this.#noteFailure(address, error);
+      throw error;
+    }
+  }
+
+  /** As `serveFile`. */
+  async file(address: ContentAddress, sink: FileSink, range?: ByteRange): Promise<boolean> {
+    this.#check(address, range);
+    const size = this.sizes.get(address) ?? (await this.#lookUp(address));
+    const wanted = range ?? { start: 0, end: size };
+    const isLarge = Math.min(wanted.end, size) - wanted.start >= S3_RECEIVE_FROM;
+    const isForCore = isLarge && wanted.end <= size && isOfBlocks(wanted, size) && this.parts.requests.isPlain;
+    if (!isForCore) return intoFile(this.object(address, range), sink);
+    try {
+      return await downloadInto(this.tools, address, size, wanted, sink);
     } catch (error) {
       await this.#noteFailure(address, error);
       throw error;

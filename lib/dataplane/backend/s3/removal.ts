@@ -1,7 +1,8 @@
 /**
  * Deleting objects and their outboards: many in one request where the server was found to do that, else one by one.
  *
- * Objects go before their outboards: what a crash leaves between the two is an outboard, which nobody reads, and never an object that cannot be proven.
+ * Objects go before their outboards: what a crash leaves between the two is an outboard, which nobody reads, and never an object that cannot be proven. Deleting the object
+ * again removes it.
  * Imports the bucket's types, locks and limits. Called by plane.ts.
  */
 
@@ -54,7 +55,7 @@ export class Removal {
     await this.#forEach(addresses, note, async (address) => {
       const found = await bucket.head(keys.object(address));
       if (found !== undefined) doomed.push({ address, size: found.size });
-      else outcomes.set(address, NOTHING_DELETED);
+      else outcomes.set(address, await this.#removeLeftover(address));
     });
     for (const { address } of doomed) this.sizes.forget(address);
     await this.#remove(doomed, (address) => keys.object(address), note);
@@ -73,6 +74,15 @@ export class Removal {
       (address) => marks.clear(address),
     );
     return outcomes;
+  }
+
+  /** The outboard of an object that is not there: a crash was between the two. */
+  async #removeLeftover(address: ContentAddress): Promise<DeletionResult> {
+    const { bucket, keys } = this.parts;
+    const outboard = await bucket.head(keys.outboard(address));
+    if (outboard === undefined) return NOTHING_DELETED;
+    await bucket.remove(keys.outboard(address));
+    return { deleted: true, freedSize: outboard.size };
   }
 
   /** Removes what has these keys; `note` is told what failed. */

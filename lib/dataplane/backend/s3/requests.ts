@@ -1,7 +1,7 @@
 /**
  * Requests to an S3-compatible server: signed, sent over kept connections, and sent again when the server is busy or a connection breaks.
  *
- * The one file of this folder that sends them with undici. Nothing is sent again that the server has refused for what it is: a wrong signature, a missing right,
+ * With handed-over.ts the only file of this folder that sends them with undici. Nothing is sent again that the server has refused for what it is: a wrong signature, a missing right,
  * a missing object. Called by bucket.ts.
  */
 
@@ -20,6 +20,7 @@ import {
   S3_IDLE_TIMEOUT_MS,
 } from '../../../limits.js';
 import type { CredentialChain } from './credentials/chain.js';
+import { type HandedOver, handOver } from './handed-over.js';
 import { codeOf, describe, isPassing, Refused, unavailable } from './problems.js';
 import { amzDate, authorization, canonicalQuery, EMPTY_PAYLOAD_HASH, encodePath } from './sigv4.js';
 
@@ -96,6 +97,11 @@ export class Requests {
     });
   }
 
+  /** Bytes come as they are, not within TLS. */
+  get isPlain(): boolean {
+    return this.#origin.startsWith('http:');
+  }
+
   /** Ends every connection. */
   async close(): Promise<void> {
     await this.#agent.destroy();
@@ -122,6 +128,32 @@ export class Requests {
         throw new Refused(this.#about(request), { status: status === 200 ? 500 : status, code }, '');
       return { headers, text };
     });
+  }
+
+  /**
+   * Sends a request for an object once, and leaves the body of the answer in its connection.
+   *
+   * @returns undefined: this cannot be done, or the answer is none with a body of known length; `send` finds out what it is
+   */
+  async sendForSocket(request: S3Request): Promise<HandedOver | undefined> {
+    if (!this.isPlain) return undefined;
+    const path = `${this.#root}/${encodePath(request.key)}`;
+    this.counts.requests++;
+    const options = {
+      path,
+      method: request.method,
+      headers: await this.#headers(request, path),
+      headersTimeout: S3_ANSWER_TIMEOUT_MS,
+    };
+    try {
+      return await handOver(this.#origin, options, ({ status, headers }) => {
+        const isPlain = headers['content-encoding'] === undefined && headers['transfer-encoding'] === undefined;
+        return [200, 206].includes(status) && isPlain && headers['content-length'] !== undefined;
+      });
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      return undefined;
+    }
   }
 
   async #repeatedly<T>(request: S3Request, attempt: () => Promise<T>): Promise<T> {

@@ -92,6 +92,8 @@ export class ProvenTree {
     range: ByteRange,
     private readonly nodes: NodeSource,
     private readonly onNode: (pair: Uint8Array) => void = () => undefined,
+    /** Groups that are proven together, a power of two: what is asked for is then the value over so many, or over those that are left at the end. */
+    private readonly together = 1,
   ) {
     this.#count = groupCount(size);
     this.#first = Math.floor(range.start / GROUP_SIZE);
@@ -100,7 +102,7 @@ export class ProvenTree {
   }
 
   /**
-   * The chaining value that the next group of the range must have.
+   * The chaining value that the next group of the range must have, or as many as are proven together.
    *
    * @returns undefined where the outboard is damaged, so nobody knows; null when the range has no further group
    */
@@ -108,7 +110,7 @@ export class ProvenTree {
     for (let tree = this.#pending.pop(); tree; tree = this.#pending.pop()) {
       const { first, count, node, value } = tree;
       if (first >= this.#end || first + count <= this.#first) continue;
-      if (count === 1) return value;
+      if (count <= this.together) return value;
       const pair = value && (await this.nodes(node));
       const isProven = pair && Buffer.compare(parentValue(pair, count === this.#count), value) === 0;
       if (isProven) this.onNode(pair);

@@ -19,8 +19,19 @@ import { type CommitBuffer, type EventBlock, PreparedEvents } from './event-bloc
 import { PreparedIngests } from './ingest-block.js';
 import { emptyColumns } from './ingest-columns.js';
 import { objectIngested } from './kinds.js';
-import type { EventLog, Ingests, NewEvent, ReadQuery, RebuildProgress, StoredEvent, StoredEvents } from './log.js';
+import type {
+  EventLog,
+  Ingests,
+  NewEvent,
+  ReadQuery,
+  RebuildProgress,
+  Removals,
+  StoredEvent,
+  StoredEvents,
+} from './log.js';
 import { logIndex } from './log-index.js';
+import { PreparedRemovals } from './removal-block.js';
+import { emptyRemovals } from './removed-event.js';
 import { planRows } from './rows.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
@@ -126,6 +137,11 @@ export class SqliteEventLog implements EventLog {
     return this.#add(new PreparedIngests(ingests));
   }
 
+  async appendRemovals(removals: Removals): Promise<void> {
+    this.#requireWriter();
+    if (removals.addresses.length > 0) await this.#add(new PreparedRemovals(removals));
+  }
+
   /** Ingests whose receipts differ in more than columns can say, as an event each. */
   async #appendEach({ actor, table, indexes }: Ingests): Promise<StoredEvents> {
     const of = (index: number) => objectIngested(actor, table.result(index), formatBlake3(table.blake3(index)));
@@ -192,11 +208,11 @@ export class SqliteEventLog implements EventLog {
   /** Writes out the events of a group, and what they change in the views, behind what was prepared before. */
   #prepare(blocks: readonly EventBlock[], tail = this.#tailAhead): Prepared {
     const batch = encodeBatch(blocks, tail);
-    const { bytes, ends, events, ingests, first, last, time } = batch;
+    const { bytes, ends, events, ingests, removals, first, last, time } = batch;
     this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
     const plan = planRows(first, ends);
-    const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests));
+    const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests, removals));
     return { blocks, batch, parameters: [bytes, plan.ends, JSON.stringify(plan.rows), time, last, ...changes] };
   }
 
@@ -275,6 +291,7 @@ function encodeBatch(blocks: readonly EventBlock[], tail: Tail): Batch {
     bytes: Buffer.allocUnsafe(sizeMax),
     ends: new Uint32Array(count),
     ingests: emptyColumns(count),
+    removals: emptyRemovals(count),
     events: [],
     first: tail.seq + 1,
     time,

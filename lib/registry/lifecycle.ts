@@ -29,6 +29,11 @@ export interface DuePlace {
   seq: number;
 }
 
+/** An object that may be swept. */
+export interface Due extends DuePlace {
+  blake3: ContentAddress;
+}
+
 /** An object that nobody needs any more. */
 export type Collectable = Pick<Standing, 'seq' | 'blake3' | 'size' | 'storedSize'>;
 
@@ -41,7 +46,7 @@ export interface LifecycleRegistry {
   standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]>;
 
   /** Up to `limit` tombstoned objects whose grace is over at `now`, behind `after`: those first that have waited longest. */
-  due(now: number, limit: number, after?: DuePlace): Promise<(Standing & { sweepAfter: number })[]>;
+  due(now: number, limit: number, after?: DuePlace): Promise<Due[]>;
 
   /**
    * Up to `limit` objects that belonged to packages and are needed by no version now, behind the one with the seq `after`, in the order in which they

@@ -366,10 +366,16 @@ function rangesJson(ranges: readonly ByteRange[]): string {
   return JSON.stringify(ranges.map(({ start, end }) => [start, end]));
 }
 
-function tombstoneJson(
-  { seq, id, time, actor }: StoredEvent,
+function tombstoneJson(event: StoredEvent, facts?: ObjectEventData['object.tombstoned']): string {
+  const { seq, id } = event;
+  return `${JSON.stringify({ seq, id }).slice(0, -1)},${restOfTombstone(event, facts)}`;
+}
+
+/** What the JSON of a tombstone has behind its place and identity: with those of the same facts and commit it has all of it in common. */
+export function restOfTombstone(
+  { time, actor }: Pick<StoredEvent, 'time' | 'actor'>,
   { reason, grace, plan }: ObjectEventData['object.tombstoned'] = {},
 ): string {
   const sweepAfter = grace === undefined ? undefined : time + grace;
-  return JSON.stringify({ seq, id, time, actor, reason, sweepAfter, plan }); // leaves out what is undefined
+  return JSON.stringify({ time, actor, reason, sweepAfter, plan }).slice(1); // leaves out what is undefined
 }

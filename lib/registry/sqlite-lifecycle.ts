@@ -9,8 +9,8 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
-import type { Connection } from '../sqlite/connection.js';
-import type { Collectable, DuePlace, LifecycleRegistry, Standing } from './lifecycle.js';
+import type { Connection, SqlValue } from '../sqlite/connection.js';
+import type { Collectable, Due, DuePlace, LifecycleRegistry, Standing } from './lifecycle.js';
 import { by, either, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type { ObjectState } from './registry.js';
@@ -22,22 +22,26 @@ const seqIn = (table: SubjectTable) => `
   WHERE heads.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
 const SEQ_OF_ASKED = `coalesce((${seqIn('heads')}), (${seqIn('later')}))`;
 
-const COLUMNS = `objects.seq AS seq, blake3, state, size, stored_size AS storedSize, sweep_after AS sweepAfter,
-  EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')}) AS needed`;
+/** SQL: an object as it stands, as a JSON array. A row and a value for each cost the connection many times as much as one text for all of them. */
+const STANDING_OF_OBJECT = `json_array(objects.seq, lower(hex(blake3)), state, size, stored_size, sweep_after,
+  EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')}))`;
 
+/** Members: 0 the place in what was asked, 1 the object. */
 const STANDING = `
-  SELECT key AS place, ${COLUMNS}
+  SELECT json_group_array(json_array(key, ${STANDING_OF_OBJECT})) AS found
   FROM (SELECT asked.key AS key, ${SEQ_OF_ASKED} AS object FROM json_each(?2) AS asked LIMIT -1) AS found
     CROSS JOIN objects ON objects.seq = found.object`;
 
 const STANDING_AT = `
-  SELECT asked.key AS place, ${COLUMNS} FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
+  SELECT json_group_array(json_array(asked.key, ${STANDING_OF_OBJECT})) AS found
+  FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
 
 /** Parameters: now, limit, and the place behind which to start. */
 const DUE = `
-  SELECT ${COLUMNS} FROM objects
-  WHERE state = 'tombstoned' AND sweep_after <= ?1 AND (sweep_after, objects.seq) > (?3, ?4)
-  ORDER BY sweep_after, objects.seq LIMIT ?2`;
+  SELECT json_group_array(json_array(seq, lower(hex(blake3)), sweep_after) ORDER BY sweep_after, seq) AS found
+  FROM (SELECT seq, blake3, sweep_after FROM objects
+    WHERE state = 'tombstoned' AND sweep_after <= ?1 AND (sweep_after, objects.seq) > (?3, ?4)
+    ORDER BY sweep_after, objects.seq LIMIT ?2)`;
 
 /** Parameters: limit, and the seq behind which to start. */
 const COLLECTABLE = `
@@ -66,14 +70,19 @@ const UNKNOWN_NEEDS = `
   SELECT address FROM manifests
   WHERE seq IS NULL AND EXISTS (SELECT 1 FROM packages WHERE packages.manifest = manifests.address) LIMIT ?1`;
 
-interface Row {
-  seq: number;
+/** An object as STANDING_OF_OBJECT gives it. */
+type Row = readonly [
+  seq: number,
+  digits: string,
+  state: ObjectState,
+  size: number,
+  storedSize: number,
+  sweepAfter: number | null,
+  needed: number,
+];
+
+interface CollectableRow extends Omit<Collectable, 'blake3'> {
   blake3: Uint8Array;
-  state: ObjectState;
-  size: number;
-  storedSize: number;
-  sweepAfter: number | null;
-  needed: number;
 }
 
 /**
@@ -93,26 +102,32 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
   }
 
   async standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]> {
-    const rows = await this.#connection.all<Row & { place: number }>(STANDING, lookup(addresses));
-    const found = new Array<Standing | undefined>(addresses.length).fill(undefined);
-    for (const row of rows) found[row.place] = standingOf(row, addresses[row.place]);
-    return found;
+    return this.#standing(STANDING, lookup(addresses), addresses.length);
   }
 
   async standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]> {
-    const rows = await this.#connection.all<Row & { place: number }>(STANDING_AT, [JSON.stringify(seqs)]);
-    const found = new Array<Standing | undefined>(seqs.length).fill(undefined);
-    for (const row of rows) found[row.place] = standingOf(row);
+    return this.#standing(STANDING_AT, [JSON.stringify(seqs)], seqs.length);
+  }
+
+  async #standing(sql: string, parameters: readonly SqlValue[], count: number): Promise<(Standing | undefined)[]> {
+    const found = new Array<Standing | undefined>(count).fill(undefined);
+    for (const [place, row] of await this.#found<[number, Row]>(sql, parameters)) found[place] = standingOf(row);
     return found;
   }
 
-  async due(now: number, limit: number, after: DuePlace = { sweepAfter: -1, seq: 0 }) {
-    const rows = await this.#connection.all<Row>(DUE, [now, limit, after.sweepAfter, after.seq]);
-    return rows.map((row) => ({ ...standingOf(row), sweepAfter: row.sweepAfter ?? 0 }));
+  async due(now: number, limit: number, after: DuePlace = { sweepAfter: -1, seq: 0 }): Promise<Due[]> {
+    const rows = await this.#found<[number, string, number]>(DUE, [now, limit, after.sweepAfter, after.seq]);
+    return rows.map(([seq, digits, sweepAfter]) => ({ seq, blake3: `blake3:${digits}`, sweepAfter }));
+  }
+
+  /** What a statement gives whose one value is a JSON array. */
+  async #found<Found>(sql: string, parameters: readonly SqlValue[]): Promise<Found[]> {
+    const row = await this.#connection.get<{ found: string }>(sql, parameters);
+    return JSON.parse(row?.found ?? '[]');
   }
 
   async collectable(limit: number, after = 0): Promise<Collectable[]> {
-    const rows = await this.#connection.all<Omit<Row, 'state' | 'sweepAfter' | 'needed'>>(COLLECTABLE, [limit, after]);
+    const rows = await this.#connection.all<CollectableRow>(COLLECTABLE, [limit, after]);
     return rows.map(({ blake3, ...row }) => ({ ...row, blake3: formatBlake3(blake3) }));
   }
 
@@ -146,10 +161,8 @@ function lookup(addresses: readonly ContentAddress[]): [Uint8Array, string] {
   return [digests, JSON.stringify(heads)];
 }
 
-function standingOf(
-  { seq, blake3, state, size, storedSize, sweepAfter, needed }: Row,
-  address: ContentAddress = formatBlake3(blake3),
-): Standing {
-  const standing = { seq, blake3: address, state, size, storedSize, needed: needed !== 0 };
-  return sweepAfter === null ? standing : { ...standing, sweepAfter };
+function standingOf([seq, digits, state, size, storedSize, sweepAfter, needed]: Row): Standing {
+  const standing: Standing = { seq, blake3: `blake3:${digits}`, state, size, storedSize, needed: needed !== 0 };
+  if (sweepAfter !== null) standing.sweepAfter = sweepAfter;
+  return standing;
 }

@@ -10,7 +10,7 @@
 
 import type { ContentAddress, DataPlane, DeletionResult } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
-import { objectCorrupted, objectDeleted, objectsTombstoned, objectUndeleted } from '../events/kinds.js';
+import { objectCorrupted, objectUndeleted } from '../events/kinds.js';
 import type { EventLog, NewEvent } from '../events/log.js';
 import {
   COMPACT_AFTER_DELETIONS,
@@ -219,7 +219,7 @@ export class Lifecycle {
     };
     const addresses = chosen.map(({ blake3 }) => blake3);
     try {
-      await this.#record(objectsTombstoned(actor, addresses, facts));
+      await this.#record(() => this.host.log.appendRemovals({ actor, addresses, facts }), addresses.length);
     } finally {
       // Behind it, not before: who took its ticket in between and saw them live has to look again before it publishes.
       for (const address of addresses) guard.noteDeletion(address);
@@ -256,7 +256,7 @@ export class Lifecycle {
         events.push(objectCorrupted(actor, address, [{ start: 0, end: standing.size }], 'read'));
       chosen.push(standing);
     }
-    await this.#record(events);
+    await this.#record(() => this.host.log.append(events), events.length);
     count(report, chosen);
   }
 
@@ -286,7 +286,7 @@ export class Lifecycle {
     if (chosen.length === 0) return;
     const addresses = chosen.map(({ blake3 }) => blake3);
     const results = await guard.removing(addresses, () => this.#remove(addresses));
-    const events: NewEvent[] = [];
+    const removed = new Map<ContentAddress, DeletionResult>();
     for (const [index, result] of results.entries()) {
       const address = addresses[index] as ContentAddress;
       if (result instanceof Error) {
@@ -296,21 +296,22 @@ export class Lifecycle {
       }
       report.objects++;
       report.freedSize += result.freedSize;
-      events.push(objectDeleted(actor, address, result));
+      removed.set(address, result);
     }
-    await this.#record(events);
+    const receipts = { actor, addresses: [...removed.keys()], results: [...removed.values()] };
+    await this.#record(() => log.appendRemovals(receipts), removed.size);
   }
 
   /**
    * Appends the events of a block behind those of the block before. Given to the log at once, those of all blocks would be one commit, and whoever stores something
    * beside them would wait for as long as that takes.
    */
-  async #record(events: readonly NewEvent[]): Promise<void> {
-    if (events.length <= 1) {
-      await this.host.log.append(events); // those of single deletions share a commit with whatever waits
+  async #record(append: () => Promise<unknown>, count: number): Promise<void> {
+    if (count <= 1) {
+      await append(); // those of single deletions share a commit with whatever waits
       return;
     }
-    const recorded = this.#recorded.then(() => this.host.log.append(events));
+    const recorded = this.#recorded.then(append);
     this.#recorded = recorded.catch(() => undefined);
     await recorded;
   }

@@ -10,7 +10,7 @@ import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
-import type { Collectable, Due, DuePlace, LifecycleRegistry, Standing } from './lifecycle.js';
+import type { Collectable, Due, DuePlace, LifecycleRegistry, Removable, Standing } from './lifecycle.js';
 import { by, either, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type { ObjectState } from './registry.js';
@@ -22,9 +22,11 @@ const seqIn = (table: SubjectTable) => `
   WHERE heads.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
 const SEQ_OF_ASKED = `coalesce((${seqIn('heads')}), (${seqIn('later')}))`;
 
+/** SQL: whether a version of a package needs an object. */
+const NEEDED = `EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')})`;
+
 /** SQL: an object as it stands, as a JSON array. A row and a value for each cost the connection many times as much as one text for all of them. */
-const STANDING_OF_OBJECT = `json_array(objects.seq, lower(hex(blake3)), state, size, stored_size, sweep_after,
-  EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')}))`;
+const STANDING_OF_OBJECT = `json_array(objects.seq, lower(hex(blake3)), state, size, stored_size, sweep_after, ${NEEDED})`;
 
 /** Members: 0 the place in what was asked, 1 the object. */
 const STANDING = `
@@ -32,16 +34,23 @@ const STANDING = `
   FROM (SELECT asked.key AS key, ${SEQ_OF_ASKED} AS object FROM json_each(?2) AS asked LIMIT -1) AS found
     CROSS JOIN objects ON objects.seq = found.object`;
 
-const STANDING_AT = `
-  SELECT json_group_array(json_array(asked.key, ${STANDING_OF_OBJECT})) AS found
-  FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
+/** Parameters: seqs as a JSON array, and now. Members: 0 the place in what was asked, 1 whether a version needs it. */
+const STILL_DUE = `
+  SELECT json_group_array(json_array(asked.key, ${NEEDED})) AS found
+  FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value
+  WHERE state = 'tombstoned' AND sweep_after <= ?2`;
 
-/** Parameters: now, limit, and the place behind which to start. */
+/**
+ * Parameters: now, limit, and the place behind which to start. In two parts, because the index is entered by one number only: with a comparison of both it would be
+ * read from its first entry of that time on, and nearly all objects may be due at the same.
+ */
+const dueWhere = (condition: string) => `
+  SELECT * FROM (SELECT seq, blake3, sweep_after FROM objects
+    WHERE state = 'tombstoned' AND ${condition} ORDER BY sweep_after, seq LIMIT ?2)`;
 const DUE = `
   SELECT json_group_array(json_array(seq, lower(hex(blake3)), sweep_after) ORDER BY sweep_after, seq) AS found
-  FROM (SELECT seq, blake3, sweep_after FROM objects
-    WHERE state = 'tombstoned' AND sweep_after <= ?1 AND (sweep_after, objects.seq) > (?3, ?4)
-    ORDER BY sweep_after, objects.seq LIMIT ?2)`;
+  FROM (${dueWhere('sweep_after = ?3 AND sweep_after <= ?1 AND seq > ?4')}
+    UNION ALL ${dueWhere('sweep_after > ?3 AND sweep_after <= ?1')} ORDER BY sweep_after, seq LIMIT ?2)`;
 
 /** Parameters: limit, and the seq behind which to start. */
 const COLLECTABLE = `
@@ -102,22 +111,21 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
   }
 
   async standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]> {
-    return this.#standing(STANDING, lookup(addresses), addresses.length);
-  }
-
-  async standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]> {
-    return this.#standing(STANDING_AT, [JSON.stringify(seqs)], seqs.length);
-  }
-
-  async #standing(sql: string, parameters: readonly SqlValue[], count: number): Promise<(Standing | undefined)[]> {
-    const found = new Array<Standing | undefined>(count).fill(undefined);
-    for (const [place, row] of await this.#found<[number, Row]>(sql, parameters)) found[place] = standingOf(row);
+    const found = new Array<Standing | undefined>(addresses.length).fill(undefined);
+    for (const [place, row] of await this.#found<[number, Row]>(STANDING, lookup(addresses)))
+      found[place] = standingOf(row);
     return found;
   }
 
   async due(now: number, limit: number, after: DuePlace = { sweepAfter: -1, seq: 0 }): Promise<Due[]> {
     const rows = await this.#found<[number, string, number]>(DUE, [now, limit, after.sweepAfter, after.seq]);
     return rows.map(([seq, digits, sweepAfter]) => ({ seq, blake3: `blake3:${digits}`, sweepAfter }));
+  }
+
+  async stillDue(objects: readonly Due[], now: number): Promise<Removable[]> {
+    const seqs = JSON.stringify(objects.map(({ seq }) => seq));
+    const rows = await this.#found<[number, number]>(STILL_DUE, [seqs, now]);
+    return rows.map(([place, needed]) => ({ blake3: (objects[place] as Due).blake3, needed: needed !== 0 }));
   }
 
   /** What a statement gives whose one value is a JSON array. */

@@ -8,7 +8,7 @@
 import type { ContentAddress } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import type { PackageVersion } from '../packages/name.js';
-import type { Standing } from '../registry/lifecycle.js';
+import type { Removable } from '../registry/lifecycle.js';
 
 /** What somebody is about to do: `retire` writes a tombstone, `sweep` removes bytes for good, `withdraw` takes a version of a package away. */
 export type Deletion = 'retire' | 'sweep' | 'withdraw';
@@ -35,7 +35,7 @@ export interface Protection {
    * @param now the log's time, milliseconds since 1970 UTC
    */
   ofObjects(
-    objects: readonly Standing[],
+    objects: readonly Removable[],
     deletion: 'retire' | 'sweep',
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>>;

@@ -19,7 +19,7 @@ import {
   LIFECYCLE_BLOCK,
   LIFECYCLE_BLOCKS_IN_FLIGHT,
 } from '../limits.js';
-import type { DuePlace, LifecycleRegistry, Standing } from '../registry/lifecycle.js';
+import type { DuePlace, LifecycleRegistry, Removable, Standing } from '../registry/lifecycle.js';
 import type { Protection, Protector } from '../retention/protection.js';
 import type { AddressGuard } from './address-guard.js';
 import { Window } from './window.js';
@@ -166,10 +166,9 @@ export class Lifecycle {
         }
         after = page.at(-1);
         const addresses = page.map(({ blake3 }) => blake3);
-        const seqs = page.map(({ seq }) => seq);
         await blocks.add(addresses.length, async () => {
           await guard.lockedMany(addresses, async () =>
-            this.#sweepFound(await registry.standingAt(seqs), now, options.actor, report),
+            this.#sweepFound(await registry.stillDue(page, now), options.actor, report),
           );
           options.onProgress?.({ ...report });
         });
@@ -267,20 +266,14 @@ export class Lifecycle {
     actor: string | undefined,
     report: SweepReport,
   ): Promise<void> {
-    await this.#sweepFound(await this.host.registry.standing(block), now, actor, report);
+    const found = await this.host.registry.standing(block);
+    const isDue = (one: Standing | undefined) => one?.state === 'tombstoned' && (one.sweepAfter ?? 0) <= now;
+    await this.#sweepFound(found.filter(isDue) as Standing[], actor, report);
   }
 
-  /** The same of objects as they stand under those locks. */
-  async #sweepFound(
-    found: readonly (Standing | undefined)[],
-    now: number,
-    actor = this.host.actor,
-    report: SweepReport,
-  ): Promise<void> {
+  /** The same of those that are due under those locks. */
+  async #sweepFound(due: readonly Removable[], actor = this.host.actor, report: SweepReport): Promise<void> {
     const { log, guard, protection } = this.host;
-    const due = found.filter(
-      (standing) => standing?.state === 'tombstoned' && (standing.sweepAfter ?? 0) <= now,
-    ) as Standing[];
     if (due.length === 0) return; // undeleted, or stored again, meanwhile
     const chosen = unforbidden(due, await protection.ofObjects(due, 'sweep', await log.now()), report);
     if (chosen.length === 0) return;
@@ -345,11 +338,11 @@ export const nothingSwept = (): SweepReport => ({
 });
 
 /** Those that nothing forbids; the others are reported. */
-function unforbidden(
-  objects: readonly Standing[],
+function unforbidden<T extends Removable>(
+  objects: readonly T[],
   forbidden: ReadonlyMap<ContentAddress, Protector>,
   report: Pick<ChangeReport, 'kept' | 'keptCount'>,
-): Standing[] {
+): T[] {
   if (forbidden.size === 0) return [...objects];
   return objects.filter(({ blake3: address }) => {
     const protector = forbidden.get(address);

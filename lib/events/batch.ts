@@ -2,17 +2,19 @@
  * Events that follow each other in the log, as views take them in: their bytes end to end, and what each is about, found without making an
  * object of each.
  *
- * Imports the envelope, the usual event and the heads of subjects. The log makes a batch of every commit and of what it reads for a rebuild; views
+ * Imports the envelope, the usual events and the heads of subjects. The log makes a batch of every commit and of what it reads for a rebuild; views
  * look into it.
  */
 
 import { decodeEvent } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
-import { orderByHead } from './head-order.js';
+import { orderByHead, upperHead } from './head-order.js';
 import { emptyColumns, type IngestColumns } from './ingest-columns.js';
-import { readIngestedEvent, TEXT_HEAD } from './ingested-event.js';
+import { readIngestedEvent } from './ingested-event.js';
 import type { StoredEvent } from './log.js';
-import { digestHead, subjectHead } from './subject-head.js';
+import { emptyRemovals, REMOVAL_KINDS, type RemovalColumns, readRemovedEvent, setRemoval } from './removed-event.js';
+import { digestHead, digitsHead, subjectHead } from './subject-head.js';
+import { TEXT_HEAD } from './usual-envelope.js';
 
 /** One batch. */
 export class EventBatch {
@@ -27,6 +29,7 @@ export class EventBatch {
   readonly hasSubject: Uint8Array;
   readonly heads: Float64Array;
   #order: Uint32Array | undefined;
+  #crowded: Uint8Array | undefined;
   readonly #events: (StoredEvent | undefined)[];
 
   /**
@@ -34,7 +37,7 @@ export class EventBatch {
    * @param bytes the events, end to end
    * @param ends where each ends in `bytes`
    * @param events the same events, where they are at hand
-   * @param ingests what is known of the columns; the rest is found in the bytes
+   * @param ingests, removals what is known of the columns; the rest is found in the bytes
    */
   constructor(
     readonly first: number,
@@ -42,6 +45,7 @@ export class EventBatch {
     readonly ends: Uint32Array,
     events: readonly StoredEvent[] = [],
     ingests = emptyColumns(ends.length),
+    readonly removals: RemovalColumns = emptyRemovals(ends.length),
   ) {
     this.count = ends.length;
     this.last = first + ends.length - 1;
@@ -77,20 +81,26 @@ export class EventBatch {
 
   /** Who did the event at `index`. */
   actor(index: number): string {
-    const { bytes, ingests } = this;
-    if (ingests.usual[index] !== 1) return this.event(index).actor;
-    const at = ingests.actorAt[index] as number;
+    const { bytes } = this;
+    const at = this.#actorAt(index);
+    if (at === 0) return this.event(index).actor;
     return ACTOR.decode(bytes.subarray(at, at + shortTextSize(bytes, at)));
   }
 
   /** Whether the actor of the event at `index` is known to be that of the event before it, without reading either. */
   hasActorOfThatBefore(index: number): boolean {
-    const { bytes, ingests } = this;
-    if (ingests.usual[index] !== 1 || ingests.usual[index - 1] !== 1) return false;
-    const [at, before] = [ingests.actorAt[index] as number, ingests.actorAt[index - 1] as number];
+    const { bytes } = this;
+    const [at, before] = [this.#actorAt(index), this.#actorAt(index - 1)];
+    if (at === 0 || before === 0) return false;
     const size = shortTextSize(bytes, at);
     for (let i = -1; i < size; i++) if (bytes[at + i] !== bytes[before + i]) return false;
     return true;
+  }
+
+  /** Where the actor of a usual event is; 0 of any other. */
+  #actorAt(index: number): number {
+    const { ingests, removals } = this;
+    return (ingests.usual[index] === 1 ? ingests.actorAt[index] : removals.actorAt[index]) as number;
   }
 
   /** The events of the wanted kinds, in order. */
@@ -122,6 +132,24 @@ export class EventBatch {
     return this.#order;
   }
 
+  /** For each event 1 if another of the batch may have the same subject. */
+  get crowded(): Uint8Array {
+    this.#crowded ??= this.#findCrowded();
+    return this.#crowded;
+  }
+
+  #findCrowded(): Uint8Array {
+    const { count, order, heads } = this;
+    const crowded = new Uint8Array(count);
+    for (let n = 1; n < order.length; n++) {
+      const [before, index] = [order[n - 1] as number, order[n] as number];
+      if (upperHead(heads[before] as number) !== upperHead(heads[index] as number)) continue;
+      crowded[before] = 1;
+      crowded[index] = 1;
+    }
+    return crowded;
+  }
+
   /** Finds what the columns say; gives the kinds. */
   #scan(): string[] {
     const kinds: string[] = [];
@@ -129,13 +157,7 @@ export class EventBatch {
     let start = 0;
     for (let i = 0; i < this.count; i++) {
       const end = this.ends[i] as number;
-      let kind: string = INGESTED;
-      if (!this.#scanIngest(i, start, end)) {
-        const event = this.event(i);
-        kind = event.kind;
-        if (event.subject === null) this.hasSubject[i] = 0;
-        else this.heads[i] = subjectHead(event.subject);
-      }
+      const kind = this.#scanUsual(i, start, end) ?? this.#scanAny(i);
       let place = places.get(kind);
       if (place === undefined) {
         place = kinds.push(kind) - 1;
@@ -145,6 +167,31 @@ export class EventBatch {
       start = end;
     }
     return kinds;
+  }
+
+  /** The kind of a usual event. */
+  #scanUsual(i: number, start: number, end: number): string | undefined {
+    const { removals } = this;
+    if (removals.kind[i] === 0 && this.#scanIngest(i, start, end)) return INGESTED;
+    return this.#scanRemoval(i, start, end) ? REMOVAL_KINDS[removals.kind[i] as number] : undefined;
+  }
+
+  #scanAny(i: number): string {
+    const { kind, subject } = this.event(i);
+    if (subject === null) this.hasSubject[i] = 0;
+    else this.heads[i] = subjectHead(subject);
+    return kind;
+  }
+
+  #scanRemoval(i: number, start: number, end: number): boolean {
+    const { bytes, heads, removals } = this;
+    if (removals.kind[i] === 0) {
+      const found = readRemovedEvent(bytes, start, end);
+      if (found === undefined) return false;
+      setRemoval(removals, i, found);
+    }
+    heads[i] = digitsHead(bytes, removals.digitsAt[i] as number);
+    return true;
   }
 
   #scanIngest(i: number, start: number, end: number): boolean {

@@ -9,6 +9,7 @@ import type { IngestColumns } from './ingest-columns.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import type { Masked } from './personal-texts.js';
 import type { PersonalText } from './pseudonym.js';
+import type { RemovalColumns } from './removed-event.js';
 import { uuidv7 } from './uuid.js';
 
 /** Where the events of a commit are written. */
@@ -21,6 +22,8 @@ export interface CommitBuffer {
   readonly events: StoredEvent[];
   /** Where the members of usual ingests are, as far as their writer says so. */
   readonly ingests: IngestColumns;
+  /** The same of usual removals. */
+  readonly removals: RemovalColumns;
   /** Seq of the first event. */
   readonly first: number;
   /** Of all of them: milliseconds since 1970 UTC, and in canonical CBOR. */

@@ -2,9 +2,11 @@
  * Rows of numbers and byte strings for SQL without a value each: a blob of rows of one width, which statements take apart with `substr`. JSON
  * costs the database five times as much.
  *
- * A number stands as decimal digits with spaces before them, because SQL can read no other form out of a blob. Imports nothing. Views lay out
+ * A number stands as decimal digits with spaces before them, because SQL can read no other form out of a blob. Imports hex digits. Views lay out
  * their changes with it; `sqlite-views.ts` makes the table that counts the rows.
  */
+
+import { byteOfDigits } from './subject-head.js';
 
 /** Numbers below this one are in the table of `COUNTERS`; two of them count the rows of one blob. */
 const RADIX = 256;
@@ -106,6 +108,18 @@ export function putBytes(
   const at = start + offset;
   // Strings of some tens of bytes: a loop is faster than a view of the part and a call.
   for (let i = 0; i < width; i++) blob[at + i] = source[from + i] as number;
+}
+
+/** The same from the lower-case hex digits at `from`, two for each byte. */
+export function putDigits(
+  blob: Uint8Array,
+  start: number,
+  { offset, width }: Place,
+  source: Uint8Array,
+  from: number,
+): void {
+  const at = start + offset;
+  for (let i = 0; i < width; i++) blob[at + i] = byteOfDigits(source, from + 2 * i);
 }
 
 const ZERO = 0x30;

@@ -2,7 +2,7 @@
  * Writes an ingest result, and finds the members of an encoded one by their places, without the general encoder and decoder: nearly every event
  * of a log carries one, and those cost ten times as much.
  *
- * Imports the contract's types, CBOR and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
+ * Imports the contract's types, CBOR, the cursor and limits. `kinds.ts`, `envelope.ts` and the registry's views call it. It knows the form that canonical CBOR
  * gives to results as data planes write them; whatever has another is for `encodeIngestResult` and `decodeIngestResult`, which
  * give and take the same bytes.
  */
@@ -10,6 +10,7 @@
 import { encodeCanonical } from '../cbor/index.js';
 import type { IngestResult, Receipt } from '../dataplane/spi.js';
 import { DIGEST_SIZE } from '../limits.js';
+import { Cursor } from './cursor.js';
 
 /** Places in the bytes of an ingest result; offsets from their start. */
 export interface IngestLayout {
@@ -58,82 +59,6 @@ export const INGEST_PARTS = {
 
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
 const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
-
-/** The least number for which canonical CBOR takes a head with 1, 2, 4 or 8 more bytes. */
-const LEAST = [24, 2 ** 8, 2 ** 16, 2 ** 32];
-
-/** Reads forward over bytes that may be anything; `at` is -1 once they are not what was expected. */
-class Cursor {
-  constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-  ) {}
-
-  /** Passes over exactly these bytes. */
-  literal(expected: Uint8Array): void {
-    const { bytes, at } = this;
-    if (at < 0) return;
-    for (let i = 0; i < expected.length; i++) {
-      if (bytes[at + i] === expected[i]) continue;
-      this.at = -1;
-      return;
-    }
-    this.at = at + expected.length;
-  }
-
-  /** Passes over one of these. */
-  oneOf(choices: readonly Uint8Array[]): void {
-    const { at } = this;
-    if (at < 0) return;
-    for (const choice of choices) {
-      this.at = at;
-      this.literal(choice);
-      if (this.at >= 0) return;
-    }
-  }
-
-  boolean(): void {
-    const found = this.at < 0 ? undefined : this.bytes[this.at];
-    this.at = found === 0xf4 || found === 0xf5 ? this.at + 1 : -1;
-  }
-
-  /** Passes over `size` bytes; gives where they begin. */
-  skip(size: number): number {
-    const { at } = this;
-    this.at = at >= 0 && at + size <= this.bytes.length ? at + size : -1;
-    return at;
-  }
-
-  /** A number in the shortest form, of the major type whose heads begin at `base`; up to 2^53-1. */
-  head(base: number): number {
-    const { bytes, at } = this;
-    const info = (bytes[at] ?? 0xff) - base;
-    if (at < 0 || info < 0 || info > 27) return this.#fail();
-    this.at = at + 1;
-    if (info < 24) return info;
-    const width = 1 << (info - 24);
-    let value = 0;
-    for (let i = 1; i <= width; i++) value = value * 256 + (bytes[at + i] ?? Number.NaN);
-    if (!(value >= (LEAST[info - 24] as number) && value <= Number.MAX_SAFE_INTEGER)) return this.#fail();
-    this.at = at + 1 + width;
-    return value;
-  }
-
-  /** Passes over ASCII text. Other text may not be canonical, which takes more than a look at its bytes. */
-  text(): void {
-    const size = this.head(0x60);
-    const start = this.skip(size);
-    for (let i = start; i < this.at; i++) {
-      if ((this.bytes[i] as number) <= 0x7f) continue;
-      this.at = -1;
-    }
-  }
-
-  #fail(): number {
-    this.at = -1;
-    return 0;
-  }
-}
 
 /**
  * The members of the ingest result that begins at `start`.

@@ -6,7 +6,8 @@
  */
 
 import type { CborInput, CborValue } from '../cbor/index.js';
-import type { IngestTable } from '../dataplane/spi.js';
+import type { ContentAddress, DeletionResult, IngestTable } from '../dataplane/spi.js';
+import type { ObjectEventData } from './object-kinds.js';
 
 /** An event that has not happened yet: the log adds its place, identity and time. `kinds.ts` builds these. */
 export interface NewEvent {
@@ -50,6 +51,16 @@ export interface Ingests {
   table: IngestTable;
   /** Which results of the table, in order; none of them an error. */
   indexes: Uint32Array;
+}
+
+/** Removals of objects by one actor, to be recorded: tombstones for the same reason, or, with `results`, receipts of deletion. */
+export interface Removals {
+  actor: string;
+  addresses: readonly ContentAddress[];
+  /** Of tombstones: what all of them say. */
+  facts?: ObjectEventData['object.tombstoned'];
+  /** Of receipts: what became of each object, at the same places. */
+  results?: readonly DeletionResult[];
 }
 
 /** Events that were stored together, next to each other. */
@@ -134,6 +145,13 @@ export interface EventLog {
    * @throws as `append` does
    */
   appendIngests(ingests: Ingests): Promise<StoredEvents>;
+
+  /**
+   * Appends `object.tombstoned` or `object.deleted` for each of many objects, as `append` does, and gives nothing: who removes many reads none of it.
+   *
+   * @throws as `append` does
+   */
+  appendRemovals(removals: Removals): Promise<void>;
 
   /**
    * One page of events in order. To go on, pass the last event's seq as `after`; an empty page is the end for now.

@@ -13,7 +13,7 @@ import { ACTORS_REMEMBERED_MAX, EVENT_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
 import { encodeActor, encodeData, withTexts } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
-import type { KnownText, NewEvent, StoredEvent, TextQuery } from './log.js';
+import type { KnownText, NewEvent, Removals, StoredEvent, TextQuery } from './log.js';
 import {
   isPersonalActor,
   isPseudonym,
@@ -93,6 +93,15 @@ export class PersonalTexts {
   maskActor(actor: string): MaskedActor {
     const written = new Written();
     return { actor: this.#maskedActor(actor, written), texts: [...written.texts] };
+  }
+
+  /** The actor and the facts of many removals. Throws as `mask` does. */
+  maskRemovals(removals: Removals): { removals: Removals; texts: readonly PersonalText[] } {
+    const written = new Written();
+    const actor = this.#maskedActor(removals.actor, written);
+    const { facts } = removals;
+    const masked = facts && { facts: written.masked({ ...facts }) as typeof facts };
+    return { removals: { ...removals, actor, ...masked }, texts: [...written.texts] };
   }
 
   /** To be told when the texts of an append are on disk. */

@@ -27,12 +27,15 @@ import type {
   NewEvent,
   ReadQuery,
   RebuildProgress,
+  Removals,
   StoredEvent,
   StoredEvents,
   TextQuery,
 } from './log.js';
 import { logIndex } from './log-index.js';
 import { PersonalTexts } from './personal-texts.js';
+import { PreparedRemovals } from './removal-block.js';
+import { emptyRemovals } from './removed-event.js';
 import { RevealingReader } from './revealing-reader.js';
 import { planRows } from './rows.js';
 import { readEvents } from './sqlite-read.js';
@@ -146,6 +149,13 @@ export class SqliteEventLog implements EventLog {
     return this.#add(new PreparedIngests(ingests, this.#texts.maskActor(ingests.actor)));
   }
 
+  async appendRemovals(removals: Removals): Promise<void> {
+    this.#requireWriter();
+    if (removals.addresses.length === 0) return;
+    const { removals: masked, texts } = this.#texts.maskRemovals(removals);
+    await this.#add(new PreparedRemovals(masked, texts));
+  }
+
   /** Ingests whose receipts differ in more than columns can say, as an event each. */
   async #appendEach({ actor, table, indexes }: Ingests): Promise<StoredEvents> {
     const of = (index: number) => objectIngested(actor, table.result(index), formatBlake3(table.blake3(index)));
@@ -237,11 +247,11 @@ export class SqliteEventLog implements EventLog {
   /** Writes out the events of a group, and what they change in the views, behind what was prepared before. */
   #prepare(blocks: readonly EventBlock[], tail = this.#tailAhead): Prepared {
     const batch = encodeBatch(blocks, tail);
-    const { bytes, ends, events, ingests, first, last, time } = batch;
+    const { bytes, ends, events, ingests, removals, first, last, time } = batch;
     this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
     const plan = planRows(first, ends);
-    const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests));
+    const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests, removals));
     const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];
     return { blocks, batch, parameters: [...columns, textRows(blocks), erasedRows(blocks), ...changes] };
   }
@@ -322,6 +332,7 @@ function encodeBatch(blocks: readonly EventBlock[], tail: Tail): Batch {
     bytes: Buffer.allocUnsafe(sizeMax),
     ends: new Uint32Array(count),
     ingests: emptyColumns(count),
+    removals: emptyRemovals(count),
     events: [],
     first: tail.seq + 1,
     time,

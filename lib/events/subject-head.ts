@@ -30,3 +30,26 @@ export function digestHead(bytes: Uint8Array, at: number): number {
   const low = ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
   return high * 2 ** 32 + middle * 2 ** 16 + low;
 }
+
+/** The value of each byte that is a lower-case hex digit; NOT_A_DIGIT of every other. */
+const DIGIT_VALUES = new Uint8Array(256).fill(0xff);
+for (const [value, byte] of Buffer.from('0123456789abcdef', 'latin1').entries()) DIGIT_VALUES[byte] = value;
+const NOT_A_DIGIT = 0xff;
+
+/** Whether a byte is a lower-case hex digit. */
+export function isDigit(byte: number): boolean {
+  return DIGIT_VALUES[byte] !== NOT_A_DIGIT;
+}
+
+/** The byte that the two lower-case hex digits at `at` are. */
+export function byteOfDigits(bytes: Uint8Array, at: number): number {
+  return ((DIGIT_VALUES[bytes[at] as number] as number) << 4) | (DIGIT_VALUES[bytes[at + 1] as number] as number);
+}
+
+/** The head of the digest whose lower-case hex digits begin at `at`. */
+export function digitsHead(bytes: Uint8Array, at: number): number {
+  const high = (byteOfDigits(bytes, at) << 8) | byteOfDigits(bytes, at + 2);
+  const middle = (byteOfDigits(bytes, at + 4) << 8) | byteOfDigits(bytes, at + 6);
+  const low = (byteOfDigits(bytes, at + 8) << 8) | byteOfDigits(bytes, at + 10);
+  return high * 2 ** 32 + middle * 2 ** 16 + low;
+}

@@ -32,6 +32,14 @@ export interface DuePlace {
   seq: number;
 }
 
+/** An object that may be swept. */
+export interface Due extends DuePlace {
+  blake3: ContentAddress;
+}
+
+/** What has to be known of an object whose bytes are about to be removed. */
+export type Removable = Pick<Standing, 'blake3' | 'needed'>;
+
 /** An object that nobody needs any more. */
 export type Collectable = Pick<Standing, 'seq' | 'blake3' | 'size' | 'storedSize'>;
 
@@ -40,14 +48,14 @@ export interface LifecycleRegistry {
   /** How these objects stand, at the same places; undefined for one that was never stored. */
   standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]>;
 
-  /** The same for objects by their seqs, which costs less: nothing has to be looked up, and neighbours stand together. */
-  standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]>;
-
   /** Up to `limit` tombstoned objects whose grace is over at `now`, behind `after`: those first that have waited longest. */
-  due(now: number, limit: number, after?: DuePlace): Promise<(Standing & { sweepAfter: number })[]>;
+  due(now: number, limit: number, after?: DuePlace): Promise<Due[]>;
+
+  /** Those of them, in any order, that may be swept at `now` still. By their seqs, which costs little: nothing has to be looked up, and neighbours stand together. */
+  stillDue(objects: readonly Due[], now: number): Promise<Removable[]>;
 
   /** Up to `limit` objects whose erasure was begun and not ended. */
-  toErase(limit: number): Promise<Standing[]>;
+  toErase(limit: number): Promise<ContentAddress[]>;
 
   /**
    * Up to `limit` objects that belonged to packages and are needed by no version now, behind the one with the seq `after`, in the order in which they

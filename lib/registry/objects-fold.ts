@@ -373,10 +373,16 @@ function sweepAfterOf({ time }: StoredEvent, { grace, order }: ObjectEventData['
   return grace === undefined ? 0 : time + grace;
 }
 
-function tombstoneJson(
-  { seq, id, time, actor }: StoredEvent,
+function tombstoneJson(event: StoredEvent, facts?: ObjectEventData['object.tombstoned']): string {
+  const { seq, id } = event;
+  return `${JSON.stringify({ seq, id }).slice(0, -1)},${restOfTombstone(event, facts)}`;
+}
+
+/** What the JSON of a tombstone has behind its place and identity: with those of the same facts and commit it has all of it in common. */
+export function restOfTombstone(
+  { time, actor }: Pick<StoredEvent, 'time' | 'actor'>,
   { reason, grace, plan, order }: ObjectEventData['object.tombstoned'] = {},
 ): string {
   const sweepAfter = grace === undefined ? undefined : time + grace;
-  return JSON.stringify({ seq, id, time, actor, reason, sweepAfter, plan, order }); // leaves out what is undefined
+  return JSON.stringify({ time, actor, reason, sweepAfter, plan, order }).slice(1); // leaves out what is undefined
 }

@@ -1,7 +1,7 @@
 /**
  * The tables of objects in SQL: their schema, and the statements that change them.
  *
- * Ingests come from two sources with the same members: rows of fixed width for those in the usual form, and the JSON of objects-fold.ts for the
+ * Ingests and removals come from two sources: rows of fixed width for those in the usual form, and the JSON of objects-fold.ts for the
  * rest. Imports the layout of such rows, limits and where subjects are found. objects-view.ts puts it together.
  */
 
@@ -63,6 +63,21 @@ export const ingestRows = new FixedRows(':ingests', {
 
 /** The rows of `ingestRows` in the order of their SHA-256. */
 export const sha256Order = new FixedRows(':order', { row: 'place' });
+
+/**
+ * Tombstones and deletions in the usual form, each the only event about its object in the batch, by seq. Its identity is a part of the batch's bytes; what its
+ * tombstone says behind that, as JSON without the brace that begins it, is a part of `:rests`.
+ */
+const REMOVAL = {
+  blake3: DIGEST_SIZE,
+  seq: 'number',
+  sweepAfter: 'number',
+  idPlace: 'place',
+  restPlace: 'place',
+  restSize: 'place',
+} as const;
+export const tombstoneRows = new FixedRows(':tombstoned', REMOVAL);
+export const deletionRows = new FixedRows(':deleted', REMOVAL);
 
 /** Where the statements below take ingests from: SQL for the rows, and for the members of one. */
 interface IngestSource {
@@ -302,6 +317,30 @@ const storeChanged = `
     FROM jsonb_each(:changed)) AS changed
   WHERE objects.seq = changed.object`;
 
+/** SQL: the JSON of a tombstone, as objects-fold.ts writes it. */
+function tombstoneOf(rows: typeof tombstoneRows, n: string): string {
+  const [seq, place, size] = [rows.get('seq', n), rows.get('restPlace', n), rows.get('restSize', n)];
+  return `'{"seq":' || ${seq} || ',"id":"' || CAST(substr(:events, ${rows.get('idPlace', n)}, 36) AS TEXT) || '",'
+    || CAST(substr(:rests, ${place}, ${size}) AS TEXT)`;
+}
+
+/** SQL: rows of removals, each with its object. The log's index has the first event about each, in their order. */
+function removedFrom(rows: typeof tombstoneRows): string {
+  const first = `(SELECT later.first FROM later WHERE later.seq = ${rows.get('seq')})`;
+  return `(SELECT n AS place, ${known(first, rows.get('blake3'))} AS object FROM ${rows.rows} LIMIT -1) AS removed`;
+}
+
+const storeTombstones = `
+  UPDATE objects SET state = 'tombstoned', damaged = NULL, tombstone = ${tombstoneOf(tombstoneRows, 'place')},
+    sweep_after = ${tombstoneRows.get('sweepAfter', 'place')}, last_seq = ${tombstoneRows.get('seq', 'place')}
+  FROM ${removedFrom(tombstoneRows)} WHERE objects.seq = removed.object`;
+
+const storeDeletions = `
+  UPDATE objects SET state = 'deleted', damaged = NULL, tombstone = coalesce(tombstone, ${tombstoneOf(deletionRows, 'place')}),
+    sweep_after = NULL, last_seq = ${deletionRows.get('seq', 'place')}, receipts = NULL, stored_size = 0, cold_receipts = NULL,
+    cold_size = 0
+  FROM ${removedFrom(deletionRows)} WHERE objects.seq = removed.object`;
+
 const storeMet = (source: IngestSource) => [
   keepFormerDigests(source),
   storeAgain(source),
@@ -314,6 +353,8 @@ export const OBJECTS_STATEMENTS: readonly string[] = [
   storeNew(usual),
   indexNewInOrder,
   ...storeMet(usual),
+  storeTombstones,
+  storeDeletions,
   storeNew(folded),
   indexNew(folded),
   ...storeMet(folded),

@@ -1,7 +1,7 @@
 /**
  * The view of objects: what there is, with the mapping from SHA-256 and the receipts.
  *
- * Imports the view interface, and the schema and the folding beside it. views.ts hands it to the log; `sqlite-registry.ts` reads the tables.
+ * Imports the view interface, and the schema, the folding and the removals beside it. views.ts hands it to the log; `sqlite-registry.ts` reads the tables.
  *
  * The state of an object after a sequence of events
  * - `object.ingested` makes it live, whatever it was: damage and tombstone are forgotten, receipts replaced.
@@ -16,20 +16,22 @@
 
 import type { EventBatch } from '../events/batch.js';
 import { putBytes, putNumber } from '../events/fixed-rows.js';
-import { orderByHead, upperHead } from '../events/head-order.js';
+import { orderByHead } from '../events/head-order.js';
+import { DELETED, TOMBSTONED } from '../events/removed-event.js';
 import { digestHead } from '../events/subject-head.js';
 import type { Projection, View } from '../events/view.js';
 import { foldEvents } from './objects-fold.js';
+import { removalsOf } from './objects-removals.js';
 import { ingestRows, OBJECTS_DROP, OBJECTS_SCHEMA, OBJECTS_STATEMENTS, sha256Order } from './objects-schema.js';
 
-type Parameter = 'ingests' | 'order' | 'changes' | 'changed' | 'bytes';
+type Parameter = 'ingests' | 'order' | 'tombstoned' | 'deleted' | 'rests' | 'changes' | 'changed' | 'bytes';
 
 export const objects: View<Parameter> = {
   name: 'objects',
   version: 6,
   schema: OBJECTS_SCHEMA,
   drop: OBJECTS_DROP,
-  parameters: ['ingests', 'order', 'changes', 'changed', 'bytes'],
+  parameters: ['ingests', 'order', 'tombstoned', 'deleted', 'rests', 'changes', 'changed', 'bytes'],
   project,
   apply: OBJECTS_STATEMENTS,
 };
@@ -37,28 +39,20 @@ export const objects: View<Parameter> = {
 function project(batch: EventBatch): Projection<Parameter> | null {
   const about = batch.kinds.map((kind) => kind.startsWith('object.'));
   if (!about.includes(true)) return null;
-  const crowded = shared(batch);
-  const { usual } = batch.ingests;
+  const { crowded, ingests: columns, removals } = batch;
   const alone: number[] = [];
+  const tombstoned: number[] = [];
+  const deleted: number[] = [];
   const others: number[] = [];
   for (let i = 0; i < batch.count; i++) {
-    if (usual[i] === 1 && crowded[i] === 0) alone.push(i);
+    if (crowded[i] === 0 && columns.usual[i] === 1) alone.push(i);
+    else if (crowded[i] === 0 && removals.kind[i] === TOMBSTONED) tombstoned.push(i);
+    else if (crowded[i] === 0 && removals.kind[i] === DELETED) deleted.push(i);
     else if (about[batch.kindOf[i] as number] && batch.hasSubject[i] === 1) others.push(i);
   }
   const ingests = alone.length === 0 ? null : rowsOf(batch, alone);
-  return { ...ingests, ...foldEvents(others.map((index) => batch.event(index))) };
-}
-
-/** For each event 1 if another of the batch may have the same subject. */
-function shared({ count, order, heads }: EventBatch): Uint8Array {
-  const crowded = new Uint8Array(count);
-  for (let n = 1; n < order.length; n++) {
-    const [before, index] = [order[n - 1] as number, order[n] as number];
-    if (upperHead(heads[before] as number) !== upperHead(heads[index] as number)) continue;
-    crowded[before] = 1;
-    crowded[index] = 1;
-  }
-  return crowded;
+  const removed = removalsOf(batch, tombstoned, deleted);
+  return { ...ingests, ...removed, ...foldEvents(others.map((index) => batch.event(index))) };
 }
 
 function rowsOf(batch: EventBatch, indexes: readonly number[]): { ingests: Uint8Array; order: Uint8Array } {

@@ -9,8 +9,16 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
-import type { Reader } from '../sqlite/connection.js';
-import { type Collectable, type DuePlace, ERASE_AFTER, type LifecycleRegistry, type Standing } from './lifecycle.js';
+import type { Reader, SqlValue } from '../sqlite/connection.js';
+import {
+  type Collectable,
+  type Due,
+  type DuePlace,
+  ERASE_AFTER,
+  type LifecycleRegistry,
+  type Removable,
+  type Standing,
+} from './lifecycle.js';
 import { by, either, type SubjectTable } from './object-lookup.js';
 import { BLOCK_SEQS } from './object-sets.js';
 import type { ObjectState } from './registry.js';
@@ -22,27 +30,40 @@ const seqIn = (table: SubjectTable) => `
   WHERE heads.head = asked.value AND objects.blake3 = substr(?1, ${DIGEST_SIZE} * asked.key + 1, ${DIGEST_SIZE}) LIMIT 1`;
 const SEQ_OF_ASKED = `coalesce((${seqIn('heads')}), (${seqIn('later')}))`;
 
-const COLUMNS = `objects.seq AS seq, blake3, state, size, stored_size AS storedSize, sweep_after AS sweepAfter,
-  EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')}) AS needed`;
+/** SQL: whether a version of a package needs an object. */
+const NEEDED = `EXISTS (SELECT 1 FROM namespace_objects WHERE ${hasObject('objects.seq')})`;
 
+/** SQL: an object as it stands, as a JSON array. A row and a value for each cost the connection many times as much as one text for all of them. */
+const STANDING_OF_OBJECT = `json_array(objects.seq, lower(hex(blake3)), state, size, stored_size, sweep_after, ${NEEDED})`;
+
+/** Members: 0 the place in what was asked, 1 the object. */
 const STANDING = `
-  SELECT key AS place, ${COLUMNS}
+  SELECT json_group_array(json_array(key, ${STANDING_OF_OBJECT})) AS found
   FROM (SELECT asked.key AS key, ${SEQ_OF_ASKED} AS object FROM json_each(?2) AS asked LIMIT -1) AS found
     CROSS JOIN objects ON objects.seq = found.object`;
 
-const STANDING_AT = `
-  SELECT asked.key AS place, ${COLUMNS} FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value`;
+/** Parameters: seqs as a JSON array, and now. Members: 0 the place in what was asked, 1 whether a version needs it. */
+const STILL_DUE = `
+  SELECT json_group_array(json_array(asked.key, ${NEEDED})) AS found
+  FROM json_each(?1) AS asked CROSS JOIN objects ON objects.seq = asked.value
+  WHERE state = 'tombstoned' AND sweep_after BETWEEN 0 AND ?2`;
 
-/** Parameters: now, limit, and the place behind which to start. */
+/**
+ * Parameters: now, limit, and the place behind which to start. In two parts, because the index is entered by one number only: with a comparison of both it would be
+ * read from its first entry of that time on, and nearly all objects may be due at the same.
+ */
+const dueWhere = (condition: string) => `
+  SELECT * FROM (SELECT seq, blake3, sweep_after FROM objects
+    WHERE state = 'tombstoned' AND ${condition} ORDER BY sweep_after, seq LIMIT ?2)`;
 const DUE = `
-  SELECT ${COLUMNS} FROM objects
-  WHERE state = 'tombstoned' AND sweep_after <= ?1 AND (sweep_after, objects.seq) > (?3, ?4)
-  ORDER BY sweep_after, objects.seq LIMIT ?2`;
+  SELECT json_group_array(json_array(seq, lower(hex(blake3)), sweep_after) ORDER BY sweep_after, seq) AS found
+  FROM (${dueWhere('sweep_after = ?3 AND sweep_after <= ?1 AND seq > ?4')}
+    UNION ALL ${dueWhere('sweep_after > ?3 AND sweep_after <= ?1')} ORDER BY sweep_after, seq LIMIT ?2)`;
 
 const BEHIND_ERASURES: DuePlace = { sweepAfter: ERASE_AFTER, seq: Number.MAX_SAFE_INTEGER };
 
 const TO_ERASE = `
-  SELECT ${COLUMNS} FROM objects WHERE state = 'tombstoned' AND sweep_after = ${ERASE_AFTER} ORDER BY objects.seq LIMIT ?1`;
+  SELECT blake3 FROM objects WHERE state = 'tombstoned' AND sweep_after = ${ERASE_AFTER} ORDER BY seq LIMIT ?1`;
 
 /** Parameters: limit, and the seq behind which to start. */
 const COLLECTABLE = `
@@ -71,14 +92,19 @@ const UNKNOWN_NEEDS = `
   SELECT address FROM manifests
   WHERE seq IS NULL AND EXISTS (SELECT 1 FROM packages WHERE packages.manifest = manifests.address) LIMIT ?1`;
 
-interface Row {
-  seq: number;
+/** An object as STANDING_OF_OBJECT gives it. */
+type Row = readonly [
+  seq: number,
+  digits: string,
+  state: ObjectState,
+  size: number,
+  storedSize: number,
+  sweepAfter: number | null,
+  needed: number,
+];
+
+interface CollectableRow extends Omit<Collectable, 'blake3'> {
   blake3: Uint8Array;
-  state: ObjectState;
-  size: number;
-  storedSize: number;
-  sweepAfter: number | null;
-  needed: number;
 }
 
 /**
@@ -98,30 +124,36 @@ class SqliteLifecycleRegistry implements LifecycleRegistry {
   }
 
   async standing(addresses: readonly ContentAddress[]): Promise<(Standing | undefined)[]> {
-    const rows = await this.#connection.all<Row & { place: number }>(STANDING, lookup(addresses));
     const found = new Array<Standing | undefined>(addresses.length).fill(undefined);
-    for (const row of rows) found[row.place] = standingOf(row, addresses[row.place]);
+    for (const [place, row] of await this.#found<[number, Row]>(STANDING, lookup(addresses)))
+      found[place] = standingOf(row);
     return found;
   }
 
-  async standingAt(seqs: readonly number[]): Promise<(Standing | undefined)[]> {
-    const rows = await this.#connection.all<Row & { place: number }>(STANDING_AT, [JSON.stringify(seqs)]);
-    const found = new Array<Standing | undefined>(seqs.length).fill(undefined);
-    for (const row of rows) found[row.place] = standingOf(row);
-    return found;
+  async due(now: number, limit: number, after: DuePlace = BEHIND_ERASURES): Promise<Due[]> {
+    const rows = await this.#found<[number, string, number]>(DUE, [now, limit, after.sweepAfter, after.seq]);
+    return rows.map(([seq, digits, sweepAfter]) => ({ seq, blake3: `blake3:${digits}`, sweepAfter }));
   }
 
-  async toErase(limit: number) {
-    return (await this.#connection.all<Row>(TO_ERASE, [limit])).map((row) => standingOf(row));
+  async toErase(limit: number): Promise<ContentAddress[]> {
+    const rows = await this.#connection.all<{ blake3: Uint8Array }>(TO_ERASE, [limit]);
+    return rows.map(({ blake3 }) => formatBlake3(blake3));
   }
 
-  async due(now: number, limit: number, after: DuePlace = BEHIND_ERASURES) {
-    const rows = await this.#connection.all<Row>(DUE, [now, limit, after.sweepAfter, after.seq]);
-    return rows.map((row) => ({ ...standingOf(row), sweepAfter: row.sweepAfter ?? 0 }));
+  async stillDue(objects: readonly Due[], now: number): Promise<Removable[]> {
+    const seqs = JSON.stringify(objects.map(({ seq }) => seq));
+    const rows = await this.#found<[number, number]>(STILL_DUE, [seqs, now]);
+    return rows.map(([place, needed]) => ({ blake3: (objects[place] as Due).blake3, needed: needed !== 0 }));
+  }
+
+  /** What a statement gives whose one value is a JSON array. */
+  async #found<Found>(sql: string, parameters: readonly SqlValue[]): Promise<Found[]> {
+    const row = await this.#connection.get<{ found: string }>(sql, parameters);
+    return JSON.parse(row?.found ?? '[]');
   }
 
   async collectable(limit: number, after = 0): Promise<Collectable[]> {
-    const rows = await this.#connection.all<Omit<Row, 'state' | 'sweepAfter' | 'needed'>>(COLLECTABLE, [limit, after]);
+    const rows = await this.#connection.all<CollectableRow>(COLLECTABLE, [limit, after]);
     return rows.map(({ blake3, ...row }) => ({ ...row, blake3: formatBlake3(blake3) }));
   }
 
@@ -155,10 +187,8 @@ function lookup(addresses: readonly ContentAddress[]): [Uint8Array, string] {
   return [digests, JSON.stringify(heads)];
 }
 
-function standingOf(
-  { seq, blake3, state, size, storedSize, sweepAfter, needed }: Row,
-  address: ContentAddress = formatBlake3(blake3),
-): Standing {
-  const standing = { seq, blake3: address, state, size, storedSize, needed: needed !== 0 };
-  return sweepAfter === null ? standing : { ...standing, sweepAfter };
+function standingOf([seq, digits, state, size, storedSize, sweepAfter, needed]: Row): Standing {
+  const standing: Standing = { seq, blake3: `blake3:${digits}`, state, size, storedSize, needed: needed !== 0 };
+  if (sweepAfter !== null) standing.sweepAfter = sweepAfter;
+  return standing;
 }

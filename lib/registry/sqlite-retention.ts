@@ -63,11 +63,11 @@ const LOCKS_ON = `
   SELECT ${LOCK_COLUMNS} FROM locks WHERE subject IN (SELECT value FROM json_each(?1)) AND until > ?2
   ORDER BY until DESC, subject LIMIT ?3`;
 
-/** Of hundreds of subjects. Whether there is any is asked first: as a rule there is none, and the list need not be taken apart. */
+/** Of hundreds of subjects. Whether anything is held or locked at all is asked first: as a rule nothing is, and the list need not be taken apart. */
+const ANY_GUARDS = 'SELECT EXISTS (SELECT 1 FROM holds) AS holds, EXISTS (SELECT 1 FROM locks) AS locks';
 const HOLD_ON_EACH = `
   SELECT subject, case_id AS "case", reason, placed_at AS placedAt, actor, min(seq) AS seq FROM holds
-  WHERE EXISTS (SELECT 1 FROM holds) AND subject IN (SELECT value FROM json_each(?1)) GROUP BY subject`;
-const LOCKS_ON_EACH = LOCKS_ON.replace('WHERE', 'WHERE EXISTS (SELECT 1 FROM locks) AND');
+  WHERE subject IN (SELECT value FROM json_each(?1)) GROUP BY subject`;
 const NO_LIMIT = -1;
 
 /** SQL: versions that need an object, with the columns asked for. Parameters: 1 address and 2 head of the object. */
@@ -256,10 +256,12 @@ class SqliteRetentionRegistry implements RetentionRegistry {
   }
 
   async guardingEach(subjects: readonly string[], now: number) {
+    const any = await this.#connection.get<{ holds: number; locks: number }>(ANY_GUARDS);
+    if (any?.holds === 0 && any.locks === 0) return { holds: [], locks: [] };
     const wanted = JSON.stringify(subjects);
     const [holds, locks] = await Promise.all([
       this.#connection.all<HoldRecord>(HOLD_ON_EACH, [wanted]),
-      this.#connection.all<LockRow>(LOCKS_ON_EACH, [wanted, now, NO_LIMIT]),
+      this.#connection.all<LockRow>(LOCKS_ON, [wanted, now, NO_LIMIT]),
     ]);
     return { holds, locks: locks.map(lockRecord) };
   }

@@ -14,6 +14,7 @@ import { factsOf } from '../events/kinds.js';
 import type { StoredEvent } from '../events/log.js';
 import { TOKEN_ACTOR } from '../events/pseudonym.js';
 import type { View } from '../events/view.js';
+import { forgetGone, goneRows, isGone } from './forgotten.js';
 
 /** `used` is the sum of the sizes in `token_objects`: the triggers keep it, so that no question adds up a million rows. */
 const schema = `
@@ -71,14 +72,14 @@ const count = `
   WHERE tokens.quota IS NOT NULL AND value ->> 3 > tokens.seq
   ON CONFLICT DO NOTHING`;
 
-export const tokensView: View<'changes'> = {
+export const tokensView: View<'changes' | 'gone'> = {
   name: 'tokens',
   version: 1,
   schema,
   drop: 'DROP TABLE token_objects; DROP TABLE tokens;',
-  parameters: ['changes'],
+  parameters: ['changes', 'gone'],
   project,
-  apply: [create, revoke, forget, count],
+  apply: [forgetGone('token_objects'), create, revoke, forget, count],
 };
 
 /** A change as the statements take it. */
@@ -86,7 +87,7 @@ type Row = readonly (string | number | null)[];
 
 const TOKEN_ACTOR_BYTES = Buffer.from(TOKEN_ACTOR);
 
-function project(batch: EventBatch): { changes: string } | null {
+function project(batch: EventBatch): { changes: string | null; gone: Uint8Array | null } | null {
   const created: Row[] = [];
   const revoked: Row[] = [];
   /** Of each object, by address, the ingests since it was last removed. */
@@ -108,10 +109,10 @@ function project(batch: EventBatch): { changes: string } | null {
   const deleted = changes.flatMap(([address, { removed }]) => (removed ? [address] : []));
   const stored = changes.flatMap((change) => change[1].stored);
   const isNothing = [created, revoked, deleted, stored].every(({ length }) => length === 0);
-  return isNothing ? null : { changes: JSON.stringify({ created, revoked, deleted, stored }) };
+  return { changes: isNothing ? null : JSON.stringify({ created, revoked, deleted, stored }), gone: goneRows(batch) };
 }
 
-/** The events that may mean something here. Usual ingests by others than tokens, nearly all there are, are passed over without being decoded. */
+/** The events that may mean something here. Usual ingests by others than tokens, nearly all there are, and usual deletions are passed over without being decoded. */
 function* relevant(batch: EventBatch): Generator<StoredEvent> {
   const { bytes, ingests, kinds, kindOf } = batch;
   const isWanted = kinds.map((kind) => /^(token[.]|object[.](ingested|deleted)$)/.test(kind));
@@ -119,6 +120,7 @@ function* relevant(batch: EventBatch): Generator<StoredEvent> {
   for (let i = 0; i < batch.count; i++) {
     if (!isWanted[kindOf[i] as number]) continue;
     if (ingests.usual[i] === 1 && !startsAsToken(bytes, ingests.actorAt[i] as number)) continue;
+    if (isGone(batch, i)) continue;
     yield batch.event(i);
   }
 }

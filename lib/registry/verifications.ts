@@ -9,7 +9,9 @@
 
 import type { EventBatch } from '../events/batch.js';
 import { type EventKind, factsOf } from '../events/kinds.js';
+import type { StoredEvent } from '../events/log.js';
 import type { View } from '../events/view.js';
+import { forgetGone, goneRows, isGone } from './forgotten.js';
 
 const KINDS: ReadonlySet<string> = new Set<EventKind>([
   'object.verified',
@@ -33,32 +35,41 @@ const store = `
 const forget = `
   DELETE FROM verifications WHERE blake3 IN (SELECT unhex(value) FROM json_each(:changes, '$.forgotten'))`;
 
-export const verifications: View<'changes'> = {
+export const verifications: View<'changes' | 'gone'> = {
   name: 'verifications',
   version: 1,
   schema,
   drop: 'DROP TABLE verifications;',
-  parameters: ['changes'],
+  parameters: ['changes', 'gone'],
   project,
-  apply: [store, forget],
+  apply: [forgetGone('verifications'), store, forget],
 };
 
-function project(batch: EventBatch): { changes: string } | null {
+function project(batch: EventBatch): { changes: string | null; gone: Uint8Array | null } | null {
+  const isWanted = batch.kinds.map((kind) => KINDS.has(kind));
+  if (!isWanted.includes(true)) return null;
   const last = new Map<string, number | undefined>();
-  for (const event of batch.ofKinds((kind) => KINDS.has(kind))) {
-    const { kind, subject, time } = event;
-    if (subject === null) continue;
-    const blake3 = subject.slice('blake3:'.length);
-    if (kind === 'object.verified') {
-      const facts = factsOf(event, kind);
-      if (facts !== undefined) last.set(blake3, facts.status === 'intact' ? time : undefined);
-    } else last.set(blake3, undefined);
+  for (let i = 0; i < batch.count; i++) {
+    if (isWanted[batch.kindOf[i] as number] && !isGone(batch, i)) note(last, batch.event(i));
   }
-  if (last.size === 0) return null;
-  const entries = [...last];
-  const changes = {
+  return { changes: changesJson([...last]), gone: goneRows(batch) };
+}
+
+/** Notes when an object was found intact last; undefined: it is not known to be. */
+function note(last: Map<string, number | undefined>, event: StoredEvent): void {
+  const { kind, subject, time } = event;
+  if (subject === null) return;
+  const blake3 = subject.slice('blake3:'.length);
+  if (kind === 'object.verified') {
+    const facts = factsOf(event, kind);
+    if (facts !== undefined) last.set(blake3, facts.status === 'intact' ? time : undefined);
+  } else last.set(blake3, undefined);
+}
+
+function changesJson(entries: readonly (readonly [string, number | undefined])[]): string | null {
+  if (entries.length === 0) return null;
+  return JSON.stringify({
     intact: entries.flatMap(([blake3, time]) => (time === undefined ? [] : [[blake3, time]])),
     forgotten: entries.flatMap(([blake3, time]) => (time === undefined ? [blake3] : [])),
-  };
-  return { changes: JSON.stringify(changes) };
+  });
 }

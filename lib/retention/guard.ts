@@ -8,7 +8,7 @@
 
 import type { ContentAddress } from '../dataplane/spi.js';
 import type { PackageVersion } from '../packages/name.js';
-import type { Standing } from '../registry/lifecycle.js';
+import type { Removable } from '../registry/lifecycle.js';
 import type { HoldRecord, LockRecord, RetentionRegistry } from '../registry/retention.js';
 import { formatDuration } from './duration.js';
 import { minimumUntil } from './evaluate.js';
@@ -26,7 +26,7 @@ export class RetentionProtection implements Protection {
   }
 
   async ofObjects(
-    objects: readonly Standing[],
+    objects: readonly Removable[],
     _: Exclude<Deletion, 'withdraw'>,
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>> {
@@ -75,7 +75,7 @@ export class RetentionProtection implements Protection {
     return ordered([...protectors(address, holds, locks), ...minima]);
   }
 
-  async #onObjects(objects: readonly Standing[], now: number): Promise<Map<ContentAddress, Protector>> {
+  async #onObjects(objects: readonly Removable[], now: number): Promise<Map<ContentAddress, Protector>> {
     const addresses = objects.map(({ blake3 }) => blake3);
     const { holds, locks } = await this.#registry.guardingEach(addresses, now);
     const found = new Map<ContentAddress, Protector>();

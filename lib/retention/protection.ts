@@ -8,7 +8,7 @@
 import type { ContentAddress } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import type { PackageVersion } from '../packages/name.js';
-import type { Standing } from '../registry/lifecycle.js';
+import type { Removable } from '../registry/lifecycle.js';
 
 /**
  * What somebody is about to do: `retire` writes a tombstone, `sweep` removes bytes for good, `withdraw` takes a version of a package away, `erase` does the first two at once, on
@@ -38,7 +38,7 @@ export interface Protection {
    * @param now the log's time, milliseconds since 1970 UTC
    */
   ofObjects(
-    objects: readonly Standing[],
+    objects: readonly Removable[],
     deletion: Exclude<Deletion, 'withdraw'>,
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>>;

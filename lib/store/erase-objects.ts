@@ -1,14 +1,13 @@
 /**
  * Erasing objects: the tombstone that names the order, the removal of the bytes, and the receipt, with no grace between them.
  *
- * Imports event kinds, the registry's types, protection, errors and limits. `erasure.ts` calls it; what it needs the facade lends to the end of objects anyway (`lifecycle.ts`).
+ * Imports the registry's types, protection, errors and limits. `erasure.ts` calls it; what it needs the facade lends to the end of objects anyway (`lifecycle.ts`).
  *
  * What versions of packages need goes too, and what policies keep: an order is above both. A hold and a lock are above an order, because they say that somebody is bound by law to
  * keep the thing.
  */
 
 import type { ContentAddress, DeletionResult } from '../dataplane/spi.js';
-import { objectDeleted, objectsTombstoned } from '../events/kinds.js';
 import { LIFECYCLE_BLOCK } from '../limits.js';
 import { ERASE_AFTER, type Standing } from '../registry/lifecycle.js';
 import { isProtected } from '../retention/protection.js';
@@ -80,7 +79,7 @@ async function eraseBlock(
   const addresses = (await requireErasable(host, block)).map(({ blake3 }) => blake3);
   if (addresses.length === 0) return new Map();
   try {
-    await log.append(objectsTombstoned(actor, addresses, { order, ...(reason !== undefined && { reason }) }));
+    await log.appendRemovals({ actor, addresses, facts: { order, ...(reason !== undefined && { reason }) } });
   } finally {
     for (const address of addresses) guard.noteDeletion(address);
   }
@@ -98,7 +97,8 @@ async function removeBytes(
   const results = await guard.removing(addresses, () => remove(host, addresses));
   const removed = results.map((result, index) => [addresses[index] as ContentAddress, result] as const);
   const done = removed.filter((one): one is [ContentAddress, DeletionResult] => !(one[1] instanceof Error));
-  await log.append(done.map(([address, result]) => objectDeleted(actor, address, result)));
+  const receipts = { addresses: done.map(([address]) => address), results: done.map(([, result]) => result) };
+  await log.appendRemovals({ actor, ...receipts });
   for (const [address, { freedSize }] of done) freed.set(address, freedSize);
   const failed = results.find((result) => result instanceof Error);
   if (failed) throw failed;
@@ -108,9 +108,8 @@ async function removeBytes(
 /** Ends erasures that a crash cut short between the tombstone and the removal of the bytes. */
 export async function finishErasures(host: LifecycleHost): Promise<void> {
   for (;;) {
-    const begun = await host.registry.toErase(LIFECYCLE_BLOCK);
-    if (begun.length === 0) return;
-    const addresses = begun.map(({ blake3 }) => blake3);
+    const addresses = await host.registry.toErase(LIFECYCLE_BLOCK);
+    if (addresses.length === 0) return;
     await host.guard.lockedMany(addresses, async () => {
       const still = (await host.registry.standing(addresses)).filter((one) => one?.sweepAfter === ERASE_AFTER);
       const found = still.map((one) => (one as Standing).blake3);

@@ -104,6 +104,13 @@ export function forgetting(log: EventLog, known: KnownObjects): EventLog {
         forgetIngested(known, ingests.table, ingests.indexes);
       }
     },
+    appendRemovals: async (removals) => {
+      try {
+        await log.appendRemovals(removals);
+      } finally {
+        for (const address of removals.addresses) known.forget(address);
+      }
+    },
     textsOf: (pseudonyms) => log.textsOf(pseudonyms),
     findTexts: (query) => log.findTexts(query),
     erase: (pseudonyms, event) => log.erase(pseudonyms, event),

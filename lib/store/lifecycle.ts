@@ -10,7 +10,7 @@
 
 import type { ContentAddress, DataPlane, DeletionResult } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
-import { objectCorrupted, objectDeleted, objectsTombstoned, objectUndeleted } from '../events/kinds.js';
+import { objectCorrupted, objectUndeleted } from '../events/kinds.js';
 import type { EventLog, NewEvent } from '../events/log.js';
 import {
   COMPACT_AFTER_DELETIONS,
@@ -19,7 +19,7 @@ import {
   LIFECYCLE_BLOCK,
   LIFECYCLE_BLOCKS_IN_FLIGHT,
 } from '../limits.js';
-import type { DuePlace, LifecycleRegistry, Standing } from '../registry/lifecycle.js';
+import type { DuePlace, LifecycleRegistry, Removable, Standing } from '../registry/lifecycle.js';
 import type { Protection, Protector } from '../retention/protection.js';
 import type { AddressGuard } from './address-guard.js';
 import { Window } from './window.js';
@@ -166,10 +166,9 @@ export class Lifecycle {
         }
         after = page.at(-1);
         const addresses = page.map(({ blake3 }) => blake3);
-        const seqs = page.map(({ seq }) => seq);
         await blocks.add(addresses.length, async () => {
           await guard.lockedMany(addresses, async () =>
-            this.#sweepFound(await registry.standingAt(seqs), now, options.actor, report),
+            this.#sweepFound(await registry.stillDue(page, now), options.actor, report),
           );
           options.onProgress?.({ ...report });
         });
@@ -219,7 +218,7 @@ export class Lifecycle {
     };
     const addresses = chosen.map(({ blake3 }) => blake3);
     try {
-      await this.#record(objectsTombstoned(actor, addresses, facts));
+      await this.#record(() => this.host.log.appendRemovals({ actor, addresses, facts }), addresses.length);
     } finally {
       // Behind it, not before: who took its ticket in between and saw them live has to look again before it publishes.
       for (const address of addresses) guard.noteDeletion(address);
@@ -256,7 +255,7 @@ export class Lifecycle {
         events.push(objectCorrupted(actor, address, [{ start: 0, end: standing.size }], 'read'));
       chosen.push(standing);
     }
-    await this.#record(events);
+    await this.#record(() => this.host.log.append(events), events.length);
     count(report, chosen);
   }
 
@@ -267,26 +266,20 @@ export class Lifecycle {
     actor: string | undefined,
     report: SweepReport,
   ): Promise<void> {
-    await this.#sweepFound(await this.host.registry.standing(block), now, actor, report);
+    const found = await this.host.registry.standing(block);
+    const isDue = (one: Standing | undefined) => one?.state === 'tombstoned' && (one.sweepAfter ?? 0) <= now;
+    await this.#sweepFound(found.filter(isDue) as Standing[], actor, report);
   }
 
-  /** The same of objects as they stand under those locks. */
-  async #sweepFound(
-    found: readonly (Standing | undefined)[],
-    now: number,
-    actor = this.host.actor,
-    report: SweepReport,
-  ): Promise<void> {
+  /** The same of those that are due under those locks. */
+  async #sweepFound(due: readonly Removable[], actor = this.host.actor, report: SweepReport): Promise<void> {
     const { log, guard, protection } = this.host;
-    const due = found.filter(
-      (standing) => standing?.state === 'tombstoned' && (standing.sweepAfter ?? 0) <= now,
-    ) as Standing[];
     if (due.length === 0) return; // undeleted, or stored again, meanwhile
     const chosen = unforbidden(due, await protection.ofObjects(due, 'sweep', await log.now()), report);
     if (chosen.length === 0) return;
     const addresses = chosen.map(({ blake3 }) => blake3);
     const results = await guard.removing(addresses, () => this.#remove(addresses));
-    const events: NewEvent[] = [];
+    const removed = new Map<ContentAddress, DeletionResult>();
     for (const [index, result] of results.entries()) {
       const address = addresses[index] as ContentAddress;
       if (result instanceof Error) {
@@ -296,21 +289,22 @@ export class Lifecycle {
       }
       report.objects++;
       report.freedSize += result.freedSize;
-      events.push(objectDeleted(actor, address, result));
+      removed.set(address, result);
     }
-    await this.#record(events);
+    const receipts = { actor, addresses: [...removed.keys()], results: [...removed.values()] };
+    await this.#record(() => log.appendRemovals(receipts), removed.size);
   }
 
   /**
    * Appends the events of a block behind those of the block before. Given to the log at once, those of all blocks would be one commit, and whoever stores something
    * beside them would wait for as long as that takes.
    */
-  async #record(events: readonly NewEvent[]): Promise<void> {
-    if (events.length <= 1) {
-      await this.host.log.append(events); // those of single deletions share a commit with whatever waits
+  async #record(append: () => Promise<unknown>, count: number): Promise<void> {
+    if (count <= 1) {
+      await append(); // those of single deletions share a commit with whatever waits
       return;
     }
-    const recorded = this.#recorded.then(() => this.host.log.append(events));
+    const recorded = this.#recorded.then(append);
     this.#recorded = recorded.catch(() => undefined);
     await recorded;
   }
@@ -344,11 +338,11 @@ export const nothingSwept = (): SweepReport => ({
 });
 
 /** Those that nothing forbids; the others are reported. */
-function unforbidden(
-  objects: readonly Standing[],
+function unforbidden<T extends Removable>(
+  objects: readonly T[],
   forbidden: ReadonlyMap<ContentAddress, Protector>,
   report: Pick<ChangeReport, 'kept' | 'keptCount'>,
-): Standing[] {
+): T[] {
   if (forbidden.size === 0) return [...objects];
   return objects.filter(({ blake3: address }) => {
     const protector = forbidden.get(address);

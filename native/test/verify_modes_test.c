@@ -349,6 +349,21 @@ static int failing_sync(const as_io *io, int fd) {
   return fail_sync ? -EIO : as_io_posix()->sync_all(as_io_posix(), fd);
 }
 
+static size_t asked_for;
+
+static int counting_stat(const as_io *io, int directory, const char *path, struct stat *out) {
+  (void)io;
+  asked_for++;
+  return as_io_posix()->stat_at(as_io_posix(), directory, path, out);
+}
+
+static int fail_list;
+
+static int failing_list(const as_io *io, int directory, const char *path, as_io_visit visit, void *context) {
+  (void)io;
+  return fail_list ? -EIO : as_io_posix()->list(as_io_posix(), directory, path, visit, context);
+}
+
 static int failing_write_now;
 
 static ssize_t failing_write(const as_io *io, int fd, const void *bytes, size_t size, uint64_t offset) {
@@ -364,6 +379,8 @@ static void test_remove_many(void) {
   io.punch = counting_punch;
   io.sync_all = failing_sync;
   io.write = failing_write;
+  io.stat_at = counting_stat;
+  io.list = failing_list;
   as_store_close(store);
   CHECK_INT(as_store_open_on(&io, fixture_store, 0, &store), 0);
 
@@ -389,7 +406,9 @@ static void test_remove_many(void) {
   memcpy(gone[200], addresses[61], AS_DIGEST_SIZE);
   punches = 0;
   punched_bytes = 0;
+  asked_for = 0;
   as_store_remove_many(store, gone[0], MANY, removed, freed, status);
+  CHECK(asked_for > 0 && asked_for < MANY / 4, "%zu files asked for: few folders of files have been made", asked_for);
   for (size_t i = 0; i < MANY; i++) {
     int was_there = i != 1 && i < MANY - 1 && memcmp(gone[i], addresses[61], AS_DIGEST_SIZE) != 0;
     CHECK_INT(status[i], 0);
@@ -407,6 +426,13 @@ static void test_remove_many(void) {
       check_read(store, addresses[i], many_bytes[i], many_sizes[i]);
     }
   }
+
+  /* Folders that cannot be listed: every file is asked for. */
+  memcpy(addresses[0], ingest(store, many_bytes[MANY - 2], many_sizes[MANY - 2]).digests.blake3, AS_DIGEST_SIZE);
+  fail_list = 1;
+  as_store_remove_many(store, addresses[0], 20, removed, freed, status);
+  fail_list = 0;
+  CHECK(status[0] == 0 && removed[0] && freed[0] >= 300000, "%s", as_error_name(status[0]));
 
   /* A directory that cannot be synced: the file's removal is not acknowledged. */
   memcpy(addresses[0], ingest(store, many_bytes[MANY - 2], many_sizes[MANY - 2]).digests.blake3, AS_DIGEST_SIZE);

@@ -9,11 +9,11 @@ import { encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
-import { objectTombstoned } from '../../lib/events/kinds.js';
+import { objectDeleted, objectsTombstoned, objectTombstoned } from '../../lib/events/kinds.js';
 import type { EventLog, NewEvent, ReadQuery, StoredEvent } from '../../lib/events/log.js';
 import { readAll, seqAt } from '../../lib/events/read-all.js';
 import { type Delivery, eventsOnly, type SubscribeOptions, subscribe } from '../../lib/events/subscribe.js';
-import { COMMIT_EVENTS_MAX, EVENT_SIZE_MAX, SUBSCRIPTION_PAGE_SIZE } from '../../lib/limits.js';
+import { COMMIT_EVENTS_MAX, EVENT_SIZE_MAX, PAGE_SIZE_MAX, SUBSCRIPTION_PAGE_SIZE } from '../../lib/limits.js';
 import { randomSource } from './random-events.js';
 
 /** What the kit needs to know about an implementation. */
@@ -36,6 +36,7 @@ export function testEventLog(name: string, log: LogUnderTest): void {
     t.test('calls made together share commits', (t) => groupCommit(t, log));
     t.test('the events of one call stand together, in order', (t) => together(t, log));
     t.test('many ingests are recorded as each would be', (t) => manyIngests(t, log));
+    t.test('many removals are recorded as each would be', (t) => manyRemovals(t, log));
     t.test('events outside the limits or the form are refused, and nothing is stored', (t) => refusals(t, log));
     t.test('time and seq never run backwards', (t) => monotonic(t, log));
     t.test('kinds this version does not know are kept', (t) => unknownKinds(t, log));
@@ -104,6 +105,51 @@ async function manyIngests(t: Test, { open }: LogUnderTest): Promise<void> {
   t.equal(await log.last(), read.length);
   await log.close();
   await t.rejects(log.appendIngests({ actor: 'kit', table, indexes }), { code: 'AS_ERR_CLOSED' });
+}
+
+async function manyRemovals(t: Test, { open }: LogUnderTest): Promise<void> {
+  const folder = t.testdir();
+  const log = await open(`${folder}/log`);
+  const addresses = Array.from({ length: 40 }, () => formatBlake3(randomBytes(32)));
+  const sizes = [0, 23, 24, 255, 256, 4096, 65_536, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const results = addresses.map((_, n) => ({ deleted: n % 3 > 0, freedSize: sizes[n % sizes.length] as number }));
+  const tombstones = [
+    {},
+    { reason: 'old' },
+    { reason: 'über alle Maßen', grace: 1 },
+    { grace: 2 ** 40, plan: 'p-7', reason: '"\\' },
+  ];
+  const expected: NewEvent[] = [];
+  for (const actor of ['kit', 'an actor with a name that is long', 'zoë']) {
+    expected.push(event('test.before', 'thing'));
+    const before = log.append([event('test.before', 'thing')]);
+    const written = tombstones.map((facts) => log.appendRemovals({ actor, addresses, facts }));
+    await Promise.all([before, ...written, log.appendRemovals({ actor, addresses, results })]);
+    for (const facts of tombstones) expected.push(...objectsTombstoned(actor, addresses, facts));
+    expected.push(
+      ...addresses.map((address, n) => objectDeleted(actor, address, results[n] as (typeof results)[number])),
+    );
+  }
+  const other = await open(`${folder}/other`);
+  await other.append(expected);
+  const [read, plainly] = [await log.read({ limit: PAGE_SIZE_MAX }), await other.read({ limit: PAGE_SIZE_MAX })];
+  t.equal(read.length, expected.length);
+  for (const [n, one] of read.entries()) {
+    const { kind, actor, subject, dataBytes } = plainly[n] as StoredEvent;
+    t.equal(one.seq, n + 1);
+    t.match(one, { kind, actor, subject });
+    t.ok(Buffer.from(one.dataBytes).equals(dataBytes), `the facts of event ${n + 1}`);
+    t.match(one.id, UUID_V7);
+  }
+  t.equal(new Set(read.map(({ id }) => id)).size, read.length, 'each has an identity of its own');
+  await log.appendRemovals({ actor: 'kit', addresses: [] });
+  await t.rejects(log.appendRemovals({ actor: '', addresses }), { code: 'AS_ERR_INVALID_ARGUMENT' });
+  const wrong = log.appendRemovals({ actor: 'kit', addresses, facts: { grace: -1 } });
+  await t.rejects(wrong, { code: 'AS_ERR_INVALID_ARGUMENT' }, 'facts that are none');
+  t.equal(await log.last(), read.length);
+  await log.close();
+  await other.close();
+  await t.rejects(log.appendRemovals({ actor: 'kit', addresses }), { code: 'AS_ERR_CLOSED' });
 }
 
 async function reading(t: Test, { open }: LogUnderTest): Promise<void> {
@@ -286,6 +332,7 @@ function facade(log: EventLog, replaced: Partial<EventLog>): EventLog {
   return {
     append: (events) => log.append(events),
     appendIngests: (ingests) => log.appendIngests(ingests),
+    appendRemovals: (removals) => log.appendRemovals(removals),
     read: (query) => log.read(query),
     last: () => log.last(),
     now: () => log.now(),

@@ -493,11 +493,10 @@ async function compareLifecycle(
     needed: isNeeded(blake3),
     sweepAfter: state === 'tombstoned' ? (tombstone?.sweepAfter ?? 0) : undefined,
   }));
+  const byAddress = (a: { blake3: string }, b: { blake3: string }) => (a.blake3 < b.blake3 ? -1 : 1);
   const standing = await lifecycle.standing([...addresses, addressOf(1000)]);
   t.equal(standing.pop(), undefined, 'one that was never stored');
   t.match(standing, expected, `standing, seed ${seed}`);
-  const seqs = standing.map((one) => one?.seq as number);
-  t.same(await lifecycle.standingAt([...seqs, 1e9]), [...standing, undefined], 'and by their seqs');
   const there = objects.filter(({ state }) => state === 'live' || state === 'corrupt').map(({ blake3 }) => blake3);
   const collectable: string[] = [];
   for (let after = 0; ; ) {
@@ -517,6 +516,17 @@ async function compareLifecycle(
     const due = await lifecycle.due(now, 1000);
     const wanted = waiting.filter(({ sweepAfter = 0 }) => sweepAfter <= now).map(({ blake3 }) => blake3);
     t.same(due.map(({ blake3 }) => blake3).toSorted(), wanted.toSorted(), `due, seed ${seed}`);
+    const all = standing.map((one) => ({ seq: one?.seq ?? 0, blake3: one?.blake3 as ContentAddress, sweepAfter: 0 }));
+    t.same(
+      (await lifecycle.stillDue([...all, { seq: 1e9, blake3: addressOf(1000), sweepAfter: 0 }], now)).toSorted(
+        byAddress,
+      ),
+      waiting
+        .filter(({ sweepAfter = 0 }) => sweepAfter <= now)
+        .map(({ blake3 }) => ({ blake3, needed: isNeeded(blake3) }))
+        .toSorted(byAddress),
+      `still due, seed ${seed}`,
+    );
   }
   const pages: number[] = [];
   for (let after: DuePlace | undefined; ; ) {

@@ -63,6 +63,7 @@ function unbound(log: EventLog): EventLog {
   return {
     append: (events) => log.append(events),
     appendIngests: (ingests) => log.appendIngests(ingests),
+    appendRemovals: (removals) => log.appendRemovals(removals),
     read: (query) => log.read(query),
     last: () => log.last(),
     now: () => log.now(),
@@ -434,13 +435,13 @@ t.test('an ingest that begins in the middle of a removal learns of it', async (t
   // Found by test/model/sweep.pml: a ticket taken between the note of a deletion and the deletion itself.
   const tickets: IngestTicket[] = [];
   const begin = () => tickets.push(guard.begin());
-  const append: typeof log.append = async (events) => {
+  const appendRemovals: typeof log.appendRemovals = async (removals) => {
     begin();
-    return log.append(events);
+    return log.appendRemovals(removals);
   };
   const lifecycle = new Lifecycle({
     actor: 'bob',
-    log: { ...unbound(log), append },
+    log: { ...unbound(log), appendRemovals },
     registry: createLifecycleRegistry(log.reader),
     guard,
     protection: UNPROTECTED,

@@ -5,12 +5,11 @@
  * and the addon's types. Called by lib/dataplane/inproc.
  */
 
-import { digestBytes } from '../../digest-name.js';
+import { digestBytes, digestsBytes } from '../../digest-name.js';
 import { ArtifactStoreError } from '../../errors.js';
 import {
   BATCH_BYTES_MAX,
   COMPACT_BELOW_PERCENT,
-  DIGEST_SIZE,
   FILE_FIRST_STEP_SIZE,
   FILES_GATHERED_MAX,
   GATHER_ALONE_SIZE,
@@ -126,7 +125,7 @@ export class LocalBackend {
     countMax: REMOVED_GATHERED_MAX,
     weightMax: Number.POSITIVE_INFINITY,
     run: (take) => {
-      const build = (): Operation => [Op.removeMany, this.store, addressBytes(take()), 0];
+      const build = (): Operation => [Op.removeMany, this.store, digestsBytes(take()), 0];
       return this.scheduler.run<NativeRemovedColumns>({ code: Op.removeMany, build });
     },
     outcome: removeOutcome,
@@ -474,7 +473,7 @@ export class LocalBackend {
         const build = (): Operation => [
           Op.verifyMany,
           this.store,
-          addressBytes(take()),
+          digestsBytes(take()),
           VerifyMode[digests],
           ...limits,
         ];
@@ -515,7 +514,7 @@ export class LocalBackend {
 
   /** As `remove`, and nothing of it is left in files that it shares with others. */
   async erase(address: ContentAddress): Promise<DeletionResult> {
-    const operation: Operation = [Op.removeMany, this.store, addressBytes([address]), 1];
+    const operation: Operation = [Op.removeMany, this.store, digestsBytes([address]), 1];
     const outcome = removeOutcome(await this.#store(this.scheduler.run<NativeRemovedColumns>(operation)), 0);
     if (!Array.isArray(outcome)) throw storeError(new NativeError(outcome), this.path, {});
     const [removed = 0, freedSize = 0] = outcome;
@@ -591,12 +590,6 @@ function checkSession(id: string, offset = 0): void {
 }
 
 /** Addresses one behind the other. */
-function addressBytes(addresses: readonly ContentAddress[]): Uint8Array {
-  const bytes = new Uint8Array(addresses.length * DIGEST_SIZE);
-  for (const [index, address] of addresses.entries()) bytes.set(digestBytes(address), index * DIGEST_SIZE);
-  return bytes;
-}
-
 function checkSize(hints: ObjectHints): void {
   if (hints.size !== undefined && !(Number.isSafeInteger(hints.size) && hints.size >= 0)) {
     throw new ArtifactStoreError(

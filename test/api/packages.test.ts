@@ -11,7 +11,7 @@ import t, { type Test } from 'tap';
 import { pack } from 'tar-stream';
 import { decodeCanonical } from '../../lib/cbor/index.js';
 import { ARCHIVE_FILE_HELD_MAX, INFLATED_FREE_SIZE, ZSTD_WINDOW_SIZE_MAX } from '../../lib/limits.js';
-import { damage, RawClient, type Reply, type Service, serve, stagedFiles, until } from './support.js';
+import { damage, placeName, RawClient, type Reply, type Service, serve, stagedFiles, until } from './support.js';
 
 const CBOR = { 'content-type': 'application/cbor' };
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -643,7 +643,8 @@ t.test('bombs', async (t) => {
 t.test('an archive that is cut off, refused or raced leaves nothing', async (t) => {
   const service = await serve(t);
   const { call, store, url } = service;
-  const body = tar(Array.from({ length: 3000 }, (_, n) => ({ name: `f${n}`, body: randomBytes(3000) })));
+  const many = placeName() === 's3' ? 300 : 3000; // Swift takes some hundredths of a second for each
+  const body = tar(Array.from({ length: many }, (_, n) => ({ name: `f${n}`, body: randomBytes(3000) })));
   for (const end of [1000, 100_000, body.length - 700]) {
     const client = await RawClient.open(t, url);
     client.send(

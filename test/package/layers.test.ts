@@ -184,8 +184,8 @@ t.test('a planted violation is refused by name', async (t) => {
   }
 });
 
-/** Where a data plane may be named: what picks one, and `doctor`, which says which it is. */
-const NAMES_PLANES = new Set(['lib/store/data-plane.ts', 'lib/cli/commands/doctor.ts']);
+/** Where a data plane may be named: `doctor` says which it is. What picks one goes by addresses. */
+const NAMES_PLANES = new Set(['lib/cli/commands/doctor.ts']);
 /** A name of a data plane or of a backend as text, or a question about one. */
 const ASKS = /(['"`])(?:s3|inproc|remote|tiered|local)\1|[.](?:dataPlane|backend)\s*[!=]==|\bcase\s+['"`]s3\b/;
 

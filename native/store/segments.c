@@ -112,18 +112,27 @@ size_t as_segments_count(as_segments *segments) {
 
 /* ---- descriptors ---- */
 
-static void close_segment(const as_io *io, as_segments *segments, as_segment *segment) {
-  if (segment->fd >= 0) {
-    as_io_close(io, &segment->fd);
-    segments->open--;
-  }
+/* Takes the descriptor away, to be closed; -1 if there is none. */
+static int detach(as_segments *segments, as_segment *segment) {
+  int fd = segment->fd;
+  segments->open -= fd >= 0;
+  segment->fd = -1;
+  return fd;
+}
+
+/* Ends a segment that is out of the list, once the mutex is free again: its file has been deleted, so closing it gives its space back, which may take
+ * seconds, and every lookup of an object needs the mutex. */
+static void end_segment(const as_io *io, as_segment *segment, int fd) {
+  as_io_close(io, &fd);
+  free(segment);
 }
 
 /* Closes one descriptor that nobody uses, if there are too many. */
 static void make_room(const as_io *io, as_segments *segments) {
   for (size_t i = 0; segments->open >= AS_SEGMENTS_OPEN_MAX && i < segments->count; i++) {
     if (segments->list[i]->users == 0) {
-      close_segment(io, segments, segments->list[i]);
+      int fd = detach(segments, segments->list[i]);
+      as_io_close(io, &fd);
     }
   }
 }
@@ -159,12 +168,10 @@ void as_segment_unpin(as_store *store, as_segment *segment) {
   as_segments *segments = as_store_segments(store);
   pthread_mutex_lock(&segments->mutex);
   int gone = --segment->users == 0 && segment->retired;
-  if (gone) {
-    close_segment(store->io, segments, segment);
-  }
+  int fd = gone ? detach(segments, segment) : -1;
   pthread_mutex_unlock(&segments->mutex);
   if (gone) {
-    free(segment);
+    end_segment(store->io, segment, fd);
   }
 }
 
@@ -217,12 +224,10 @@ int as_segment_retire(as_store *store, uint64_t number) {
   memmove(&segments->list[at], &segments->list[at + 1], (segments->count - at) * sizeof *segments->list);
   segment->retired = 1;
   int gone = segment->users == 0;
-  if (gone) {
-    close_segment(store->io, segments, segment);
-  }
+  int fd = gone ? detach(segments, segment) : -1;
   pthread_mutex_unlock(&segments->mutex);
   if (gone) {
-    free(segment);
+    end_segment(store->io, segment, fd);
   }
   return 0;
 }

@@ -11,6 +11,7 @@
 import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3 } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
+import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { Checkpointer } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
@@ -35,6 +36,8 @@ export interface OpenEventLogOptions {
   readOnly?: boolean;
   /** The views to keep with the log. */
   views: readonly View[];
+  /** Writes the events of many ingests; JavaScript does where nothing is given. */
+  fillRecords?: FillRecords;
 }
 
 /** The newest event, as far as the next commit must know it. */
@@ -75,7 +78,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
-    return new SqliteEventLog(reader, { connection: writer, tail, checkpointer }, views);
+    return new SqliteEventLog(reader, { connection: writer, tail, checkpointer }, views, options.fillRecords);
   } catch (error) {
     for (const connection of opened) await connection.close();
     throw error;
@@ -89,6 +92,7 @@ export class SqliteEventLog implements EventLog {
   readonly #writer: Connection | undefined;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
+  readonly #fillRecords: FillRecords;
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
@@ -101,8 +105,14 @@ export class SqliteEventLog implements EventLog {
   #tailAhead: Tail;
   #closed: Promise<void> | undefined;
 
-  constructor(reader: Connection, writing: Writing | undefined, views: SqliteViews) {
+  constructor(
+    reader: Connection,
+    writing: Writing | undefined,
+    views: SqliteViews,
+    fillRecords: FillRecords = fillRecordsPlainly,
+  ) {
     this.reader = reader;
+    this.#fillRecords = fillRecords;
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
@@ -123,7 +133,7 @@ export class SqliteEventLog implements EventLog {
   async appendIngests(ingests: Ingests): Promise<StoredEvents> {
     this.#requireWriter();
     if (ingests.table.hasOwnReceipts) return this.#appendEach(ingests);
-    return this.#add(new PreparedIngests(ingests));
+    return this.#add(new PreparedIngests(ingests, this.#fillRecords));
   }
 
   /** Ingests whose receipts differ in more than columns can say, as an event each. */

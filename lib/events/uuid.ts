@@ -69,20 +69,6 @@ export function writeUuidv7(target: Uint8Array, at: number, time: number, random
   }
 }
 
-/** Makes another UUIDv7 of the same time out of one that `writeUuidv7` wrote at `at`. */
-export function refillUuidv7(target: Uint8Array, at: number, random: Uint8Array, from: number): void {
-  target[at + 15] = DIGIT_CODES[(random[from] as number) & 15] as number;
-  putByte(target, at + 16, random[from + 1] as number);
-  putByte(target, at + 19, 0x80 | ((random[from + 2] as number) & 63));
-  putByte(target, at + 21, random[from + 3] as number);
-  for (let i = 0; i < 6; i++) putByte(target, at + 24 + 2 * i, random[from + 4 + i] as number);
-}
-
-function putByte(target: Uint8Array, at: number, byte: number): void {
-  target[at] = DIGIT_CODES[byte >> 4] as number;
-  target[at + 1] = DIGIT_CODES[byte & 15] as number;
-}
-
 /** The text that `writeUuidv7` writes. */
 export function formatUuidv7(time: number, random: Uint8Array, from: number): string {
   const text = Buffer.alloc(UUID_LENGTH);

@@ -59,7 +59,7 @@ module.exports = {
         pathNot: [
           '^lib/native/',
           '^lib/dataplane/(closable[.]ts$|(inproc|remote|backend)/)',
-          '^lib/(chunk|digest|kernels|tree|walk)[.]ts$',
+          '^lib/(chunk|digest|kernels|records|tree|walk)[.]ts$',
         ],
       },
       { path: '^lib/native/' },

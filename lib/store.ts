@@ -29,6 +29,7 @@ import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import type { Delivery } from './events/subscribe.js';
 import { OPENING_SWEEP_MAX, PUT_ATTEMPTS_MAX, PUT_PART_MAX } from './limits.js';
 import type { Family } from './metrics/exposition.js';
+import { fillRecords } from './records.js';
 import type { Collectable, LifecycleRegistry } from './registry/lifecycle.js';
 import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
@@ -208,7 +209,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   });
   let log: SqliteEventLog | undefined;
   try {
-    log = await openEventLog({ path: folder.log, readOnly, views: registryViews });
+    log = await openEventLog({ path: folder.log, readOnly, views: registryViews, fillRecords });
     const tier = planes.cold && { plane: planes.cold, reads: coldReads };
     const store = new Store(folder.path, readOnly, options.actor ?? localActor(), planes.hot, log, tier);
     await store.requireColdTier(cold);

@@ -1,8 +1,8 @@
 /**
  * The events of many ingests, written from the columns of their table: the bytes of `objectIngested` for each, without making an object of any.
- * Nearly all bytes of an event are those of the one before: they are copied at once, and what differs is written over them.
+ * Nearly all bytes of an event are those of the one before: they are copied, and what differs is written over them, by the core where it is there.
  *
- * Imports the contract's table, the layout of results, the parts of an envelope, identities, columns, errors and limits. `sqlite-log.ts` commits it.
+ * Imports the contract's table, the layout of results, the parts of an envelope, identities, columns, records, errors and limits. `sqlite-log.ts` commits it.
  */
 
 import { randomFillSync } from 'node:crypto';
@@ -10,6 +10,7 @@ import { type CborValue, encodeCanonical } from '../cbor/index.js';
 import type { IngestTable } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import { DIGEST_SIZE } from '../limits.js';
+import { FieldKind, type FillRecords, type RecordField, type RecordForm } from '../record-form.js';
 import { encodeActor, prepareEvent, storedEvent } from './envelope.js';
 import {
   ADDRESS_HEAD,
@@ -33,7 +34,7 @@ import { EVENT_VERSION, objectIngested } from './kinds.js';
 import type { Ingests, StoredEvent, StoredEvents } from './log.js';
 import type { MaskedActor } from './personal-texts.js';
 import type { PersonalText } from './pseudonym.js';
-import { formatUuidv7, refillUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
+import { formatUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
 
 const ENCODED_KIND = encodeCanonical(INGESTED);
 const { beforeSize, beforeBlake3, beforeHealed, beforeSha256, beforeExisted, beforeKey, afterKey } = INGEST_PARTS;
@@ -54,7 +55,11 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
    * @param masked the actor as it is to be written, and its text where that is not on disk
    * @throws AS_ERR_INVALID_ARGUMENT: the actor is empty, or the bytes are not durable yet
    */
-  constructor(ingests: Ingests, masked: MaskedActor = { actor: ingests.actor, texts: [] }) {
+  constructor(
+    ingests: Ingests,
+    private readonly fillRecords: FillRecords,
+    masked: MaskedActor = { actor: ingests.actor, texts: [] },
+  ) {
     const { table, indexes } = ingests;
     if (table.receipt.durability === 'deferred') {
       throw new ArtifactStoreError(
@@ -77,53 +82,65 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     const { bytes, ends, first, time, ingests } = buffer;
     const { table, indexes } = this.#ingests;
     const random = randomFillSync(new Uint8Array(UUID_RANDOM_SIZE * this.count));
-    const forms: (Form | undefined)[] = [];
+    const forms = new Map<number, Form>();
+    const formOf = new Uint8Array(this.count);
     let at = index === 0 ? 0 : (ends[index - 1] as number);
+    const start = at;
     for (let n = 0; n < indexes.length; n++) {
       const row = indexes[n] as number;
       const size = table.sizes[row] as number;
       const storedSize = table.storedSizes[row] as number;
       const which = HEAD_SIZE_MAX * headSize(size) + headSize(storedSize);
-      forms[which] ??= this.#form(buffer, size, storedSize);
-      const form = forms[which];
-      bytes.set(form.bytes, at);
-      fillIn(bytes, at, form, table, row);
-      refillUuidv7(bytes, at + form.idAt, random, UUID_RANDOM_SIZE * n);
-      form.members ??= readIngestedEvent(bytes, at, at + form.bytes.length) ?? 'unusual';
-      form.firstAt ??= at;
-      if (form.members !== 'unusual') {
-        setColumns(ingests, index + n, at - form.firstAt, form.members, time, size, storedSize);
+      let form = forms.get(which);
+      if (form === undefined) {
+        form = this.#form(buffer, forms.size, size, storedSize);
+        forms.set(which, form);
       }
+      formOf[n] = form.number;
+      if (form.members) setColumns(ingests, index + n, at, form.members, time, size, storedSize);
       at += form.bytes.length;
-      ends[index + n] = at;
     }
+    this.fillRecords({
+      target: bytes,
+      at: start,
+      ends: ends.subarray(index, index + this.count),
+      rows: indexes,
+      formOf,
+      forms: [...forms.values()],
+      fields: fieldsOf(table, random),
+    });
     return new IngestEvents(this.#ingests, this.#actor, first + index, time, random);
   }
 
-  /** An event whose sizes take as many bytes as these, with zeros where events differ. */
-  #form({ time, encodedTime }: CommitBuffer, size: number, storedSize: number): Form {
+  /** An event with these sizes, in which zeros stand where others of as many bytes differ. */
+  #form({ time, encodedTime }: CommitBuffer, number: number, size: number, storedSize: number): Form {
     const writer = new Writer(Buffer.alloc(this.sizeMax / this.count), 0);
     writer.bytes(BEFORE_ID);
     const idAt = writer.skip(ID_LENGTH);
     writeUuidv7(writer.target, idAt, time, new Uint8Array(UUID_RANDOM_SIZE), 0);
     writer.bytes(BEFORE_RESULT);
-    const sizeAt = writer.skip(headSize(size));
+    const sizeAt = writer.at;
+    writer.head(0, size);
     writer.bytes(beforeBlake3);
     const blake3At = writer.skip(DIGEST_SIZE);
     writer.bytes(beforeHealed);
-    const healedAt = writer.skip(1);
+    const healedAt = writer.at;
+    writer.boolean(false);
     writer.bytes(beforeSha256);
     const sha256At = writer.skip(DIGEST_SIZE);
     writer.bytes(beforeExisted);
-    const existedAt = writer.skip(1);
+    const existedAt = writer.at;
+    writer.boolean(false);
     writer.bytes(beforeKey);
     const keyAt = writer.skip(2 * DIGEST_SIZE);
     writer.bytes(this.#afterKey);
-    const storedSizeAt = writer.skip(headSize(storedSize));
+    const storedSizeAt = writer.at;
+    writer.head(0, storedSize);
     writer.bytes(this.#afterData(encodedTime));
     const digitsAt = writer.skip(2 * DIGEST_SIZE);
     const bytes = new Uint8Array(writer.target.subarray(0, writer.at));
-    return { bytes, idAt, sizeAt, blake3At, healedAt, sha256At, existedAt, keyAt, storedSizeAt, digitsAt };
+    const places = [idAt, sizeAt, blake3At, healedAt, sha256At, existedAt, keyAt, storedSizeAt, digitsAt];
+    return { number, bytes, places, members: readIngestedEvent(bytes, 0, bytes.length) };
   }
 
   /** What stands between the result and the digits of the address. */
@@ -134,44 +151,30 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
 }
 
 /** An event, and where in it others differ from it. */
-interface Form {
-  readonly bytes: Uint8Array;
-  readonly idAt: number;
-  readonly sizeAt: number;
-  readonly blake3At: number;
-  readonly healedAt: number;
-  readonly sha256At: number;
-  readonly existedAt: number;
-  readonly keyAt: number;
-  readonly storedSizeAt: number;
-  readonly digitsAt: number;
-  /** Where the first event of this form begins, and its members are: in all others they are as far from its beginning. */
-  firstAt?: number;
-  members?: IngestedEvent | 'unusual';
+interface Form extends RecordForm {
+  /** Its place among the forms. */
+  readonly number: number;
+  /** Where its members are, from its beginning; nothing where it is not in the usual form. */
+  readonly members: IngestedEvent | undefined;
 }
 
-/** Writes a row of the table over the event that begins at `at`. */
-function fillIn(bytes: Buffer, at: number, form: Form, table: IngestTable, row: number): void {
-  const { digests, sizes, storedSizes, healed, existed } = table;
-  const digest = 2 * DIGEST_SIZE * row;
-  const writer = new Writer(bytes, at + form.sizeAt);
-  writer.head(0, sizes[row] as number);
-  writer.at = at + form.blake3At;
-  writer.part(digests, digest, DIGEST_SIZE);
-  writer.at = at + form.sha256At;
-  writer.part(digests, digest + DIGEST_SIZE, DIGEST_SIZE);
-  writer.at = at + form.healedAt;
-  writer.boolean(healed[row] === 1);
-  writer.at = at + form.existedAt;
-  writer.boolean(existed[row] === 1);
-  writer.at = at + form.keyAt;
-  writer.hex(digests, digest, DIGEST_SIZE);
-  writer.at = at + form.storedSizeAt;
-  writer.head(0, storedSizes[row] as number);
-  bytes.copyWithin(at + form.digitsAt, at + form.keyAt, at + form.keyAt + 2 * DIGEST_SIZE);
+/** What differs, in the order of a form's places. */
+function fieldsOf({ digests, sizes, storedSizes, healed, existed }: IngestTable, random: Uint8Array): RecordField[] {
+  const blake3 = { column: digests, stride: 2 * DIGEST_SIZE, size: DIGEST_SIZE };
+  return [
+    { kind: FieldKind.uuid, column: random },
+    { kind: FieldKind.head, column: sizes },
+    { kind: FieldKind.bytes, ...blake3 },
+    { kind: FieldKind.boolean, column: healed },
+    { kind: FieldKind.bytes, ...blake3, offset: DIGEST_SIZE },
+    { kind: FieldKind.boolean, column: existed },
+    { kind: FieldKind.hex, ...blake3 },
+    { kind: FieldKind.head, column: storedSizes },
+    { kind: FieldKind.hex, ...blake3 },
+  ];
 }
 
-/** Says where the members of an event are, so that nobody has to find them in its bytes: `distance` behind those of `members`. */
+/** Says where the members of an event are, so that nobody has to find them in its bytes: `distance` behind those of a form. */
 function setColumns(
   ingests: IngestColumns,
   index: number,

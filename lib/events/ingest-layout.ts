@@ -157,8 +157,6 @@ export function writeIngestResult(result: IngestResult): Uint8Array | undefined 
   return new Uint8Array(slab.buffer, slab.byteOffset + start, used - start);
 }
 
-const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
-
 /** Bytes of the head of an integer from 0 to 2^53-1. */
 export function headSize(value: number): number {
   if (value < 24) return 1;
@@ -185,23 +183,6 @@ export class Writer {
   skip(size: number): number {
     this.at += size;
     return this.at - size;
-  }
-
-  /** A part of `source`. */
-  part(source: Uint8Array, start: number, size: number): void {
-    for (let i = 0; i < size; i++) this.target[this.at + i] = source[start + i] as number;
-    this.at += size;
-  }
-
-  /** A part of `source` as lower-case hex digits. */
-  hex(source: Uint8Array, start: number, size: number): void {
-    const { target } = this;
-    for (let i = 0; i < size; i++) {
-      const byte = source[start + i] as number;
-      target[this.at + 2 * i] = DIGITS[byte >> 4] as number;
-      target[this.at + 2 * i + 1] = DIGITS[byte & 15] as number;
-    }
-    this.at += 2 * size;
   }
 
   boolean(value: boolean): void {

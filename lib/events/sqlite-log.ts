@@ -11,6 +11,7 @@
 import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3, toHex } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
+import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { Checkpointer } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { EventBatch } from './batch.js';
@@ -51,6 +52,8 @@ export interface OpenEventLogOptions {
   readOnly?: boolean;
   /** The views to keep with the log. */
   views: readonly View[];
+  /** Writes the events of many ingests; JavaScript does where nothing is given. */
+  fillRecords?: FillRecords;
 }
 
 /** The newest event, as far as the next commit must know it. */
@@ -93,7 +96,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
     const texts = new PersonalTexts(reader);
     await texts.load();
-    return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views);
+    return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options.fillRecords);
   } catch (error) {
     for (const connection of opened) await connection.close();
     throw error;
@@ -110,6 +113,7 @@ export class SqliteEventLog implements EventLog {
   readonly #writer: Connection | undefined;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
+  readonly #fillRecords: FillRecords;
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
@@ -122,10 +126,17 @@ export class SqliteEventLog implements EventLog {
   #tailAhead: Tail;
   #closed: Promise<void> | undefined;
 
-  constructor(reader: Connection, texts: PersonalTexts, writing: Writing | undefined, views: SqliteViews) {
+  constructor(
+    reader: Connection,
+    texts: PersonalTexts,
+    writing: Writing | undefined,
+    views: SqliteViews,
+    fillRecords: FillRecords = fillRecordsPlainly,
+  ) {
     this.plainReader = reader;
     this.#texts = texts;
     this.reader = new RevealingReader(reader, texts);
+    this.#fillRecords = fillRecords;
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
@@ -146,7 +157,7 @@ export class SqliteEventLog implements EventLog {
   async appendIngests(ingests: Ingests): Promise<StoredEvents> {
     this.#requireWriter();
     if (ingests.table.hasOwnReceipts) return this.#appendEach(ingests);
-    return this.#add(new PreparedIngests(ingests, this.#texts.maskActor(ingests.actor)));
+    return this.#add(new PreparedIngests(ingests, this.#fillRecords, this.#texts.maskActor(ingests.actor)));
   }
 
   async appendRemovals(removals: Removals): Promise<void> {

@@ -375,6 +375,16 @@ export interface NativeChunkerClass {
   selectKernel(name: string): void;
 }
 
+/** A field: its kind (FieldKind of lib/record-form.ts) and column, where the value of a row begins there (stride times row, plus offset), its bytes, and its place in each form. */
+export type NativeField = readonly [
+  kind: number,
+  column: Uint8Array | Float64Array,
+  stride: number,
+  offset: number,
+  size: number,
+  places: Uint32Array,
+];
+
 /** The addon. */
 export interface NativeAddon {
   describe(): NativeFacts;
@@ -394,6 +404,19 @@ export interface NativeAddon {
    * whoever reads it by `run` learns why. For objects that were read so before.
    */
   readNow(store: Handle, address: Uint8Array, bytes: Uint8Array): boolean;
+  /**
+   * Writes `ends.length` records end to end into `target` from `at` on, and where each ends. Record n is a copy of `forms[formOf[n]]` with the fields of
+   * row `rows[n]` written over it. Throws a RangeError, before it has written anything, where something would not fit.
+   */
+  fillRecords(
+    target: Uint8Array,
+    at: number,
+    ends: Uint32Array,
+    rows: Uint32Array,
+    formOf: Uint8Array,
+    forms: readonly Uint8Array[],
+    fields: readonly NativeField[],
+  ): void;
   /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over, and for what receives. -1: there is none to be had. */
   keepSocket(fd: number): number;
   /** Closes such a descriptor, where nobody has taken it over. */

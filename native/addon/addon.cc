@@ -8,6 +8,7 @@
 #include "many_stored.h"
 #include "operations.h"
 #include "peer.h"
+#include "records.h"
 #include "sender.h"
 
 namespace {
@@ -66,6 +67,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Digester", artifactstore::Digester::Define(env));
   exports.Set("Chunker", artifactstore::Chunker::Define(env));
   exports.Set("dropSocket", Napi::Function::New<artifactstore::DropSocket>(env, "dropSocket"));
+  exports.Set("fillRecords", Napi::Function::New<artifactstore::FillRecords>(env, "fillRecords"));
   exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));
   exports.Set("readNow", Napi::Function::New<artifactstore::ReadNow>(env, "readNow"));

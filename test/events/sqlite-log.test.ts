@@ -26,6 +26,7 @@ import {
   SQLITE_CHECKPOINT_LOOK_SIZE,
   SQLITE_CHECKPOINT_SIZE,
 } from '../../lib/limits.js';
+import { fillRecords } from '../../lib/records.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
@@ -41,6 +42,9 @@ const INTACT = { status: 'intact' as const, size: 1, damaged: [], repaired: fals
 const GOLDEN = new URL('../../../test/golden/', import.meta.url);
 
 testEventLog('SQLite', { open: (path) => openEventLog({ path, views: registryViews }) });
+testEventLog('SQLite, events written by the core', {
+  open: (path) => openEventLog({ path, views: registryViews, fillRecords }),
+});
 
 t.test('the database itself refuses to change the log', async (t) => {
   const path = `${t.testdir()}/log`;

@@ -296,10 +296,11 @@ export class Uploads<Stored extends Named> {
     const { opened, openedBy, sized } = await this.#history(id);
     const hints = expectedBy({ ...sized, ...opened });
     const session = { id, offset, final: true } as const;
-    const stored = await this.context.acknowledged(
-      () => dataPlane.ingestStream(nothing(), { ...hints, session }),
-      actor,
-    );
+    const ingest = () => dataPlane.ingestStream(nothing(), { ...hints, session });
+    const stored = await this.context.acknowledged(ingest, actor).catch(async (error: unknown) => {
+      await this.#endedWithout(id, offset, actor);
+      throw error;
+    });
     const facts: EventData['upload.completed'] = {
       ...{ size: stored.size, blake3: digestBytes(stored.blake3), sha256: digestBytes(stored.sha256) },
       ...(opened?.namespace !== undefined && { namespace: opened.namespace }),
@@ -311,6 +312,17 @@ export class Uploads<Stored extends Named> {
       await quotas.endUpload(id, stored.existed || actor !== openedBy ? 0 : stored.size, stored.size);
     }
     return stored;
+  }
+
+  /** Of an upload that could not be completed: where nothing is left to complete, as when somebody deleted its object before its event, it has ended. */
+  async #endedWithout(id: string, offset: number, actor: string): Promise<void> {
+    try {
+      if ((await this.#session(id)) !== undefined) return;
+      await this.context.quotas.endUpload(id);
+      await this.context.log.append([newEvent('upload.aborted', actor, id, { offset, reason: NOT_KEPT })]);
+    } catch {
+      // What counts is why it could not be completed; opening the store counts anew.
+    }
   }
 
   /** Ends an upload without an object and frees its space. Throws AS_ERR_NOT_FOUND, AS_ERR_CONFLICT, AS_ERR_READ_ONLY, AS_ERR_CLOSED. */
@@ -415,6 +427,7 @@ export class Uploads<Stored extends Named> {
 
 /** Why an upload ended whose end nobody saw. */
 const LOST = 'it ended in a crash';
+const NOT_KEPT = 'its object was not kept when it was completed';
 /** Events that an upload can have: begun, sized, ended. */
 const UPLOAD_EVENTS_MAX = 3;
 const ENDS: ReadonlySet<string> = new Set(['upload.completed', 'upload.aborted', 'upload.expired']);

@@ -3,12 +3,38 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { formatBlake3 } from '../../lib/digest-name.js';
 import { openStore, type Store } from '../../lib/index.js';
+import { deletedMeanwhile } from '../../lib/store/put-many.js';
+import { Uploads, type UploadsContext } from '../../lib/store/uploads.js';
+import type { PutResult as Stored } from '../../lib/store.js';
 
 const open = (path: string): Promise<Store> => openStore({ path, threads: 2, actor: 'tester' });
 const place = (t: Test): string => join(t.testdir(), 'store');
 const sha256 = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const;
 const kindsOf = async (store: Store, subject: string) => (await store.events({ subject })).map(({ kind }) => kind);
+
+t.test('an upload whose object is deleted as it is completed gives its room back, and ends', async (t) => {
+  const store = await open(place(t));
+  t.teardown(() => store.close());
+  const { id: token } = await store.tokens.create({ holder: 'ci', scopes: ['write'], quota: 1000 });
+  const actor = `token:${token}`;
+  const id = await store.uploads.open({ size: 900, actor });
+  await store.uploads.append(id, randomBytes(900), { offset: 0 });
+  const context = Reflect.get(store.uploads, 'context') as UploadsContext<Stored>;
+  // Somebody deletes it between its last byte and its event, as `Store` finds out under the lock of its address.
+  const crossed = new Uploads({
+    ...context,
+    acknowledged: async (ingest) => {
+      const { blake3 } = await ingest();
+      throw deletedMeanwhile(formatBlake3(blake3));
+    },
+  });
+  await t.rejects(crossed.complete(id, { actor }), { code: 'AS_ERR_CONFLICT' });
+  t.match(await store.uploads.find(id), { state: 'aborted', offset: 900 });
+  t.same(await kindsOf(store, id), ['upload.opened', 'upload.aborted']);
+  t.equal((await store.put(randomBytes(950), { actor })).size, 950, 'all of the room is there again');
+});
 
 t.test('an upload over several openings of the store', async (t) => {
   const path = place(t);

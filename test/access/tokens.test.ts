@@ -370,7 +370,7 @@ t.test('the view does not depend on where batches end', async (t) => {
   for (const size of [1, 7, 400]) {
     const log = await openEventLog({ path: `${t.testdir()}/log-${size}`, views: registryViews });
     for (let at = 0; at < events.length; at += size) await log.append(events.slice(at, at + size));
-    const { tokens, token_objects: objects } = await dumpViews(log.plainReader);
+    const { tokens, token_objects: objects } = await dumpViews(log.reader);
     const page = await createTokenRegistry(log.reader).list();
     const sums = new Map(page.tokens.map((token) => [token.id, 0]));
     for (const { token, size } of objects as { token: string; size: number }[]) {

@@ -320,7 +320,7 @@ t.test('any history gives the same rows, wherever batches end, and by a rebuild'
     const log = await openEventLog({ path: `${t.testdir()}/log-${size}`, views: registryViews });
     for (let at = 0; at < events.length; at += size) await log.append(events.slice(at, at + size));
     const dump = async () => {
-      const { quotas, namespace_uploads: uploads, namespace_waiting: waiting } = await dumpViews(log.plainReader);
+      const { quotas, namespace_uploads: uploads, namespace_waiting: waiting } = await dumpViews(log.reader);
       return JSON.stringify([quotas, uploads, waiting], (key, value) => (key === 'set_at' ? Boolean(value) : value));
     };
     const live = await dump();

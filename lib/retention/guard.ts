@@ -27,14 +27,14 @@ export class RetentionProtection implements Protection {
 
   async ofObjects(
     objects: readonly Removable[],
-    _: Exclude<Deletion, 'withdraw'>,
+    deletion: Exclude<Deletion, 'withdraw'>,
     now: number,
   ): Promise<ReadonlyMap<ContentAddress, Protector>> {
     const found = new Map<ContentAddress, Protector>();
     for (const [address, protector] of await this.#onObjects(objects, now)) found.set(address, protector);
     for (const { blake3, needed } of objects) {
       if (!needed || found.has(blake3)) continue;
-      const [first] = await this.throughNeeders(blake3, now, 1);
+      const [first] = await this.throughNeeders(blake3, now, 1, deletion !== 'erase');
       if (first !== undefined) found.set(blake3, first);
     }
     return found;
@@ -61,10 +61,14 @@ export class RetentionProtection implements Protection {
     return protectors(address, holds, locks);
   }
 
-  /** Everything that protects an object by way of the versions that need it, the strongest first, at most `limit` of each kind. */
-  async throughNeeders(address: ContentAddress, now: number, limit: number): Promise<Protector[]> {
+  /**
+   * Everything that protects an object by way of the versions that need it, the strongest first, at most `limit` of each kind.
+   *
+   * @param withPolicies false: holds and locks alone, as for an erasure
+   */
+  async throughNeeders(address: ContentAddress, now: number, limit: number, withPolicies = true): Promise<Protector[]> {
     const { holds, locks } = await this.#registry.guardingNeeders(address, now, limit);
-    const policies = await this.#policies();
+    const policies = withPolicies ? await this.#policies() : new Map<string, Policy>();
     const minima: Protector[] = [];
     if (policies.size > 0) {
       for (const needing of await this.#registry.needingClasses(address)) {

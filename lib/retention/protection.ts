@@ -35,6 +35,7 @@ export interface Protection {
    * questions to the registry.
    *
    * @param objects as they stand; nobody changes them until the answer has been acted upon
+   * @param deletion of an `erase` only holds and locks are told: no policy forbids it
    * @param now the log's time, milliseconds since 1970 UTC
    */
   ofObjects(

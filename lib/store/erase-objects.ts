@@ -41,9 +41,8 @@ export async function requireErasable(
   for (let from = 0; from < addresses.length; from += LIFECYCLE_BLOCK) {
     const found = await registry.standing(addresses.slice(from, from + LIFECYCLE_BLOCK));
     const there = found.filter((standing) => standing !== undefined && standing.state !== 'deleted') as Standing[];
-    for (const [address, protector] of await protection.ofObjects(there, 'erase', now)) {
-      if (protector.kind !== 'policy') throw isProtected(address, 'erase', protector);
-    }
+    const [forbidden] = await protection.ofObjects(there, 'erase', now);
+    if (forbidden !== undefined) throw isProtected(forbidden[0], 'erase', forbidden[1]);
     all.push(...there);
   }
   return all;

@@ -131,6 +131,22 @@ t.test('what a hold or a lock keeps is not erased, nor is anything beside it', a
   });
 });
 
+t.test('a lock counts also where the minimum of a policy lasts longer', async (t) => {
+  const store = await newStore(t);
+  await store.retention.setPolicy('acme', {
+    defaultClass: 'evidence',
+    classes: { evidence: { minimum: '90d', keep: { last: 5 } } },
+  });
+  const [file] = (await publish(store, 'acme/case@1', { f: 'kept for two reasons' })) as [string];
+  await store.retention.lock('acme/case@1', { mode: 'governance', until: Date.now() + 3_600_000 });
+  await t.rejects(store.erase({ order: ORDER, objects: [file] }), {
+    code: 'AS_ERR_PROTECTED',
+    message: /governance lock/,
+  });
+  await store.retention.lock('acme/case@1', { mode: 'governance', until: 0, bypassGovernance: true });
+  t.match(await store.erase({ order: ORDER, objects: [file] }), { objects: [{ address: file }] });
+});
+
 t.test('bad demands', async (t) => {
   const store = await newStore(t);
   const { blake3 } = await store.put(text('x'));

@@ -1,5 +1,5 @@
 /**
- * Random histories of a store against a simple model: publish, put, move refs, hold, lock, plan, apply, delete, undelete, withdraw, restore, sweep, crash. After
+ * Random histories of a store against a simple model: publish, put, move refs, hold, lock, plan, apply, delete, erase, undelete, withdraw, restore, sweep, crash. After
  * every step each object is what the model says: nothing live, held or locked is missing, and nothing goes that no plan or person named.
  *
  * Most keep their bytes in memory (test/support/memory-plane.ts), since what is tested decides and does not store; the first of them, a store as anybody opens it.
@@ -110,6 +110,7 @@ class History {
       this.#apply,
       this.#applyLate,
       this.#delete,
+      this.#erase,
       this.#undelete,
       this.#withdraw,
       this.#restore,
@@ -410,6 +411,20 @@ class History {
     if (code !== expected) this.#fail(`delete ${name} gave ${code}, not ${expected}`);
     if (code === undefined)
       Object.assign(object, { state: grace > 0 ? 'tombstoned' : 'deleted', sweepAfter: Date.now() + grace });
+  }
+
+  /** At once and for good, whatever policies say, but not what somebody holds. */
+  async #erase(): Promise<void> {
+    if (this.#objects.size === 0) return;
+    const [name, object] = this.#pick([...this.#objects]);
+    const needing = this.#needing(name).map(([version]) => version);
+    const through = [...needing, ...(needing.length > 0 ? [`${this.namespace}/x`, `${this.namespace}/`] : [])];
+    const expected = object.state !== 'deleted' && this.#isHeld([name, ...through]) ? 'AS_ERR_PROTECTED' : undefined;
+    if (expected === undefined && needing.length > 0) return; // as for deletions by force
+    this.#note(`erase ${name}`);
+    const code = await codeOf(this.store.erase({ order: 'model', objects: [object.address] }));
+    if (code !== expected) this.#fail(`erase ${name} gave ${code}, not ${expected}`);
+    if (code === undefined) Object.assign(object, { state: 'deleted', sweepAfter: 0 });
   }
 
   async #undelete(): Promise<void> {

@@ -87,6 +87,7 @@ t.test('every operation, with what fits and what does not', async (t) => {
     verifyMany: Buffer.from('{}'),
     sweepObjects: Buffer.from('{}'),
     reconcileStore: Buffer.from('{"dryRun":true}'),
+    erase: Buffer.from('{"order":"what fits","dryRun":true}'),
     // For whichever operation takes it, as for the others by chance.
     archive: await archiveOf('some/file', 'content'),
   };

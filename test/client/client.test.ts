@@ -572,7 +572,9 @@ t.test('a gibibyte is never held', async (t) => {
   const { bavail, bsize } = await statfs(tmpdir());
   if (bavail * bsize < 3 * 1024 * MIB) return t.comment('not enough room in the temporary folder');
   const path = await folder(t);
-  const server = forkUnhooked(new URL('../api/memory-server.js', import.meta.url), [join(path, 'store')]);
+  const server = forkUnhooked(new URL('../api/memory-server.js', import.meta.url), [
+    JSON.stringify({ path: join(path, 'store') }),
+  ]);
   t.teardown(() => server.kill('SIGKILL'));
   const [{ url }] = (await once(server, 'message')) as [{ url: string }];
   const client = clientOf(t, { url });

@@ -46,8 +46,11 @@ export interface SweepBenchReport {
   puts: Waits;
   getsBefore: Waits;
   gets: Waits;
-  /** Milliseconds that the main thread was late at most. */
+  /** Milliseconds that the main thread was late at most, and how many seconds of the sweep had passed then. */
   lateMost: number;
+  lateAt: number;
+  /** Pages of the process that had to be read from the disk meanwhile: others on a machine can cause them. */
+  majorFaults: number;
 }
 
 export interface SweepBenchOptions {
@@ -87,9 +90,11 @@ export async function measureSweep(options: SweepBenchOptions = {}): Promise<Swe
       const others = watch(store, kept);
       const started = performance.now();
       const cpuBefore = process.cpuUsage();
+      const faultsBefore = process.resourceUsage().majorPageFault;
       const report = await store.sweep();
       const seconds = (performance.now() - started) / 1000;
       const { user, system } = process.cpuUsage(cpuBefore);
+      const majorFaults = process.resourceUsage().majorPageFault - faultsBefore;
       const during = await others.end();
       if (report.objects !== objects || retired !== objects)
         throw new Error(`${report.objects} of ${objects} were swept`);
@@ -112,6 +117,8 @@ export async function measureSweep(options: SweepBenchOptions = {}): Promise<Swe
         getsBefore: before.gets,
         gets: during.gets,
         lateMost: during.lateMost,
+        lateAt: during.lateAt,
+        majorFaults,
       };
     } finally {
       await store.close();
@@ -136,7 +143,8 @@ async function fill(store: Store, salt: string, count: number, size: number): Pr
 /** Stores and reads now and then, and looks at the clock, until it is ended. */
 function watch(store: Store, kept: readonly ContentAddress[]) {
   const [puts, gets]: [number[], number[]] = [[], []];
-  let [lateMost, memoryMost, done, turn] = [0, 0, false, 0];
+  const began = performance.now();
+  let [lateMost, lateAt, memoryMost, done, turn] = [0, 0, 0, false, 0];
   const timed = async (into: number[], work: () => Promise<unknown>) => {
     const started = performance.now();
     await work();
@@ -154,7 +162,8 @@ function watch(store: Store, kept: readonly ContentAddress[]) {
     run(async () => {
       const started = performance.now();
       await sleep(5);
-      lateMost = Math.max(lateMost, performance.now() - started - 5);
+      const late = performance.now() - started - 5;
+      if (late > lateMost) [lateMost, lateAt] = [late, (started - began) / 1000];
       memoryMost = Math.max(memoryMost, process.memoryUsage.rss());
     }),
   ];
@@ -162,7 +171,7 @@ function watch(store: Store, kept: readonly ContentAddress[]) {
     end: async () => {
       done = true;
       await Promise.all(loops);
-      return { puts: waitsOf(puts), gets: waitsOf(gets), lateMost, memoryMost };
+      return { puts: waitsOf(puts), gets: waitsOf(gets), lateMost, lateAt, memoryMost };
     },
   };
 }
@@ -200,6 +209,6 @@ export function renderSweep(report: SweepBenchReport): string {
     `put, beside  ${waits(report.puts)}`,
     `get, idle    ${waits(report.getsBefore)}`,
     `get, beside  ${waits(report.gets)}`,
-    `main thread  late by ${lateMost.toFixed(1)} ms at most`,
+    `main thread  late by ${lateMost.toFixed(1)} ms at most, after ${report.lateAt.toFixed(1)} s; ${report.majorFaults} pages of the process read from the disk`,
   ].join('\n');
 }

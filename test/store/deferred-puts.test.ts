@@ -150,6 +150,7 @@ t.test('other events wait for deferred bytes that they may be about', async (t) 
   const store = await altered(t, (plane, log) => {
     const [one, many, sync] = [plane.ingestStream.bind(plane), plane.ingestMany.bind(plane), plane.sync.bind(plane)];
     const [append, appendIngests] = [log.append.bind(log), log.appendIngests.bind(log)];
+    const appendRemovals = log.appendRemovals.bind(log);
     /** Between the data plane's commit and the event. */
     const crossed = async <T>(result: Promise<T>): Promise<T> => {
       await result;
@@ -171,6 +172,11 @@ t.test('other events wait for deferred bytes that they may be about', async (t) 
     log.appendIngests = (ingests) => {
       order.push(...Array.from(ingests.indexes, () => 'object.ingested'));
       return appendIngests(ingests);
+    };
+    log.appendRemovals = (removals) => {
+      const kind = removals.results === undefined ? 'object.tombstoned' : 'object.deleted';
+      order.push(...removals.addresses.map(() => kind));
+      return appendRemovals(removals);
     };
   });
   t.teardown(() => store.close());

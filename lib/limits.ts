@@ -738,8 +738,8 @@ export const APPLY_LOOKS_MAX = 4;
 /** Byte strings that the database is searched for after an erasure, two for each text: a search of a gigabyte takes a second for each few of them. Where there are more, it is written anew at once. */
 export const ERASURE_LOOKED_FOR_MAX = 32;
 
-/** How often an erasure tries to empty the write-ahead log while others read it, waiting twice as long each time: 10 s in all. */
-export const ERASURE_CHECKPOINT_TRIES = 10;
+/** How often an erasure tries to empty the write-ahead log while others read it, each time for SQLITE_BUSY_TIMEOUT_MS: nothing is written meanwhile. */
+export const ERASURE_CHECKPOINT_TRIES = 2;
 
 /** Bytes of the demand of an erasure over HTTP: some ten thousand digests. */
 export const ERASURE_BODY_SIZE_MAX = 1024 * 1024;

@@ -5,7 +5,6 @@
  */
 
 import { createReadStream } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ERASURE_CHECKPOINT_TRIES } from '../limits.js';
 import type { Connection } from './connection.js';
 
@@ -14,7 +13,6 @@ export async function emptyWriteAheadLog(writer: Connection): Promise<boolean> {
   for (let tries = 0; tries < ERASURE_CHECKPOINT_TRIES; tries++) {
     const row = await writer.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
     if (row?.busy === 0) return true;
-    await delay(10 * 2 ** tries);
   }
   return false;
 }

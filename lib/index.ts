@@ -89,6 +89,8 @@ export {
   type DeferredPutResult,
   type DeleteOptions,
   type DeleteReport,
+  type ErasureDemand,
+  type ErasureReport,
   type GetOptions,
   type Kept,
   type KeptBecause,

@@ -94,9 +94,9 @@ export class Erasure {
     return { ...report, texts: shown, objects, standing: await this.#standing(demand.names ?? []), remains, events };
   }
 
-  /** Ends what a crash cut short. For whoever opens the store for writing. */
+  /** Ends what a crash cut short, as far as it can be; the rest is left to the same order, and to the next opening. For whoever opens the store for writing. */
   async finish(): Promise<void> {
-    await finishErasures(this.#host.lifecycle);
+    await finishErasures(this.#host.lifecycle).catch(() => undefined);
   }
 
   async #addresses(names: readonly string[]): Promise<ContentAddress[]> {

@@ -182,6 +182,19 @@ t.test('the service over a daemon', async (t) => {
   t.equal(status, 503, 'without its daemon the service is not ready');
 });
 
+t.test('an erasure that the daemon refuses keeps nobody from opening the store', async (t) => {
+  const { dataplane } = await startDaemon(t, ['--shared']);
+  const path = newPath();
+  let store = await openStore({ path, dataplane });
+  const { blake3 } = await store.put(Buffer.from('of somebody'));
+  await t.rejects(store.erase({ order: 'O-1', objects: [blake3] }), { code: 'AS_ERR_UNAVAILABLE' });
+  await store.close();
+  store = await openStore({ path, dataplane });
+  t.match(await store.stat(blake3), { state: 'tombstoned', tombstone: { order: 'O-1' } }, 'it is still to be erased');
+  await t.rejects(store.get(blake3), { code: 'AS_ERR_GONE' });
+  await store.close();
+});
+
 t.test('the command line', async (t) => {
   const file = join(folder, 'config.json');
   const { dataplane } = await startDaemon(t);

@@ -175,7 +175,7 @@ class AppendedEvent implements StoredEvent {
 }
 
 /** A stored event with texts where its bytes have pseudonyms: in the actor and in the facts. Its bytes stay as they are. */
-export function withTexts(
+export function revealedEvent(
   event: StoredEvent,
   actor: string,
   dataBytes: Uint8Array,

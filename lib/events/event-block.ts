@@ -4,7 +4,7 @@
  * Imports the envelope and identities. `sqlite-log.ts` commits blocks; `ingest-block.ts` has another kind of them.
  */
 
-import { encodeData, type PreparedEvent, prepareEvent, storedEvent, withTexts, writeEvent } from './envelope.js';
+import { encodeData, type PreparedEvent, prepareEvent, revealedEvent, storedEvent, writeEvent } from './envelope.js';
 import type { IngestColumns } from './ingest-columns.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import type { Masked } from './personal-texts.js';
@@ -90,7 +90,7 @@ export class PreparedEvents implements EventBlock<StoredEvent[]> {
   #asGiven(event: StoredEvent, n: number): StoredEvent {
     const given = this.#given[n] as NewEvent;
     if (given === this.#masked[n]) return event;
-    return withTexts(
+    return revealedEvent(
       event,
       given.actor,
       given.data === this.#masked[n]?.data ? event.dataBytes : encodeData(given.data),

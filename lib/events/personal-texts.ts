@@ -11,7 +11,7 @@ import { type CborInput, type CborValue, decodeCanonical, Encoded, encodeCanonic
 import { ArtifactStoreError } from '../errors.js';
 import { ACTORS_REMEMBERED_MAX, EVENT_SIZE_MAX } from '../limits.js';
 import type { Connection } from '../sqlite/connection.js';
-import { encodeActor, encodeData, withTexts } from './envelope.js';
+import { encodeActor, encodeData, revealedEvent } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
 import type { KnownText, NewEvent, Removals, StoredEvent, TextQuery } from './log.js';
 import {
@@ -274,7 +274,7 @@ export function revealed(event: StoredEvent, texts: ReadonlyMap<string, string>)
   if (own.size === 0) return event;
   const dataBytes =
     members.length === 0 ? event.dataBytes : encodeData({ ...(event.data as object), ...Object.fromEntries(members) });
-  return withTexts(event, actor, dataBytes, own);
+  return revealedEvent(event, actor, dataBytes, own);
 }
 
 function isMap(value: CborInput | undefined): value is { readonly [key: string]: CborValue } {

@@ -1,12 +1,13 @@
 /**
- * What the facade checks before it begins: expectations, the state of an object, ranges, reasons.
+ * What the facade checks before it begins: expectations, the state of an object, ranges, reasons, cases.
  *
- * Pure; imports digest text, errors, limits and types. Called by lib/store.ts.
+ * Pure; imports digest text, cases, errors, limits and types. Called by lib/store.ts and what stands beside it.
  */
 
 import type { ByteRange, Digest, IngestHints } from '../dataplane/spi.js';
 import { isContentAddress, isSha256Digest, parseDigest } from '../digest-name.js';
 import { ArtifactStoreError } from '../errors.js';
+import { isCase } from '../events/retention-kinds.js';
 import { REASON_LENGTH_MAX } from '../limits.js';
 import type { ObjectRecord } from '../registry/registry.js';
 
@@ -125,5 +126,15 @@ export function requireReason(reason: string): string {
   throw new ArtifactStoreError(
     'AS_ERR_INVALID_ARGUMENT',
     `The reason has ${text.length} characters; give up to ${REASON_LENGTH_MAX}.`,
+  );
+}
+
+/** The name of a case or an order as it is recorded. Throws AS_ERR_INVALID_ARGUMENT: it is none. */
+export function requireCase(id: string, what: 'a case' | 'an order'): string {
+  const text = id.normalize('NFC').trim();
+  if (isCase(text)) return text;
+  throw new ArtifactStoreError(
+    'AS_ERR_INVALID_ARGUMENT',
+    `"${id}" does not name ${what}: give 1 to 128 letters, digits, spaces and . _ : / # -, beginning with a letter or a digit.`,
   );
 }

@@ -15,9 +15,8 @@ import { newEvent } from '../events/kinds.js';
 import type { EventLog, KnownText } from '../events/log.js';
 import { personalTextsOf } from '../events/personal-texts.js';
 import { isPseudonym } from '../events/pseudonym.js';
-import { isCase } from '../events/retention-kinds.js';
 import { ERASED_IN_EVENT_MAX, ERASURE_SHOWN_MAX } from '../limits.js';
-import { requireReason } from './checks.js';
+import { requireCase, requireReason } from './checks.js';
 import { type ErasedObject, eraseObjects, finishErasures, requireErasable } from './erase-objects.js';
 import type { LifecycleHost } from './lifecycle.js';
 
@@ -78,7 +77,7 @@ export class Erasure {
   async erase(demand: ErasureDemand): Promise<ErasureReport> {
     this.#host.requireWritable();
     const { dryRun = false, reason, actor = this.#host.actor } = demand;
-    const order = requireOrder(demand.order);
+    const order = requireCase(demand.order, 'an order');
     const by = { actor, order, ...(reason !== undefined && { reason: requireReason(reason) }) };
     const addresses = await this.#addresses(demand.objects ?? []);
     await requireErasable(this.#host.lifecycle, addresses);
@@ -155,14 +154,6 @@ export class Erasure {
     }
     return standing;
   }
-}
-
-function requireOrder(order: string): string {
-  const text = order.normalize('NFC').trim();
-  if (isCase(text)) return text;
-  throw invalid(
-    `"${order}" does not name an order: give 1 to 128 letters, digits, spaces and . _ : / # -, beginning with a letter or a digit.`,
-  );
 }
 
 /** An empty text stands in every other. */

@@ -12,7 +12,6 @@ import type { ContentAddress } from '../dataplane/spi.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { newEvent } from '../events/kinds.js';
 import type { NewEvent } from '../events/log.js';
-import { isCase } from '../events/retention-kinds.js';
 import { formatTime } from '../format.js';
 import { KeyLocks } from '../key-locks.js';
 import { PULL_NOTED_EVERY_MS, PULLS_REMEMBERED_MAX } from '../limits.js';
@@ -26,7 +25,7 @@ import { LOCK_MODES, type LockMode, requireAllowed } from '../retention/locks.js
 import { policyFor } from '../retention/planner.js';
 import { countsPulls, EVERYWHERE, isKnownClass, KNOWN_CLASSES, type Policy, parsePolicy } from '../retention/policy.js';
 import { thingOf } from '../retention/thing.js';
-import { requireReason } from './checks.js';
+import { requireCase, requireReason } from './checks.js';
 import {
   type ApplyOptions,
   type ApplyReport,
@@ -256,7 +255,7 @@ export class Retention extends RetentionReader {
    */
   async hold(name: string, options: PlaceOptions): Promise<HoldRecord> {
     this.#host.requireWritable();
-    const { case: id, reason } = { ...options, case: requireCase(options.case) };
+    const { case: id, reason } = { ...options, case: requireCase(options.case, 'a case') };
     if (reason.trim() === '') throw invalid('A hold needs a reason: say why it has to stay.');
     return this.#protecting(name, async (subject) => {
       if ((await this.#host.registry.hold(subject, id)) !== undefined) {
@@ -275,7 +274,7 @@ export class Retention extends RetentionReader {
    */
   async release(name: string, options: DecisionOptions & { case: string }): Promise<HoldRecord> {
     this.#host.requireWritable();
-    const id = requireCase(options.case);
+    const id = requireCase(options.case, 'a case');
     return this.#serially(async () => {
       const subject = await this.subjectOf(name);
       const found = await this.#host.registry.hold(subject, id);
@@ -456,14 +455,6 @@ export class Retention extends RetentionReader {
   #reason({ reason }: DecisionOptions): { reason?: string } {
     return reason === undefined ? {} : { reason: requireReason(reason) };
   }
-}
-
-function requireCase(id: string): string {
-  const text = id.normalize('NFC').trim();
-  if (isCase(text)) return text;
-  throw invalid(
-    `"${id}" does not name a case: give 1 to 128 letters, digits, spaces and . _ : / # -, beginning with a letter or a digit.`,
-  );
 }
 
 function invalid(message: string): ArtifactStoreError {

@@ -8,31 +8,20 @@
 import { userInfo } from 'node:os';
 import type { Story } from './audit/explain.js';
 import type { ClosableDataPlane, CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
-import type {
-  BackendStatus,
-  ContentAddress,
-  Digest,
-  FileList,
-  IngestHints,
-  IngestResult,
-  VerifyOptions,
-  VerifyResult,
-} from './dataplane/spi.js';
-import { isFileList, pathAt } from './dataplane/spi.js';
+import type { BackendStatus, ContentAddress, Digest, FileList } from './dataplane/spi.js';
 import { TieredPlane } from './dataplane/tiered/index.js';
-import { formatBlake3, formatSha256, parseDigest } from './digest-name.js';
-import { ArtifactStoreError, isStoreError } from './errors.js';
-import { objectCorrupted, objectIngested, objectVerified } from './events/kinds.js';
-import type { EventLog, NewEvent, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+import { formatBlake3, parseDigest } from './digest-name.js';
+import { ArtifactStoreError } from './errors.js';
+import type { EventLog, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 import type { Moment } from './events/read-all.js';
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import type { Delivery } from './events/subscribe.js';
-import { OPENING_SWEEP_MAX, PUT_ATTEMPTS_MAX, PUT_PART_MAX } from './limits.js';
+import { OPENING_SWEEP_MAX } from './limits.js';
 import type { Family } from './metrics/exposition.js';
 import { fillRecords } from './records.js';
 import type { Collectable, LifecycleRegistry } from './registry/lifecycle.js';
 import type { PastRegistry } from './registry/past-registry.js';
-import type { ListQuery, ObjectPage, ObjectRecord, Registry, ScannedObject, Usage } from './registry/registry.js';
+import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './registry/registry.js';
 import { createLifecycleRegistry } from './registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from './registry/sqlite-packages.js';
 import { createQuotaRegistry } from './registry/sqlite-quotas.js';
@@ -42,11 +31,10 @@ import { createTokenRegistry } from './registry/sqlite-tokens.js';
 import { registryViews } from './registry/views.js';
 import { RetentionProtection } from './retention/guard.js';
 import { isProtected } from './retention/protection.js';
-import { AddressGuard, type IngestTicket } from './store/address-guard.js';
-import { type Expectation, hintsOf, requirePresent, requireRange, requireTombstoned } from './store/checks.js';
-import { wholeIfNone, withRegisteredDigest } from './store/damage.js';
+import { AddressGuard } from './store/address-guard.js';
+import { requirePresent, requireRange, requireTombstoned } from './store/checks.js';
 import { openDataPlanes, type S3Settings } from './store/data-plane.js';
-import { DeferredPuts, settled } from './store/deferred-puts.js';
+import { DeferredPuts } from './store/deferred-puts.js';
 import { Erasure, type ErasureDemand, type ErasureReport } from './store/erasure.js';
 import { prepareFolder } from './store/folder.js';
 import {
@@ -70,30 +58,27 @@ import {
 } from './store/lifecycle.js';
 import { NamespaceQuotas } from './store/namespace-quotas.js';
 import { Packages } from './store/packages.js';
-import { type Gathered, PutGather } from './store/put-gather.js';
-import { type Actors, deletedMeanwhile, type PutTools, putMany } from './store/put-many.js';
+import { Presence } from './store/presence.js';
 import type { PutResult, PutResults } from './store/put-results.js';
-import type { Hold } from './store/quota-account.js';
-import { metered, Quotas } from './store/quotas.js';
+import {
+  type ActorOption,
+  type DeferredPutOptions,
+  type DeferredPutResult,
+  type PutManyOptions,
+  type PutOptions,
+  Puts,
+} from './store/puts.js';
+import { Quotas } from './store/quotas.js';
 import { type GetOptions, Reads } from './store/reads.js';
 import { type ReconcileOptions, type ReconcileReport, reconcile } from './store/reconcile.js';
 import { Retention } from './store/retention.js';
-
-import { Scrub, type ScrubOptions } from './store/scrub.js';
-import {
-  bytesInMemory,
-  isPlain,
-  isRepeatable,
-  isStream,
-  type PutSource,
-  toByteSource,
-  toByteSources,
-  type Watch,
-} from './store/source.js';
+import type { Scrub, ScrubOptions } from './store/scrub.js';
+import type { PutSource } from './store/source.js';
 import type { StoredObject } from './store/stored-object.js';
 import { type ColdReads, type MoveReport, requireTier, type StoreTier, Tiers } from './store/tiers.js';
 import { Tokens } from './store/tokens.js';
 import { Uploads } from './store/uploads.js';
+import { Verification, type VerifyObjectOptions, type VerifyReport } from './store/verification.js';
 
 export interface StoreOptions {
   /** Folder of the store. */
@@ -124,43 +109,21 @@ export interface StoreOptions {
   onNotice?: (sentence: string) => void;
 }
 
-/** Who acts, when it is not the store's own actor. */
-export interface ActorOption {
-  actor?: string;
-}
-
-/** What accompanies bytes on their way in: expectations, progress, an end, an actor. */
-export interface PutOptions extends Expectation, Watch, ActorOption {
-  /** `deferred` puts durability off until `sync`: see `DeferredPutOptions`. Default `durable`. */
-  durability?: 'durable';
-}
-
-/** The same for a put that `sync` will make durable, together with others. */
-export interface DeferredPutOptions extends Expectation, Watch, ActorOption {
-  durability: 'deferred';
-}
-
-/** What accompanies many objects on their way in. Progress counts the bytes of files and streams. */
-export interface PutManyOptions extends Watch, ActorOption {}
-
 export type { CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
 export type { S3Settings } from './store/data-plane.js';
 export type { PutResult, PutResults } from './store/put-results.js';
-
-/** What a deferred `put` did. There is no event yet. */
-export type DeferredPutResult = Omit<PutResult, 'event' | 'cbor'>;
-
+export type {
+  ActorOption,
+  DeferredPutOptions,
+  DeferredPutResult,
+  PutManyOptions,
+  PutOptions,
+} from './store/puts.js';
 export type { GetOptions } from './store/reads.js';
 export type { Sample } from './store/sample.js';
 export type { Scrub, ScrubOptions, ScrubReport } from './store/scrub.js';
 export type { ColdReads, Moved, MoveReport, StoreTier } from './store/tiers.js';
-
-export interface VerifyObjectOptions extends VerifyOptions, ActorOption {}
-
-/** What `verify` found. */
-export interface VerifyReport extends VerifyResult {
-  record: ObjectRecord;
-}
+export type { VerifyObjectOptions, VerifyReport } from './store/verification.js';
 
 export interface DeleteOptions {
   /** Stands in the tombstone. */
@@ -245,8 +208,9 @@ export class Store {
   readonly #lifecycle: Lifecycle;
   readonly #erasure: Erasure;
   readonly #protection: RetentionProtection;
-  readonly #gather = new PutGather((objects) => this.#putGathered(objects));
-  readonly #putTools: PutTools;
+  readonly #presence: Presence;
+  readonly #puts: Puts;
+  readonly #verification: Verification;
   readonly #quotas: Quotas;
   readonly #reads: Reads;
   /** Where there is a cold tier. */
@@ -280,6 +244,11 @@ export class Store {
     const areCold = (addresses: readonly ContentAddress[]) => registry.areCold(addresses);
     const tiered = cold && new TieredPlane({ hot, cold: cold.plane, readOnly, areCold });
     const dataPlane: ClosableDataPlane = tiered ?? hot;
+    this.#deferred = new DeferredPuts(
+      () => dataPlane.sync(),
+      (event) => log.append([event]),
+    );
+    const flush = () => this.#deferred.flush();
     this.#dataPlane = dataPlane;
     this.#log = log;
     this.#registry = registry;
@@ -287,20 +256,17 @@ export class Store {
       tiered &&
       new Tiers({
         ...{ plane: tiered, log, registry, guard: this.#guard, readOnly, coldReads: cold.reads },
-        flush: () => this.#deferred.flush(),
+        flush,
       });
+    this.#presence = new Presence({ dataPlane, registry, guard: this.#guard, tiers: this.#tiers, flush });
+    const presence = this.#presence;
+    const isPresent = (address: ContentAddress) => presence.isPresent(address);
     this.#reads = new Reads({
       ...{ actor, dataPlane, log, guard: this.#guard, tiers: this.#tiers },
-      record: (address) => this.#record(address),
-      isPresent: (address) => this.#isPresent(address),
+      record: (address) => presence.record(address),
+      isPresent,
       mayRecord: () => !this.readOnly && !this.#closed,
     });
-    this.#putTools = {
-      ingestMany: (many) => dataPlane.ingestMany(many),
-      log,
-      guard: this.#guard,
-      isPresent: (address) => this.#isStored(address),
-    };
     this.#history = new History(log, this.#registry);
     const retentionRegistry = createRetentionRegistry(sqliteLog.reader);
     const plainRegistry = createRetentionRegistry(sqliteLog.plainReader);
@@ -314,13 +280,17 @@ export class Store {
       protection: this.#protection,
       dataPlane,
       compact: (signal) => dataPlane.compact(signal && { signal }),
-      flush: () => this.#deferred.flush(),
-      isPresent: (address) => this.#isPresent(address),
+      flush,
+      isPresent,
     };
     this.#lifecycle = new Lifecycle(lifecycleHost);
     this.#erasure = new Erasure({
       ...{ actor, log, lifecycle: lifecycleHost, resolve: this.#resolve },
       requireWritable: () => this.#requireWritable(),
+    });
+    this.#verification = new Verification({
+      ...{ path, readOnly, actor, dataPlane, log, registry, guard: this.#guard, presence, flush },
+      isTiered: tiered !== undefined,
     });
     const quotaRegistry = createQuotaRegistry(sqliteLog.reader);
     this.#quotas = new Quotas({
@@ -328,6 +298,10 @@ export class Store {
       usedBy: async (token) => (await this.tokens.find(token)).used,
       standingUploads: () => this.uploads.standing(),
       namespaces: quotaRegistry,
+    });
+    this.#puts = new Puts({
+      ...{ actor, dataPlane, log, registry, guard: this.#guard, presence },
+      ...{ deferred: this.#deferred, quotas: this.#quotas },
     });
     const state = { requireOpen: () => this.#requireOpen(), requireWritable: () => this.#requireWritable() };
     this.quotas = new NamespaceQuotas({
@@ -344,7 +318,7 @@ export class Store {
       actor,
       openForNamespaces: () => quotaRegistry.uploads(),
       requireWritable: state.requireWritable,
-      acknowledged: (ingest, by) => this.#acknowledged(ingest, by),
+      acknowledged: (ingest, by) => this.#puts.acknowledged(ingest, by),
     });
     const packageRegistry = createPackageRegistry(sqliteLog.reader);
     this.retention = new Retention({
@@ -378,8 +352,8 @@ export class Store {
       protection: this.#protection,
       retention: this.retention,
       areLive: (addresses) => this.#registry.areLive(addresses),
-      isPresent: (address) => this.#isPresent(address),
-      discard: (addresses) => this.#discard(addresses),
+      isPresent,
+      discard: (addresses) => presence.discard(addresses),
       get: (name, options) => this.get(name, options),
       ...state,
     });
@@ -389,10 +363,6 @@ export class Store {
       actor,
       ...state,
     });
-    this.#deferred = new DeferredPuts(
-      () => dataPlane.sync(),
-      (event) => log.append([event]),
-    );
   }
 
   /**
@@ -413,77 +383,7 @@ export class Store {
   put(source: PutSource, options?: PutOptions): Promise<PutResult>;
   async put(source: PutSource, options: PutOptions | DeferredPutOptions = {}): Promise<PutResult | DeferredPutResult> {
     this.#requireWritable();
-    const { durability } = options;
-    const hints = { ...hintsOf(options), ...(durability && { durability }) };
-    const actor = options.actor ?? this.actor;
-    const put = (within: PutSource) =>
-      isPlain(within, hints, options) ? this.#gather.put(within, actor) : this.#put(within, options, hints);
-    if (durability === 'deferred') return this.#deferred.during(() => put(source));
-    // Whoever calls this and then closes the store has the put waited for: so nothing is awaited before it has begun.
-    const hold = this.#quotas.mayBound(actor) ? await this.#quotas.hold(actor) : undefined;
-    if (hold !== undefined) return this.#putWithin(hold, source, hints, put);
-    return put(source);
-  }
-
-  /** Stores what there is room for. What is here already under a digest that it must have takes none. */
-  async #putWithin(
-    hold: Hold,
-    source: PutSource,
-    { size, blake3, sha256 }: IngestHints,
-    put: (source: PutSource) => Promise<PutResult | DeferredPutResult>,
-  ): Promise<PutResult | DeferredPutResult> {
-    let stored = 0;
-    try {
-      const known = blake3 ?? sha256;
-      const isHere = known !== undefined && (await this.#registry.areLive([known]))[0] === true;
-      const announced = source instanceof Uint8Array ? source.byteLength : size;
-      if (!isHere && announced !== undefined) await hold.growTo(announced);
-      const isMetered = !isHere && announced === undefined && isStream(source);
-      const result = await put(isMetered ? metered(source, (part) => hold.grow(part)) : source);
-      stored = result.existed ? 0 : result.size;
-      return result;
-    } finally {
-      hold.release(stored);
-    }
-  }
-
-  async #put(
-    source: PutSource,
-    options: PutOptions | DeferredPutOptions,
-    hints: IngestHints,
-  ): Promise<PutResult | DeferredPutResult> {
-    const deferred = options.durability === 'deferred';
-    const actor = options.actor ?? this.actor;
-    const ingest = () => this.#dataPlane.ingestStream(toByteSource(source, options), hints);
-    for (let attempt = 1; ; attempt++) {
-      const ticket = this.#guard.begin();
-      try {
-        return await this.#acknowledge(ticket, await ingest(), actor, deferred);
-      } catch (error) {
-        if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) throw error;
-        const address = error.details.address as ContentAddress | undefined;
-        if (attempt >= PUT_ATTEMPTS_MAX - 1 && address !== undefined) {
-          return await this.#putUndisturbed(address, ingest, actor, deferred);
-        }
-        if (attempt >= PUT_ATTEMPTS_MAX) throw error;
-      } finally {
-        this.#guard.end(ticket);
-      }
-    }
-  }
-
-  /** Stores what has the address while nobody can delete it. A file that has become another object since is a conflict. */
-  #putUndisturbed(
-    address: ContentAddress,
-    ingest: () => Promise<IngestResult>,
-    actor: string,
-    deferred: boolean,
-  ): Promise<PutResult | DeferredPutResult> {
-    return this.#guard.locked(address, async () => {
-      const result = await ingest();
-      if (formatBlake3(result.blake3) !== address) throw deletedMeanwhile(address);
-      return this.#recordIngest(result, actor, deferred);
-    });
+    return this.#puts.put(source, options);
   }
 
   /**
@@ -496,45 +396,7 @@ export class Store {
    */
   async putMany(sources: readonly PutSource[] | FileList, options: PutManyOptions = {}): Promise<PutResults> {
     this.#requireWritable();
-    return this.#putMany(sources, options.actor ?? this.actor, options);
-  }
-
-  async #putMany(sources: readonly PutSource[] | FileList, actor: string, watch: Watch): Promise<PutResults> {
-    const hold = this.#quotas.mayBound(actor) ? await this.#quotas.hold(actor) : undefined;
-    let stored = 0;
-    try {
-      if (hold && !isFileList(sources)) await hold.grow(bytesInMemory(sources));
-      const within =
-        hold && !isFileList(sources)
-          ? sources.map((one) => (isStream(one) ? metered(one, (part) => hold.grow(part)) : one))
-          : sources;
-      const results = await putMany(this.#putTools, toByteSources(within, watch), actor, watch.signal);
-      if (hold) for (const result of results) stored += result instanceof Error || result.existed ? 0 : result.size;
-      await this.#putAgain(results, sources, actor);
-      return results;
-    } finally {
-      hold?.release(stored);
-    }
-  }
-
-  /** Stores objects for which there is room. */
-  async #putGathered(objects: readonly Gathered[]): Promise<PutResults> {
-    const sources = objects.map(({ bytes }) => bytes);
-    const actors = objects.map(({ actor }) => actor);
-    const results = await putMany(this.#putTools, toByteSources(sources, {}), actors);
-    await this.#putAgain(results, sources, actors);
-    return results;
-  }
-
-  /** Those of many that somebody deleted meanwhile, where they can be read again. */
-  async #putAgain(results: PutResults, sources: readonly PutSource[] | FileList, actors: Actors): Promise<void> {
-    for (const [index, error] of results.errors()) {
-      const source = isFileList(sources) ? { path: pathAt(sources, index) } : (sources[index] as PutSource);
-      if (!isStoreError(error, 'AS_ERR_CONFLICT') || !isRepeatable(source)) continue;
-      const actor = typeof actors === 'string' ? actors : (actors[index] as string);
-      const again = await this.#put(source, { actor }, {}).catch((failure: Error) => failure);
-      results.replace(index, again as PutResult | Error);
-    }
+    return this.#puts.putMany(sources, options);
   }
 
   /**
@@ -566,7 +428,7 @@ export class Store {
       return this.#reads.open(record, options);
     requireRange(options.range ?? { start: 0, end: 0 }, record);
     await tiers.restore(record.blake3, options.actor ?? this.actor);
-    const now = await this.#record(record.blake3);
+    const now = await this.#presence.record(record.blake3);
     return this.#reads.open(now, options, !tiers.restores(now));
   }
 
@@ -662,18 +524,7 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_IO, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT
    */
   async verify(name: string, options: VerifyObjectOptions = {}): Promise<VerifyReport> {
-    const { digests = 'both', actor = this.actor } = options;
-    const record = await this.stat(name);
-    requirePresent(record);
-    const found = await this.#dataPlane.verifyObject(record.blake3, { digests });
-    const result = withRegisteredDigest(found, record, digests);
-    if (!this.readOnly) {
-      await this.#guard.locked(record.blake3, async () => {
-        const { state } = await this.#record(record.blake3);
-        if (state === 'live' || state === 'corrupt') await this.#recordVerification(record, result, digests, actor);
-      });
-    }
-    return { ...result, record: await this.#record(record.blake3) };
+    return this.#verification.verify(await this.stat(name), options);
   }
 
   /**
@@ -684,15 +535,7 @@ export class Store {
    */
   async scrub(options: ScrubOptions = {}): Promise<Scrub> {
     this.#requireOpen();
-    const { actor = this.actor } = options;
-    const begin = (how: VerifyOptions) => {
-      const ticket = this.#guard.begin();
-      return {
-        verify: (object: ScannedObject) => this.#verifyScanned(ticket, object, how, actor),
-        end: () => this.#guard.end(ticket),
-      };
-    };
-    return Scrub.plan({ path: this.path, readOnly: this.readOnly, registry: this.#registry, begin }, options);
+    return this.#verification.scrub(options);
   }
 
   /**
@@ -711,7 +554,7 @@ export class Store {
     const { blake3 } = await this.#registry.resolve(name);
     return this.#guard.locked(blake3, async () => {
       await this.#deferred.flush(); // a deferred put of it may wait to be recorded
-      requirePresent(await this.#record(blake3));
+      requirePresent(await this.#presence.record(blake3));
       if (!options.force) await this.packages.requireUnneeded(blake3);
       const retired = noChange();
       // What packages need has been asked; one that is on its way with it begins anew.
@@ -720,7 +563,7 @@ export class Store {
       const swept = nothingSwept();
       if (!options.grace) await this.#lifecycle.sweepLocked([blake3], 0, actor, swept);
       for (const { error } of swept.failed) throw error;
-      return { record: await this.#record(blake3), freedSize: swept.freedSize };
+      return { record: await this.#presence.record(blake3), freedSize: swept.freedSize };
     });
   }
 
@@ -746,7 +589,7 @@ export class Store {
     this.#requireWritable();
     const { blake3 } = await this.#registry.resolve(name);
     const { objects } = await this.#lifecycle.undelete([blake3], options);
-    const record = await this.#record(blake3);
+    const record = await this.#presence.record(blake3);
     if (objects === 0) requireTombstoned(record);
     return record;
   }
@@ -815,7 +658,7 @@ export class Store {
   async reconcile(options: ReconcileOptions = {}): Promise<ReconcileReport> {
     this.#requireWritable();
     const { actor } = this;
-    const look = (address: ContentAddress) => this.#look(address);
+    const look = (address: ContentAddress) => this.#presence.look(address);
     const flush = () => this.#deferred.flush();
     const host = { actor, log: this.#log, guard: this.#guard, dataPlane: this.#dataPlane, flush, look };
     return reconcile({ ...host, registry: this.#lifecycleRegistry }, options);
@@ -947,129 +790,12 @@ export class Store {
   async #close(): Promise<void> {
     this.#history.close();
     try {
-      await this.#gather.drain();
+      await this.#puts.drain();
       await this.#deferred.close();
       await this.retention.settled();
     } finally {
       await this.#dataPlane.close();
       await this.#log.close();
-    }
-  }
-
-  /** Stores by `ingest`, once, and writes its event. */
-  async #acknowledged(ingest: () => Promise<IngestResult>, actor: string): Promise<PutResult> {
-    const ticket = this.#guard.begin();
-    try {
-      return (await this.#acknowledge(ticket, await ingest(), actor, false)) as PutResult;
-    } finally {
-      this.#guard.end(ticket);
-    }
-  }
-
-  /** Writes the event of an ingest, or keeps it for the next sync, unless its bytes were deleted meanwhile. */
-  #acknowledge(
-    ticket: IngestTicket,
-    result: IngestResult,
-    actor: string,
-    deferred: boolean,
-  ): Promise<PutResult | DeferredPutResult> {
-    const blake3 = formatBlake3(result.blake3);
-    return this.#guard.locked(blake3, async () => {
-      if (this.#guard.deletedSince(ticket, blake3) && !(await this.#isStored(blake3))) throw deletedMeanwhile(blake3);
-      return this.#recordIngest(result, actor, deferred);
-    });
-  }
-
-  /** Writes the event of an ingest, or keeps it for the next sync; under the lock of its address. */
-  async #recordIngest(result: IngestResult, actor: string, deferred: boolean): Promise<PutResult | DeferredPutResult> {
-    const blake3 = formatBlake3(result.blake3);
-    const { size, existed, healed, receipts } = result;
-    const stored = { blake3, sha256: formatSha256(result.sha256), size, existed, healed, receipts };
-    if (deferred) {
-      await this.#deferred.add(objectIngested(actor, settled(result), blake3));
-      return stored;
-    }
-    const [event] = (await this.#log.append([objectIngested(actor, result, blake3)])) as [StoredEvent];
-    return { ...stored, event, cbor: event.dataBytes };
-  }
-
-  /** What the registry says now about an object that it has named before. */
-  async #record(address: ContentAddress): Promise<ObjectRecord> {
-    return (await this.#registry.stat(address)) as ObjectRecord; // records are never removed
-  }
-
-  /** Whether an object is there, durably: what somebody else has deferred is synced. */
-  async #isPresent(address: ContentAddress): Promise<boolean> {
-    return (await this.#look(address)) === 'present';
-  }
-
-  async #look(address: ContentAddress): Promise<'present' | 'damaged' | 'absent'> {
-    await this.#deferred.flush();
-    try {
-      for await (const _ of this.#dataPlane.serveObject(address, { start: 0, end: 0 })) break;
-      return 'present';
-    } catch (error) {
-      if (isStoreError(error, 'AS_ERR_NOT_FOUND')) return 'absent';
-      if (isStoreError(error, 'AS_ERR_CORRUPT')) return 'damaged';
-      throw error;
-    }
-  }
-
-  /** For an ingest that a removal has crossed: whether its bytes are where its receipts say; they are brought back from another tier. */
-  async #isStored(address: ContentAddress): Promise<boolean> {
-    if (this.#tiers === undefined) return this.#isPresent(address);
-    await this.#deferred.flush();
-    return this.#tiers.isPresent(address);
-  }
-
-  /** Verifies an object that was present when the ticket was taken; undefined when it was deleted meanwhile. */
-  async #verifyScanned(
-    ticket: IngestTicket,
-    object: ScannedObject,
-    how: VerifyOptions,
-    actor: string,
-  ): Promise<VerifyResult | undefined> {
-    const { digests = 'both' } = how;
-    const found = await this.#dataPlane.verifyObject(object.blake3, how);
-    const result = withRegisteredDigest(found, object, digests);
-    return this.#guard.locked(object.blake3, async () => {
-      if (this.#guard.deletedSince(ticket, object.blake3) && !(await this.#wasMoved(object, result))) return undefined;
-      if (!this.readOnly) await this.#recordVerification(object, result, digests, actor);
-      return result;
-    });
-  }
-
-  /** Whether a copy of an object was removed while it was verified, and it is whole all the same. */
-  async #wasMoved({ blake3 }: ScannedObject, { status }: VerifyResult): Promise<boolean> {
-    return this.#tiers !== undefined && status === 'intact' && (await this.#record(blake3)).state === 'live';
-  }
-
-  /** Writes the events of a verification, under the lock of the address and while the object is not deleted. */
-  async #recordVerification(
-    object: Pick<ObjectRecord, 'blake3' | 'size'>,
-    result: VerifyResult,
-    digests: 'both' | 'blake3',
-    actor: string,
-  ): Promise<void> {
-    const { blake3 } = object;
-    if (result.status === 'intact') await this.#deferred.flush(); // what is intact may be a deferred copy of what was damaged
-    const events: NewEvent[] = [objectVerified(actor, blake3, result, digests)];
-    if (result.status !== 'intact')
-      events.push(objectCorrupted(actor, blake3, wholeIfNone(result.damaged, object), 'verify'));
-    await this.#log.append(events);
-  }
-
-  /** Removes bytes that were stored and are named by no event; what somebody else has recorded meanwhile stays. */
-  async #discard(addresses: readonly ContentAddress[]): Promise<void> {
-    const remove = async (address: ContentAddress) => {
-      await this.#deferred.flush(); // a deferred put of the same bytes is about to be recorded
-      const record = await this.#registry.stat(address);
-      if (record?.state === 'live' || record?.state === 'tombstoned') return; // the latter may be undeleted
-      await this.#guard.removing([address], () => this.#dataPlane.deleteObject(address));
-    };
-    for (let from = 0; from < addresses.length; from += PUT_PART_MAX) {
-      const part = addresses.slice(from, from + PUT_PART_MAX);
-      await Promise.all(part.map((address) => this.#guard.locked(address, () => remove(address))));
     }
   }
 

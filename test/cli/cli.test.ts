@@ -523,11 +523,13 @@ t.test('doctor and bench', async (t) => {
     'store format',
     'sqlite',
     'file system',
-    'limit SLAB_SIZE',
+    'limits',
   ]) {
     t.match(healthy, new RegExp(`^${name} +\\S`, 'm'), `doctor tells ${name}`);
   }
   t.match(healthy, /^store status +opens$/m);
+  t.notMatch(healthy, 'limit SLAB_SIZE', 'and leaves each limit to who asks');
+  t.match((await cli([...store, 'doctor', '--limits'])).stdout.toString(), /^limit SLAB_SIZE +1048576$/m);
   t.match(healthy, /^io engine +(uring|posix) \(.{20,}\)$/m, 'and why that engine');
   const forced = await cli([...store, 'doctor'], { env: { ARTIFACTSTORE_IO: 'posix' } });
   t.match(forced.stdout.toString(), /^io engine +posix \(ARTIFACTSTORE_IO=posix\)$/m);

@@ -12,19 +12,27 @@ import { packageVersion } from '../version.js';
 /** What was found out about the store. */
 type StoreFindings = Part<{ health: BackendStatus; usage: Usage }> | { ok: 'missing' };
 
-export function doctorCommand(): Command {
-  return new Command('doctor')
-    .description('Show what runs here (kernel, I/O, versions, limits) and whether the store opens.')
-    .action((_flags: object, command: Command) => runCommand(command, diagnose));
+interface Flags {
+  limits?: boolean;
 }
 
-async function diagnose(session: Session): Promise<void> {
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Show what runs here (kernel, I/O, versions) and whether the store opens.')
+    .option('--limits', 'every limit too; with --json they are always there')
+    .action((flags: Flags, command: Command) => runCommand(command, (session) => diagnose(session, flags)));
+}
+
+async function diagnose(session: Session, { limits: areLimitsShown = false }: Flags): Promise<void> {
   const { examineInstallation } = await import('../../doctor.js');
   const installation = await examineInstallation();
   const store = await examineStore(session);
   const { output, options } = session;
   if (output.json) await output.write(`${JSON.stringify(findings(installation, store, options.store))}\n`);
-  else await output.write(`${lines(installation, store, options.store).join('\n')}\n`);
+  else
+    await output.write(
+      `${table([...rows(installation, store, options.store), ...limitRows(installation, areLimitsShown)])}\n`,
+    );
   for (const part of [installation.native, installation.sqlite, store]) if (part.ok === false) session.fail(part.error);
   if (store.ok !== true) return;
   const { problem, cold } = store.facts.health;
@@ -59,9 +67,15 @@ function findings({ node, platform, native, sqlite, limits }: Installation, stor
   };
 }
 
-function lines(installation: Installation, store: StoreFindings, path: string): string[] {
-  const { node, platform, native, sqlite, limits } = installation;
-  const rows: [string, string][] = [
+type Row = [string, string];
+
+function table(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n');
+}
+
+function rows({ node, platform, native, sqlite }: Installation, store: StoreFindings, path: string): Row[] {
+  return [
     ['artifactstore', packageVersion()],
     ['node', `${node.version} (OpenSSL ${node.openssl})`],
     ['platform', platform],
@@ -69,13 +83,16 @@ function lines(installation: Installation, store: StoreFindings, path: string): 
     ['sqlite', sqlite.ok ? sqlite.facts.version : 'cannot be loaded'],
     ['store', path],
     ...storeRows(store),
-    ...Object.entries(limits).map(([name, value]): [string, string] => [`limit ${name}`, String(value)]),
   ];
-  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
-  return rows.map(([name, value]) => `${name.padEnd(width)}${value}`);
 }
 
-function nativeRows(native: Installation['native']): [string, string][] {
+function limitRows({ limits }: Installation, areShown: boolean): Row[] {
+  const all = Object.entries(limits);
+  if (!areShown) return [['limits', `${all.length}, shown by doctor --limits`]];
+  return all.map(([name, value]): Row => [`limit ${name}`, String(value)]);
+}
+
+function nativeRows(native: Installation['native']): Row[] {
   if (!native.ok) return [['kernel', 'the native addon cannot be loaded']];
   const { kernel, kernels, cpuFeatures, io, ioReason, storeFormat } = native.facts;
   return [
@@ -86,17 +103,15 @@ function nativeRows(native: Installation['native']): [string, string][] {
   ];
 }
 
-function storeRows(store: StoreFindings): [string, string][] {
+function storeRows(store: StoreFindings): Row[] {
   if (store.ok === 'missing') return [['store status', 'none yet; put and serve create it']];
   if (!store.ok) return [['store status', 'cannot be opened']];
   const { health, usage } = store.facts;
   const { freeSize, totalSize, syncLatencyMicros, facts } = health;
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ['store status', health.ready ? 'opens' : 'opens, but is not ready'],
     ['data plane', dataPlaneOf(facts)],
-    ...(facts.dataPlane === 's3'
-      ? s3Rows(facts)
-      : [['file system', facts.fileSystem ?? 'unknown'] as [string, string]]),
+    ...(facts.dataPlane === 's3' ? s3Rows(facts) : [['file system', facts.fileSystem ?? 'unknown'] as Row]),
     [
       'objects',
       `${formatItems(usage.objects, 'object')}, ${formatSize(usage.size)} (${formatSize(usage.storedSize)} ${facts.dataPlane === 's3' ? 'stored' : 'on disk'})`,
@@ -108,13 +123,10 @@ function storeRows(store: StoreFindings): [string, string][] {
   return [...rows, ...(health.cold ? coldRows(health.cold, usage) : [])];
 }
 
-function coldRows(
-  { ready, problem, backend, facts, freeSize, totalSize }: BackendStatus,
-  { cold }: Usage,
-): [string, string][] {
+function coldRows({ ready, problem, backend, facts, freeSize, totalSize }: BackendStatus, { cold }: Usage): Row[] {
   const { objects, storedSize } = cold ?? { objects: 0, storedSize: 0 };
   const place = facts.dataPlane === 'remote' ? `in a daemon (${facts.daemon ?? 'which does not answer'})` : backend;
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ['cold tier', ready ? place : `${place}, not ready: ${problem ?? 'it does not take bytes'}`],
     ['cold objects', `${formatItems(objects, 'object')} (${formatSize(storedSize)} there)`],
   ];
@@ -130,7 +142,7 @@ function dataPlaneOf(facts: BackendStatus['facts']): string {
 }
 
 /** What the server was found to honour, and how it fares. */
-function s3Rows(facts: BackendStatus['facts']): [string, string][] {
+function s3Rows(facts: BackendStatus['facts']): Row[] {
   const rows: [string, string | undefined][] = [
     ['s3 conditional put', facts.conditionalPut],
     ['s3 payload hash', facts.payloadHash],
@@ -142,5 +154,5 @@ function s3Rows(facts: BackendStatus['facts']): [string, string][] {
     ['s3 last trouble', facts.lastTrouble],
     ['spool', facts.spool],
   ];
-  return rows.filter((row): row is [string, string] => row[1] !== undefined);
+  return rows.filter((row): row is Row => row[1] !== undefined);
 }

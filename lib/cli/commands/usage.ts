@@ -24,7 +24,7 @@ async function usage(session: Session, namespace: string | undefined): Promise<v
 
 function line({ namespace, packages, versions, refs, size, uniqueSize, storedSize, missing }: NamespaceUsage): string {
   const counts = [formatItems(packages, 'package'), formatItems(versions, 'version'), formatItems(refs, 'ref')];
-  const sizes = `${formatSize(size)}, without repetitions ${formatSize(uniqueSize)}, on disk ${formatSize(storedSize)}`;
+  const sizes = `files ${formatSize(size)}; objects, manifests among them, ${formatSize(uniqueSize)}, on disk ${formatSize(storedSize)}`;
   const damage = missing === 0 ? '' : `; ${formatItems(missing, 'object')} cannot be read`;
   return `${namespace}  ${counts.join(', ')}; ${sizes}${damage}`;
 }

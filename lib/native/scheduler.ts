@@ -9,6 +9,7 @@
 import type { Piscina } from 'piscina';
 import { ArtifactStoreError } from '../errors.js';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARED_WEIGHT } from '../limits.js';
+import { areSpansWanted, tellSpan } from '../spans.js';
 import { isFailure, type NativeFailure, Op, type Operation, type Outcome, STARTED } from './addon.js';
 import { loadAddon } from './load.js';
 
@@ -207,6 +208,7 @@ export class Scheduler {
   }
 
   async #execute(batch: Job[]): Promise<void> {
+    const began = performance.now();
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
@@ -216,8 +218,17 @@ export class Scheduler {
       for (const job of batch) job.fail(error as Error);
     } finally {
       this.#running--;
+      if (areSpansWanted()) tellSpan('native', nameOf(batch), began);
       this.#dispatch();
       if (this.#idle()) this.#drained?.();
     }
   }
 }
+
+/** The operations of a batch by name, each kind once. */
+function nameOf(batch: readonly Job[]): string {
+  const codes = new Set(batch.map(({ operation }) => (Array.isArray(operation) ? operation[0] : operation.code)));
+  return [...codes].map((code) => OPERATION_NAMES.get(code) ?? String(code)).join(' ');
+}
+
+const OPERATION_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Op).map(([name, code]) => [code, name]));

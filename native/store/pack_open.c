@@ -492,6 +492,7 @@ int as_packs_open(as_store *store) {
   packs->segment_records_max = AS_SEGMENT_RECORDS_MAX;
   packs->unsynced_max = AS_UNSYNCED_MAX;
   packs->runs_max = AS_RUNS_MAX;
+  packs->seal_beside_from = AS_SEAL_BESIDE_FROM;
   as_table_init(&packs->table);
   as_merging_init(&packs->merging);
   pthread_rwlock_init(&packs->lock, NULL);
@@ -507,7 +508,9 @@ void as_packs_close(as_store *store) {
   if (!packs) {
     return;
   }
+  as_packs_end_sealing(store); /* it may begin a merge */
   as_pack_writer_free(store);
+  as_packs_end_sealing(store);
   as_packs_end_merge(store);
   as_merging_free(&packs->merging);
   for (size_t i = 0; i < packs->run_count; i++) {

@@ -310,6 +310,7 @@ export class Store {
       actor,
       log,
       registry: this.#lifecycleRegistry,
+      registryBehind: createLifecycleRegistry(sqliteLog.readerBehind),
       guard: this.#guard,
       protection: this.#protection,
       dataPlane,

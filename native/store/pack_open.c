@@ -218,8 +218,9 @@ static int check_latest(as_store *store, collection *found, as_record **marks, s
   *count = 0;
   *marks = malloc((found->latest.count + 1) * sizeof **marks);
   int error = buffer && *marks ? 0 : -ENOMEM;
-  for (size_t i = 0; !error && i < found->latest.capacity; i++) {
-    const as_entry *entry = &found->latest.slots[i];
+  size_t position = 0;
+  const as_entry *entry;
+  while (!error && (entry = as_table_next(&found->latest, &position)) != NULL) {
     int whole = 1;
     if (entry->kind == AS_RECORD_OBJECT) {
       error = payload_whole(store, entry, buffer, &whole);

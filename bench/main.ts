@@ -25,7 +25,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   },
   events: { usage: '[--rounds <count>] [--objects <count>] [--json]', run: benchEvents },
   push: { usage: '[--rounds <count>] [--files <count>] [--size <bytes>] [--folder <path>] [--json]', run: benchPush },
-  sweep: { usage: '[--objects <count>] [--size <bytes>] [--folder <path>] [--json]', run: benchSweep },
+  sweep: {
+    usage: '[--objects <count>] [--size <bytes>] [--folder <path>] [--json]',
+    run: async (args) => (await import('./sweep/command.js')).benchSweep(args),
+  },
   plan: {
     usage: '[--objects <count>] [--versions <count>] [--rounds <count>] [--folder <path>] [--json]',
     run: benchPlan,
@@ -66,25 +69,6 @@ async function benchHash(args: string[]): Promise<void> {
   if (values.svg !== undefined) writeFileSync(values.svg, (await import('./hash/picture.js')).drawHash(report));
   if (values.json) console.log(JSON.stringify(report));
   else console.log((await import('./hash/report.js')).renderHash(report).trimEnd());
-}
-
-async function benchSweep(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      json: { type: 'boolean' },
-      objects: { type: 'string' },
-      size: { type: 'string' },
-      folder: { type: 'string' },
-    },
-  });
-  const { measureSweep, renderSweep } = await import('./sweep.js');
-  const report = await measureSweep({
-    ...(values.objects !== undefined && { objects: positiveInteger('--objects', values.objects) }),
-    ...(values.size !== undefined && { size: positiveInteger('--size', values.size) }),
-    ...(values.folder !== undefined && { folder: values.folder }),
-  });
-  console.log(values.json ? JSON.stringify(report) : renderSweep(report));
 }
 
 async function benchPlan(args: string[]): Promise<void> {

@@ -1,129 +1,78 @@
 /**
- * Removing a million small objects beside somebody who stores and reads: objects a second, what others wait, memory, and the space that comes back.
+ * Removing a million small objects beside somebody who stores and reads: objects a second, what others wait and why, memory, and the space that comes back.
  *
- * Run: npm run bench -- sweep [--json] [--objects N] [--size BYTES] [--folder PATH]
- *
- * In this process and over the library, so that what the sweep costs the main thread shows in what others wait. Called by bench/main.ts.
+ * In this process and over the library, so that what the sweep costs the main thread shows in what others wait. The same puts and gets run for as long without a sweep:
+ * what they wait for then is the disk's and the machine's. Called by bench/sweep/command.ts.
  */
 
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContentAddress, openStore, type Store } from '../lib/index.js';
-import { describeFileSystem, describeMachine, type Machine, machineLine } from './machine.js';
+import { describeFileSystem, describeMachine } from './machine.js';
+import { lengthOf, longest, type Wait, waitsOf } from './sweep/waits.js';
+import { causesOf, type Watched, watch } from './sweep/watch.js';
 
-/** What others waited for, in milliseconds. */
-export interface Waits {
-  count: number;
-  median: number;
-  p99: number;
-  max: number;
-}
-
-export interface SweepBenchReport {
-  benchmark: 'sweep';
-  machine: Machine;
-  fileSystem: string;
+export interface SweepBenchOptions {
   objects: number;
   /** Bytes of each. */
   size: number;
-  /** Objects a second: tombstoned; and swept, with what compaction takes at the end. */
-  retired: number;
-  swept: number;
-  /** Seconds of the sweep. */
-  seconds: number;
-  /** Microseconds of processor time for each object, with what those take who store and read beside it: says something on a busy machine too. */
-  cpuEach: number;
-  /** Bytes on disk: of the store's data before and after, and of that what is kept. */
-  usedBefore: number;
-  usedAfter: number;
-  /** Bytes of resident memory at the begin of the sweep and at most during it. */
-  memoryBefore: number;
-  memoryMost: number;
-  /** Of others before the sweep, and while it runs. */
-  putsBefore: Waits;
-  puts: Waits;
-  getsBefore: Waits;
-  gets: Waits;
-  /** Milliseconds that the main thread was late at most, and how many seconds of the sweep had passed then. */
-  lateMost: number;
-  lateAt: number;
-  /** Pages of the process that had to be read from the disk meanwhile: others on a machine can cause them. */
-  majorFaults: number;
+  /** Where the store is made. */
+  folder: string;
 }
 
-export interface SweepBenchOptions {
-  objects?: number;
-  size?: number;
-  folder?: string;
-}
+/** What must be reached: objects a second, milliseconds that anybody waits, bytes of memory for each object beyond the first quarter of them, part of the disk space. */
+const RATE_LEAST = 20_000;
+const WAIT_MS_MAX = 50;
+const MEMORY_EACH_MAX = 16;
+const DISK_BACK_LEAST = 0.85;
 
 const PART = 100_000;
 const KEPT = 1000;
+/** Waits of each kind that are explained. */
+const EXPLAINED = 5;
+
+type Measured = Awaited<ReturnType<typeof measure>>;
+export type SweepBenchReport = Measured & { bars: ReturnType<typeof judge> };
 
 /** Fills a store, and empties it again. */
-export async function measureSweep(options: SweepBenchOptions = {}): Promise<SweepBenchReport> {
-  const { objects = 1_000_000, size = 1000, folder = tmpdir() } = options;
+export async function measureSweep(options: SweepBenchOptions): Promise<SweepBenchReport> {
+  const report = await measure(options);
+  return { ...report, bars: judge(report) };
+}
+
+async function measure({ objects, size, folder }: SweepBenchOptions) {
   const machine = describeMachine();
   const path = mkdtempSync(join(folder, 'artifactstore-bench-'));
+  const store = await openStore({ path: join(path, 'store') });
   try {
-    const store = await openStore({ path: join(path, 'store') });
     const data = join(path, 'store', 'data');
-    try {
-      const kept = await fill(store, 'kept', KEPT, size);
-      const begin = performance.now();
-      const idle = watch(store, kept);
-      await sleep(2000);
-      const before = await idle.end();
-      let retired = 0;
-      let retiring = 0;
-      for (let from = 0; from < objects; from += PART) {
-        const part = await fill(store, `${begin} ${from}`, Math.min(PART, objects - from), size);
-        const started = performance.now();
-        retired += (await store.retire(part, { reason: 'benchmark' })).objects;
-        retiring += performance.now() - started;
-      }
-      const usedBefore = diskUse(data);
-      globalThis.gc?.();
-      const memoryBefore = process.memoryUsage.rss();
-      const others = watch(store, kept);
-      const started = performance.now();
-      const cpuBefore = process.cpuUsage();
-      const faultsBefore = process.resourceUsage().majorPageFault;
-      const report = await store.sweep();
-      const seconds = (performance.now() - started) / 1000;
-      const { user, system } = process.cpuUsage(cpuBefore);
-      const majorFaults = process.resourceUsage().majorPageFault - faultsBefore;
-      const during = await others.end();
-      if (report.objects !== objects || retired !== objects)
-        throw new Error(`${report.objects} of ${objects} were swept`);
-      return {
-        benchmark: 'sweep',
-        machine,
-        fileSystem: describeFileSystem(path),
-        objects,
-        size,
-        retired: retired / (retiring / 1000),
-        swept: objects / seconds,
-        seconds,
-        cpuEach: (user + system) / objects,
-        usedBefore,
-        usedAfter: diskUse(data),
-        memoryBefore,
-        memoryMost: during.memoryMost,
-        putsBefore: before.puts,
-        puts: during.puts,
-        getsBefore: before.gets,
-        gets: during.gets,
-        lateMost: during.lateMost,
-        lateAt: during.lateAt,
-        majorFaults,
-      };
-    } finally {
-      await store.close();
-    }
+    const kept = await fill(store, 'kept', KEPT, size);
+    // The first reads start threads, and prove what they read.
+    for (const address of kept) await (await store.get(address)).bytes();
+    const retired = await fillAndRetire(store, objects, size);
+    const usedBefore = diskUse(data);
+    const swept = await sweepWatched(store, objects, () => watch(store, kept, join(path, 'probe')));
+    const control = watch(store, kept, join(path, 'probe'));
+    await sleep(swept.seconds * 1000);
+    const alone = await control.end();
+    return {
+      benchmark: 'sweep' as const,
+      machine,
+      fileSystem: describeFileSystem(path),
+      objects,
+      size,
+      /** Tombstones a second. */
+      retired,
+      ...swept.figures,
+      /** Bytes on disk: of the store's data before and after, and of that what is kept. */
+      usedBefore,
+      usedAfter: diskUse(data),
+      beside: sumUp(swept.seen),
+      alone: sumUp(alone),
+    };
   } finally {
+    await store.close();
     rmSync(path, { recursive: true, force: true });
   }
 }
@@ -140,46 +89,73 @@ async function fill(store: Store, salt: string, count: number, size: number): Pr
   });
 }
 
-/** Stores and reads now and then, and looks at the clock, until it is ended. */
-function watch(store: Store, kept: readonly ContentAddress[]) {
-  const [puts, gets]: [number[], number[]] = [[], []];
+/** Stores objects and tombstones them, a part after the other; gives tombstones a second. */
+async function fillAndRetire(store: Store, objects: number, size: number): Promise<number> {
+  let milliseconds = 0;
+  for (let from = 0; from < objects; from += PART) {
+    const part = await fill(store, `part ${from}`, Math.min(PART, objects - from), size);
+    const began = performance.now();
+    const retired = await store.retire(part, { reason: 'benchmark' });
+    milliseconds += performance.now() - began;
+    if (retired.objects !== part.length) throw new Error(`${retired.objects} of ${part.length} were tombstoned`);
+  }
+  return objects / (milliseconds / 1000);
+}
+
+async function sweepWatched(store: Store, objects: number, begin: () => ReturnType<typeof watch>) {
+  globalThis.gc?.();
+  const memoryBefore = process.memoryUsage.rss();
+  const faultsBefore = process.resourceUsage().majorPageFault;
+  const others = begin();
+  const cpuBefore = process.cpuUsage();
   const began = performance.now();
-  let [lateMost, lateAt, memoryMost, done, turn] = [0, 0, 0, false, 0];
-  const timed = async (into: number[], work: () => Promise<unknown>) => {
-    const started = performance.now();
-    await work();
-    into.push(performance.now() - started);
-  };
-  const run = async (work: () => Promise<void>) => {
-    while (!done) {
-      await work();
-      await sleep(5);
-    }
-  };
-  const loops = [
-    run(() => timed(puts, () => store.put(Buffer.from(`while it runs ${performance.now()}`)))),
-    run(() => timed(gets, async () => (await store.get(kept[turn++ % kept.length] as string)).bytes())),
-    run(async () => {
-      const started = performance.now();
-      await sleep(5);
-      const late = performance.now() - started - 5;
-      if (late > lateMost) [lateMost, lateAt] = [late, (started - began) / 1000];
-      memoryMost = Math.max(memoryMost, process.memoryUsage.rss());
-    }),
-  ];
+  let quarter: number | undefined;
+  const report = await store.sweep({
+    onProgress: (done) => {
+      if (done.objects >= objects / 4) quarter ??= performance.now();
+    },
+  });
+  const milliseconds = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const majorFaults = process.resourceUsage().majorPageFault - faultsBefore;
+  const seen = await others.end();
+  if (report.objects !== objects) throw new Error(`${report.objects} of ${objects} were swept`);
+  const firstQuarter = seen.memory.filter(({ at }) => at <= (quarter ?? 0)).map(({ size }) => size);
   return {
-    end: async () => {
-      done = true;
-      await Promise.all(loops);
-      return { puts: waitsOf(puts), gets: waitsOf(gets), lateMost, lateAt, memoryMost };
+    seen,
+    seconds: milliseconds / 1000,
+    figures: {
+      /** Objects a second, with what compaction takes at the end, and the seconds. */
+      swept: objects / (milliseconds / 1000),
+      seconds: milliseconds / 1000,
+      /** Microseconds of processor time for each object, with what those take who store and read beside it: says something on a busy machine too. */
+      cpuEach: (user + system) / objects,
+      /** Bytes of resident memory: before, at most while the first quarter of the objects went, at most in all. */
+      memoryBefore,
+      memoryOfQuarter: Math.max(memoryBefore, ...firstQuarter),
+      memoryMost: Math.max(memoryBefore, ...seen.memory.map(({ size }) => size)),
+      /** Pages of the process that had to be read from the disk meanwhile: others on a machine can cause them. */
+      majorFaults,
     },
   };
 }
 
-function waitsOf(milliseconds: number[]): Waits {
-  const sorted = milliseconds.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] ?? 0;
-  return { count: sorted.length, median: at(0.5), p99: at(0.99), max: at(1) };
+function sumUp(seen: Watched) {
+  const explain = (waits: readonly Wait[]) =>
+    longest(waits, EXPLAINED).map((wait) => ({
+      milliseconds: lengthOf(wait),
+      /** Seconds after the begin. */
+      after: (wait.begin - seen.began) / 1000,
+      causes: causesOf(wait, seen),
+    }));
+  return {
+    puts: waitsOf(seen.puts),
+    gets: waitsOf(seen.gets),
+    syncs: waitsOf(seen.syncs),
+    late: waitsOf(seen.late),
+    longestPuts: explain(seen.puts),
+    longestGets: explain(seen.gets),
+  };
 }
 
 /** Bytes of the blocks of all files below a folder, as `du` counts. */
@@ -191,24 +167,36 @@ function diskUse(folder: string): number {
   return sum;
 }
 
-/** The report for people. */
-export function renderSweep(report: SweepBenchReport): string {
-  const { objects, size, retired, swept, seconds, cpuEach, lateMost } = report;
-  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')} objects/s`;
-  const waits = ({ count, median, p99, max }: Waits) =>
-    `median ${median.toFixed(1)} ms, 99% ${p99.toFixed(1)} ms, most ${max.toFixed(1)} ms (${count})`;
+function judge(report: Measured) {
+  const { objects, size, swept, memoryOfQuarter, memoryMost, usedBefore, usedAfter, beside, alone } = report;
+  const wait = (work: string, most: number, control: number) => ({
+    work,
+    asked: `at most ${WAIT_MS_MAX} ms`,
+    found: `${most.toFixed(1)} ms (${control.toFixed(1)} ms without a sweep)`,
+    reached: most <= WAIT_MS_MAX,
+  });
+  const each = (memoryMost - memoryOfQuarter) / (0.75 * objects);
+  const back = (usedBefore - usedAfter) / (objects * size);
   return [
-    machineLine(report.machine),
-    `${report.fileSystem}; ${objects.toLocaleString('en')} objects of ${size} bytes`,
-    `tombstones   ${rate(retired)}`,
-    `sweep        ${rate(swept)}, ${seconds.toFixed(1)} s; ${cpuEach.toFixed(1)} us of processor time for each`,
-    `disk         ${mb(report.usedBefore)} before, ${mb(report.usedAfter)} after`,
-    `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryMost)} at most`,
-    `put, idle    ${waits(report.putsBefore)}`,
-    `put, beside  ${waits(report.puts)}`,
-    `get, idle    ${waits(report.getsBefore)}`,
-    `get, beside  ${waits(report.gets)}`,
-    `main thread  late by ${lateMost.toFixed(1)} ms at most, after ${report.lateAt.toFixed(1)} s; ${report.majorFaults} pages of the process read from the disk`,
-  ].join('\n');
+    {
+      work: 'objects a second',
+      asked: `at least ${RATE_LEAST.toLocaleString('en')}`,
+      found: Math.round(swept).toLocaleString('en'),
+      reached: swept >= RATE_LEAST,
+    },
+    wait('the longest wait of a put', beside.puts.max, alone.puts.max),
+    wait('the longest wait of a get', beside.gets.max, alone.gets.max),
+    {
+      work: 'memory, for each object beyond the first quarter',
+      asked: `at most ${MEMORY_EACH_MAX} bytes`,
+      found: `${each.toFixed(1)} bytes`,
+      reached: each <= MEMORY_EACH_MAX,
+    },
+    {
+      work: 'disk space that is back, of the bytes of the objects',
+      asked: `at least ${DISK_BACK_LEAST}`,
+      found: back.toFixed(2),
+      reached: back >= DISK_BACK_LEAST,
+    },
+  ];
 }

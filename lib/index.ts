@@ -58,6 +58,7 @@ export type { TokenPage, TokenQuery, TokenRecord } from './registry/tokens.js';
 export { EVERYWHERE, KNOWN_CLASSES, type Policy, parsePolicy } from './retention/policy.js';
 export type { Protection, Protector } from './retention/protection.js';
 export type { Why } from './retention/why.js';
+export { SPANS, type Span } from './spans.js';
 export type { CopyEntry, FileSourceEntry, PackageSource } from './store/entry-intake.js';
 export type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
 export type { NamespaceQuotas, QuotaOptions } from './store/namespace-quotas.js';

@@ -276,6 +276,7 @@ export class Store {
       actor,
       log,
       registry: this.#lifecycleRegistry,
+      registryBehind: createLifecycleRegistry(sqliteLog.readerBehind),
       guard: this.#guard,
       protection: this.#protection,
       dataPlane,

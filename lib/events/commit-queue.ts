@@ -1,13 +1,13 @@
 /**
  * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Where many wait, the next commit is prepared while
- * the one before runs, so that the database never waits for this thread. Knows no database, so that every implementation of the log can
+ * the one before runs, so that the database never waits for this thread. Calls that say so go behind the others, one to a commit. Knows no database, so that every implementation of the log can
  * stand on it.
  *
  * Imports errors and limits. `sqlite-log.ts` calls it.
  */
 
 import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { COMMIT_AHEAD_EVENTS_MIN, COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX } from '../limits.js';
+import { COMMIT_AHEAD_EVENTS_MIN, COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX, COMMITS_BEFORE_BEHIND_MAX } from '../limits.js';
 
 /** What one call wants committed, together. */
 interface Call<Item, Result> {
@@ -39,6 +39,10 @@ type Running = Promise<() => void>;
 export class CommitQueue<Item, Prepared, Result> {
   readonly #committer: Committer<Item, Prepared, Result>;
   readonly #waiting: (Call<Item, Result> | Exclusive)[] = [];
+  /** Calls that let those go first. */
+  readonly #behind: Call<Item, Result>[] = [];
+  /** Commits of others that the first of them has let go first. */
+  #commitsBeforeBehind = 0;
   /** Events in the calls that wait. */
   #waitingEvents = 0;
   /** Told when so many wait that the next commit is worth preparing. */
@@ -55,19 +59,26 @@ export class CommitQueue<Item, Prepared, Result> {
    *
    * @param count events in it
    * @param size bytes of them
+   * @param behind to let calls that come later go first, COMMITS_BEFORE_BEHIND_MAX commits of them at most, and to share its commit with none: for large items
+   *   that nobody waits for
    * @throws AS_ERR_LIMIT: more events or bytes than one commit may have
    * @throws AS_ERR_CLOSED, and what `commit` throws
    */
-  add(item: Item, count: number, size: number): Promise<Result> {
+  add(item: Item, count: number, size: number, behind = false): Promise<Result> {
     return new Promise((resolve, reject) => {
       if (count > COMMIT_EVENTS_MAX || size > COMMIT_SIZE_MAX) throw tooLarge(count, size);
-      this.#enqueue({ item, count, size, resolve, reject });
+      const call = { item, count, size, resolve, reject };
+      if (behind) this.#enqueueBehind(call);
+      else this.#enqueue(call);
     });
   }
 
   /** Runs `work` alone, behind the calls made before. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.#enqueue({ run: () => work().then(resolve, reject) }));
+    return new Promise((resolve, reject) => {
+      for (const call of this.#behind.splice(0)) this.#enqueue(call);
+      this.#enqueue({ run: () => work().then(resolve, reject) });
+    });
   }
 
   /** Refuses new calls, and waits for those before. */
@@ -76,19 +87,42 @@ export class CommitQueue<Item, Prepared, Result> {
     await this.#running;
   }
 
+  #enqueueBehind(call: Call<Item, Result>): void {
+    this.#requireOpen();
+    this.#behind.push(call);
+    this.#start();
+  }
+
   #enqueue(entry: Call<Item, Result> | Exclusive): void {
-    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The event log has been closed.');
+    this.#requireOpen();
     this.#waiting.push(entry);
     if ('item' in entry) this.#waitingEvents += entry.count;
     if (this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN) this.#onEnough();
+    this.#start();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The event log has been closed.');
+  }
+
+  #start(): void {
     // Starting a microtask later lets calls made together share the first commit too.
     this.#running ??= Promise.resolve().then(() => this.#drain());
+  }
+
+  /** Whether the first of the calls behind goes next: nobody else waits, or it has let enough go first. */
+  #isTurnOfBehind(): boolean {
+    if (this.#behind.length === 0) return false;
+    const isTurn = this.#waiting.length === 0 || this.#commitsBeforeBehind >= COMMITS_BEFORE_BEHIND_MAX;
+    this.#commitsBeforeBehind = isTurn ? 0 : this.#commitsBeforeBehind + 1;
+    return isTurn;
   }
 
   async #drain(): Promise<void> {
     let next: (() => Running) | undefined;
     let deliver: (() => void) | undefined;
-    for (let first = this.#waiting[0]; first !== undefined || next !== undefined; first = this.#waiting[0]) {
+    while (next !== undefined || this.#waiting.length > 0 || this.#behind.length > 0) {
+      const [first] = this.#waiting;
       if (next === undefined && first !== undefined && 'run' in first) {
         this.#waiting.shift();
         await first.run();
@@ -126,8 +160,9 @@ export class CommitQueue<Item, Prepared, Result> {
     }
   }
 
-  /** As many of the calls at the front as one commit may have. */
+  /** As many of the calls at the front as one commit may have, or one of those behind. */
   #takeGroup(): Call<Item, Result>[] {
+    if (this.#isTurnOfBehind()) return this.#behind.splice(0, 1);
     const group: Call<Item, Result>[] = [];
     let count = 0;
     let size = 0;

@@ -14,6 +14,7 @@ import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { Checkpointer } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
+import { LaterReader } from '../sqlite/later-reader.js';
 import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
 import { finishErasure, prepareErasure } from './erasure.js';
@@ -109,6 +110,8 @@ export class SqliteEventLog implements EventLog {
   readonly reader: RevealingReader;
   /** The same, with the pseudonyms that the views have. */
   readonly plainReader: Connection;
+  /** The same on a connection of its own, for who asks about many objects again and again: others do not wait behind that. */
+  readonly readerBehind: LaterReader;
   readonly #texts: PersonalTexts;
   readonly #writer: Connection | undefined;
   readonly #checkpointer: Checkpointer | undefined;
@@ -134,6 +137,7 @@ export class SqliteEventLog implements EventLog {
     fillRecords: FillRecords = fillRecordsPlainly,
   ) {
     this.plainReader = reader;
+    this.readerBehind = new LaterReader(reader.path);
     this.#texts = texts;
     this.reader = new RevealingReader(reader, texts);
     this.#fillRecords = fillRecords;
@@ -164,7 +168,8 @@ export class SqliteEventLog implements EventLog {
     this.#requireWriter();
     if (removals.addresses.length === 0) return;
     const { removals: masked, texts } = this.#texts.maskRemovals(removals);
-    await this.#add(new PreparedRemovals(masked, texts));
+    // Those of one object are somebody's who waits; those of many go behind whoever does.
+    await this.#add(new PreparedRemovals(masked, texts), removals.addresses.length > 1);
   }
 
   /** Ingests whose receipts differ in more than columns can say, as an event each. */
@@ -238,12 +243,13 @@ export class SqliteEventLog implements EventLog {
     await this.#queue.close();
     await this.#checkpointer?.close();
     // The writer last: whoever closes last copies the write-ahead log into the database and removes it.
+    await this.readerBehind.close();
     await this.plainReader.close();
     await this.#writer?.close();
   }
 
-  #add<Stored>(block: EventBlock<Stored>): Promise<Stored> {
-    return this.#queue.add(block, block.count, block.sizeMax) as Promise<Stored>;
+  #add<Stored>(block: EventBlock<Stored>, behind = false): Promise<Stored> {
+    return this.#queue.add(block, block.count, block.sizeMax, behind) as Promise<Stored>;
   }
 
   #requireWriter(): Connection {

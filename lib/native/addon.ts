@@ -69,7 +69,15 @@ export const STARTED: ReadonlySet<number> = new Set([
   Op.provenFileAppend,
   Op.provenFileEnd,
   Op.provenFileAbort,
+  Op.removeMany,
+  Op.compact,
 ]);
+
+/**
+ * Those of them that go on behind everything else, one of each kind at a time, on a thread that is nobody's: they take long, and others must not wait
+ * for a worker because of them.
+ */
+export const BEHIND: ReadonlySet<number> = new Set([Op.removeMany, Op.compact]);
 
 /** Flags of `Op.open`; the numbers are those of artifactstore.h. */
 export const OpenFlag = { readOnly: 1, create: 2 } as const;

@@ -3,13 +3,14 @@
  * go batches: whatever is queued when it comes free goes down in one call.
  *
  * Operations that end in a sync wait in a line of their own, so that many of them share one durable commit and a read never
- * waits behind a disk flush it has nothing to do with. The pool is made when it is first needed: many programs only store.
+ * waits behind a disk flush it has nothing to do with. Removing many and compacting go on behind all others, on threads that those do not need. The pool is made when it is first needed: many programs only store.
  */
 
 import type { Piscina } from 'piscina';
 import { ArtifactStoreError } from '../errors.js';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARED_WEIGHT } from '../limits.js';
-import { isFailure, type NativeFailure, Op, type Operation, type Outcome, STARTED } from './addon.js';
+import { areSpansWanted, tellSpan } from '../spans.js';
+import { BEHIND, isFailure, type NativeFailure, Op, type Operation, type Outcome, STARTED } from './addon.js';
 import { loadAddon } from './load.js';
 
 /** An operation that is put together when it is sent, from what has gathered until then. */
@@ -33,7 +34,6 @@ const SYNCING: ReadonlySet<number> = new Set([
   Op.sessionCheckpoint,
   Op.sessionLook,
   Op.sessionRemove,
-  Op.removeMany,
   Op.sync,
 ]);
 
@@ -88,6 +88,9 @@ export class Scheduler {
   readonly #threads: number;
   readonly #lines: [quick: Job[], syncing: Job[], started: Job[]] = [[], [], []];
   #running = 0;
+  /** Operations that go on behind the others, and the kinds of those at work. */
+  readonly #behind: Job[] = [];
+  readonly #runningBehind = new Set<number>();
   /** The line that was served last. */
   #turn: Line = 0;
   #scheduled = false;
@@ -110,7 +113,7 @@ export class Scheduler {
     return {
       workers: this.#threads,
       busy: this.#running,
-      waiting: { syncing: syncing.length + started.length, quick: quick.length },
+      waiting: { syncing: syncing.length + started.length + this.#behind.length, quick: quick.length },
     };
   }
 
@@ -129,8 +132,9 @@ export class Scheduler {
         if (isFailure(outcome)) reject(new NativeError(outcome));
         else resolve(outcome as T);
       };
-      const code = Array.isArray(operation) ? operation[0] : operation.code;
-      this.#lines[lineOf(code)].push({ operation, weight, settle, fail: reject });
+      const code = codeOf({ operation });
+      const line = BEHIND.has(code) ? this.#behind : this.#lines[lineOf(code)];
+      line.push({ operation, weight, settle, fail: reject });
       this.#schedule();
     });
   }
@@ -160,7 +164,8 @@ export class Scheduler {
   }
 
   #idle(): boolean {
-    return this.#running === 0 && this.#lines.every((line) => line.length === 0);
+    const isNothingBehind = this.#runningBehind.size === 0 && this.#behind.length === 0;
+    return this.#running === 0 && isNothingBehind && this.#lines.every((line) => line.length === 0);
   }
 
   /** Dispatches after the current code has run, so that what it submits together goes down together. */
@@ -174,13 +179,35 @@ export class Scheduler {
   }
 
   #dispatch(): void {
+    this.#dispatchBehind();
     while (this.#running < this.#threads) {
       const line = this.#nextLine();
       if (line === undefined) return;
       const batch = line === STARTED_LINE ? this.#lines[line].splice(0, 1) : this.#nextBatch(this.#lines[line]);
       this.#running++;
-      void this.#execute(batch);
+      void this.#execute(batch).finally(() => {
+        this.#running--;
+        this.#next();
+      });
     }
+  }
+
+  #dispatchBehind(): void {
+    for (;;) {
+      const index = this.#behind.findIndex((job) => !this.#runningBehind.has(codeOf(job)));
+      const [job] = index < 0 ? [] : this.#behind.splice(index, 1);
+      if (job === undefined) return;
+      this.#runningBehind.add(codeOf(job));
+      void this.#execute([job]).finally(() => {
+        this.#runningBehind.delete(codeOf(job));
+        this.#next();
+      });
+    }
+  }
+
+  #next(): void {
+    this.#dispatch();
+    if (this.#idle()) this.#drained?.();
   }
 
   /** The lines take turns; a batch never mixes them. */
@@ -207,6 +234,7 @@ export class Scheduler {
   }
 
   async #execute(batch: Job[]): Promise<void> {
+    const began = performance.now();
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
@@ -215,9 +243,19 @@ export class Scheduler {
     } catch (error) {
       for (const job of batch) job.fail(error as Error);
     } finally {
-      this.#running--;
-      this.#dispatch();
-      if (this.#idle()) this.#drained?.();
+      if (areSpansWanted()) tellSpan('native', nameOf(batch), began);
     }
   }
 }
+
+function codeOf({ operation }: Pick<Job, 'operation'>): Operation[0] {
+  return Array.isArray(operation) ? operation[0] : operation.code;
+}
+
+/** The operations of a batch by name, each kind once. */
+function nameOf(batch: readonly Job[]): string {
+  const codes = new Set(batch.map(codeOf));
+  return [...codes].map((code) => OPERATION_NAMES.get(code) ?? String(code)).join(' ');
+}
+
+const OPERATION_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Op).map(([name, code]) => [code, name]));

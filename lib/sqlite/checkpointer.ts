@@ -5,11 +5,17 @@
  * Imports the connection and limits. The event log makes one, and says what it commits.
  *
  * SQLite begins the write-ahead log anew with the first commit that finds all of it copied. Somebody who keeps committing adds to it while it is copied, so what was
- * added meanwhile is copied at the end between two commits, by the writer: little, and as a rule nothing but a sync. Nothing depends on any of this: a commit
+ * added meanwhile is copied again, which takes less time each round, until the little that is left is copied between two commits, by the writer. Nothing depends on any of this: a commit
  * that finds SQLITE_CHECKPOINT_SIZE of it copies it itself, as SQLite does.
  */
 
-import { SQLITE_CHECKPOINT_BESIDE_SIZE, SQLITE_CHECKPOINT_LOOK_SIZE, SQLITE_COMMIT_SIZE } from '../limits.js';
+import {
+  SQLITE_CHECKPOINT_BESIDE_SIZE,
+  SQLITE_CHECKPOINT_LOOK_SIZE,
+  SQLITE_CHECKPOINT_REST_SIZE,
+  SQLITE_CHECKPOINT_ROUNDS_MAX,
+  SQLITE_COMMIT_SIZE,
+} from '../limits.js';
 import type { Connection } from './connection.js';
 
 /** What SQLite says of a write-ahead log: pages in it, and how many of them are in the database too; -1 and -1 where there is none. */
@@ -61,11 +67,18 @@ export class Checkpointer {
   async #look(): Promise<void> {
     this.#beside ??= await this.open();
     const beside = this.#beside;
-    const pages = await beside.get<LogPages>(LOOK);
     const { page_size: size } = (await beside.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
-    if (pages === undefined || (pages.log - pages.checkpointed) * size < SQLITE_CHECKPOINT_BESIDE_SIZE) return;
-    await beside.run(COPY);
-    if (!this.#closed) await beside.run(COPY); // what was added meanwhile
+    if ((await restOf(beside)) * size < SQLITE_CHECKPOINT_BESIDE_SIZE) return;
+    for (let round = 0; round < SQLITE_CHECKPOINT_ROUNDS_MAX && !this.#closed; round++) {
+      await beside.run(COPY);
+      if ((await restOf(beside)) * size <= SQLITE_CHECKPOINT_REST_SIZE) break;
+    }
     if (!this.#closed) await this.writer.run(COPY);
   }
+}
+
+/** Pages of the write-ahead log that are not in the database yet. */
+async function restOf(connection: Connection): Promise<number> {
+  const pages = await connection.get<LogPages>(LOOK);
+  return pages === undefined ? 0 : pages.log - pages.checkpointed;
 }

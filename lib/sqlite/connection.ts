@@ -1,7 +1,7 @@
 /**
  * One connection to an SQLite database, with promises, prepared statements kept, and errors of our own.
  *
- * Imports the loader, errors and limits. The event log and the registry call it; nothing else opens a database.
+ * Imports the loader, errors, limits and spans. The event log and the registry call it; nothing else opens a database.
  *
  * Statements run one at a time in the order of the calls. Left to themselves, several at once would each occupy a thread of the pool
  * while they wait for the connection's mutex, and a short question would see the older snapshot of a long one beside it.
@@ -17,6 +17,7 @@ import {
   SQLITE_CHECKPOINT_SIZE,
   SQLITE_WRITE_CACHE_SIZE,
 } from '../limits.js';
+import { tellSpan } from '../spans.js';
 import { primaryCode, SQLITE_CANTOPEN, SQLITE_READONLY, sqliteError } from './errors.js';
 import { loadSqlite } from './load.js';
 
@@ -78,7 +79,7 @@ export class Connection {
 
   /** Runs statements without parameters, one after the other. */
   exec(sql: string): Promise<void> {
-    return this.#enqueue((done) => this.#database.exec(sql, done));
+    return this.#enqueue(sql, (done) => this.#database.exec(sql, done));
   }
 
   /** Runs one statement. */
@@ -93,7 +94,7 @@ export class Connection {
 
   /** All rows of a statement's result. The statement stays prepared: SQL text must come from a fixed set. */
   all<Row>(sql: string, parameters: SqlParameters = []): Promise<Row[]> {
-    return this.#enqueue((done) => {
+    return this.#enqueue(sql, (done) => {
       const known = this.#statements.get(sql);
       if (known !== undefined) return known.all(parameters, done);
       const statement: Statement = this.#database.prepare(sql, (error: Error | null) => {
@@ -178,14 +179,16 @@ export class Connection {
   }
 
   /** Queues a statement behind those before; the callback style of the package becomes a promise, its errors ours. */
-  #enqueue<T>(start: (done: (error: Error | null, result?: unknown) => void) => void): Promise<T> {
+  #enqueue<T>(sql: string, start: (done: (error: Error | null, result?: unknown) => void) => void): Promise<T> {
     if (this.#closed !== undefined) {
       return Promise.reject(new ArtifactStoreError('AS_ERR_CLOSED', `The database ${this.path} has been closed.`));
     }
     const result = this.#tail.then(
       () =>
         new Promise<T>((resolve, reject) => {
+          const began = performance.now();
           start((error, value) => {
+            tellSpan('sqlite', sql, began);
             if (error === null) resolve(value as T);
             else reject(sqliteError(error, this.path));
           });

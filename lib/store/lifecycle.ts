@@ -104,6 +104,8 @@ export interface LifecycleHost {
   readonly actor: string;
   readonly log: EventLog;
   readonly registry: LifecycleRegistry;
+  /** The same for questions about many objects, one after the other: those of others do not wait behind them. */
+  readonly registryBehind: LifecycleRegistry;
   readonly guard: AddressGuard;
   readonly protection: Protection;
   readonly dataPlane: Pick<DataPlane, 'deleteObject' | 'deleteMany' | 'eraseObject'>;
@@ -141,16 +143,21 @@ export class Lifecycle {
 
   /** Removes the bytes of what is tombstoned and due, in blocks, and writes the receipts. */
   async sweep({ limit = Number.POSITIVE_INFINITY, ...options }: SweepOptions = {}): Promise<SweepReport> {
-    return this.#sweepDue(await this.host.log.now(), limit, options);
+    return this.#sweepDue(this.host.registryBehind, await this.host.log.now(), limit, options);
   }
 
   /** Removes the bytes of what was deleted without a grace, up to `limit` objects: what a crash left behind. */
   async finish(limit: number): Promise<void> {
-    await this.#sweepDue(0, limit, {});
+    await this.#sweepDue(this.host.registry, 0, limit, {});
   }
 
-  async #sweepDue(now: number, limit: number, options: SweepOptions): Promise<SweepReport> {
-    const { registry, guard, compact } = this.host;
+  async #sweepDue(
+    registry: LifecycleRegistry,
+    now: number,
+    limit: number,
+    options: SweepOptions,
+  ): Promise<SweepReport> {
+    const { guard, compact } = this.host;
     const report = nothingSwept();
     let after: DuePlace | undefined;
     const blocks = new Window(LIFECYCLE_BLOCKS_IN_FLIGHT);
@@ -197,9 +204,9 @@ export class Lifecycle {
 
   /** Writes the tombstones of a block, under the locks of its addresses. */
   async retireLocked(block: readonly ContentAddress[], options: RetireOptions, report: ChangeReport): Promise<void> {
-    const { log, guard, protection, registry, flush } = this.host;
+    const { log, guard, protection, flush } = this.host;
     await flush();
-    const found = await registry.standing(block);
+    const found = await this.#registryFor(block).standing(block);
     const candidates: Standing[] = [];
     for (const [index, standing] of found.entries()) {
       const because = standing === undefined ? 'unknown' : this.#whyNotRetired(standing, options.force === true);
@@ -226,6 +233,10 @@ export class Lifecycle {
     count(report, chosen);
   }
 
+  #registryFor({ length }: readonly ContentAddress[]): LifecycleRegistry {
+    return length > 1 ? this.host.registryBehind : this.host.registry;
+  }
+
   #whyNotRetired({ blake3, state, needed }: Standing, force: boolean): KeptBecause | undefined {
     if (state === 'tombstoned' || state === 'deleted') return 'gone';
     if (force) return undefined;
@@ -238,8 +249,8 @@ export class Lifecycle {
     { actor = this.host.actor, reason }: RetireOptions,
     report: ChangeReport,
   ): Promise<void> {
-    const { registry, isPresent } = this.host;
-    const found = await registry.standing(block);
+    const { isPresent } = this.host;
+    const found = await this.#registryFor(block).standing(block);
     const chosen: Standing[] = [];
     const events: NewEvent[] = [];
     for (const [index, standing] of found.entries()) {

@@ -14,7 +14,7 @@ namespace artifactstore {
 
 namespace {
 
-constexpr size_t kThreadsMax = 8;  // WORKERS_MAX in lib/limits.ts
+constexpr size_t kThreadsMax = 8 + 2;  // WORKERS_MAX in lib/limits.ts, and one each that removes and compacts beside them
 
 // A job on its way. Whoever is last lets go of it: the crew, or JavaScript, which may end while the work is being done.
 struct Task {

@@ -76,6 +76,8 @@ std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation) {
     case kProvenFileAppend:
     case kProvenFileEnd:
     case kProvenFileAbort: return proven_file(code, Arguments(operation, "provenFile"));
+    case kRemoveMany: return remove_many(Arguments(operation, "removeMany"));
+    case kCompact: return compact(Arguments(operation, "compact"));
     default: throw Napi::TypeError::New(env, "start: this operation is for a worker");
   }
 }

@@ -1,5 +1,5 @@
-// Many stored objects read, verified, listed or removed as one operation: see many_stored.h. The columns are mirrored in lib/native/addon.ts
-// (NativeReadFailures, NativeVerifiedColumns, NativeListedColumns, NativeRemovedColumns).
+// Many stored objects read, verified or listed as one operation: see many_stored.h. The columns are mirrored in lib/native/addon.ts
+// (NativeReadFailures, NativeVerifiedColumns, NativeListedColumns).
 #include "many_stored.h"
 
 #include <cstring>
@@ -17,7 +17,6 @@ namespace {
 constexpr size_t kBadRangesMax = 256;  // VERIFY_RANGES_MAX in lib/limits.ts
 
 enum VerifyFlag : uint8_t { kWhole = 0, kOther = 1, kLarge = 2, kLater = 4 };
-enum RemoveFlag : uint8_t { kRemoved = 1, kFailed = 2 };
 
 // The addresses of an operation, 32 bytes each; nothing when the bytes are not a number of those.
 std::optional<size_t> count_of(const as_span &addresses) {
@@ -162,32 +161,6 @@ Napi::Value list_part(Napi::Env env, const Arguments &in) {
   columns.Set("addresses", addresses);
   columns.Set("sizes", sizes);
   columns.Set("changed", changed);
-  return columns;
-}
-
-Napi::Value remove_many(Napi::Env env, const Arguments &in) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  as_span addresses = in.bytes(2);
-  std::optional<size_t> count = count_of(addresses);
-  if (!count) return failure(env, AS_E_INVALID, "addresses are not 32 bytes each");
-  std::vector<int> removed(*count), status(*count);
-  std::vector<uint64_t> freed(*count);
-  auto remove = in.integer(3) ? as_store_erase_many : as_store_remove_many;
-  remove(store.get(), static_cast<const uint8_t *>(addresses.bytes), *count, removed.data(), freed.data(), status.data());
-
-  Napi::Float64Array sizes = Napi::Float64Array::New(env, *count);
-  Napi::Uint8Array told = Napi::Uint8Array::New(env, *count);
-  Napi::Object others = Napi::Object::New(env);
-  for (size_t i = 0; i < *count; i++) {
-    sizes[i] = static_cast<double>(freed[i]);
-    told[i] = status[i] ? kFailed : removed[i] ? kRemoved : 0;
-    if (status[i]) others.Set(static_cast<uint32_t>(i), failure(env, status[i]));
-  }
-  Napi::Object columns = Napi::Object::New(env);
-  columns.Set("freedSizes", sizes);
-  columns.Set("flags", told);
-  columns.Set("others", others);
   return columns;
 }
 

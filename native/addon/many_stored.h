@@ -1,4 +1,4 @@
-// Many stored objects read, verified, listed or removed as one operation: columns in, columns out, for the reason that many.h gives.
+// Many stored objects read, verified or listed as one operation: columns in, columns out, for the reason that many.h gives.
 #pragma once
 
 #include <napi.h>
@@ -20,8 +20,5 @@ Napi::Value verify_many(Napi::Env env, const Arguments &in);
 
 // [code, store, part]: what is stored under the addresses with one first byte.
 Napi::Value list_part(Napi::Env env, const Arguments &in);
-
-// [code, store, addresses]: deletes objects.
-Napi::Value remove_many(Napi::Env env, const Arguments &in);
 
 }  // namespace artifactstore

@@ -314,17 +314,6 @@ Napi::Value verify_abort(Napi::Env env, const Arguments &in) {
   return env.Null();
 }
 
-// [where to go on or 0, bytes copied, bytes freed, segments deleted].
-Napi::Value store_compact(Napi::Env env, const Arguments &in) {
-  Borrowed<as_store> store(in.handle(1), Kind::store);
-  if (!store) return stale(env);
-  as_compacted result;
-  int error = as_store_compact(store.get(), in.integer(2), static_cast<unsigned>(in.integer(3)), &result);
-  if (error) return failure(env, error);
-  return numbers(env, {static_cast<double>(result.next), static_cast<double>(result.moved_bytes),
-                       static_cast<double>(result.freed_bytes), static_cast<double>(result.removed)});
-}
-
 // A handle for ingestAppend, sessionCheckpoint, ingestCommit and ingestAbort.
 Napi::Value session_begin(Napi::Env env, const Arguments &in) {
   Borrowed<as_store> store(in.handle(1), Kind::store);
@@ -415,8 +404,6 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kVerifyAbort: return verify_abort(env, Arguments(operation, "verifyAbort"));
     case kVerifyMany: return verify_many(env, Arguments(operation, "verifyMany"));
     case kList: return list_part(env, Arguments(operation, "list"));
-    case kRemoveMany: return remove_many(env, Arguments(operation, "removeMany"));
-    case kCompact: return store_compact(env, Arguments(operation, "compact"));
     case kSessionBegin: return session_begin(env, Arguments(operation, "sessionBegin"));
     case kSessionCheckpoint: return session_checkpoint(env, Arguments(operation, "sessionCheckpoint"));
     case kSessionLook: return session_look(env, Arguments(operation, "sessionLook"));

@@ -57,10 +57,10 @@ static int add_candidate(listing *work, const as_entry *entry, size_t rank) {
 
 static int add_table(listing *work, const as_table *table, size_t rank) {
   int error = 0;
-  for (size_t i = 0; !error && i < table->capacity; i++) {
-    if (table->slots[i].kind && table->slots[i].blake3[0] == work->part) {
-      error = add_candidate(work, &table->slots[i], rank);
-    }
+  size_t position = 0;
+  const as_entry *entry;
+  while (!error && (entry = as_table_next(table, &position)) != NULL) {
+    error = entry->blake3[0] == work->part ? add_candidate(work, entry, rank) : 0;
   }
   return error;
 }

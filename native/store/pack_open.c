@@ -218,8 +218,9 @@ static int check_latest(as_store *store, collection *found, as_record **marks, s
   *count = 0;
   *marks = malloc((found->latest.count + 1) * sizeof **marks);
   int error = buffer && *marks ? 0 : -ENOMEM;
-  for (size_t i = 0; !error && i < found->latest.capacity; i++) {
-    const as_entry *entry = &found->latest.slots[i];
+  size_t position = 0;
+  const as_entry *entry;
+  while (!error && (entry = as_table_next(&found->latest, &position)) != NULL) {
     int whole = 1;
     if (entry->kind == AS_RECORD_OBJECT) {
       error = payload_whole(store, entry, buffer, &whole);
@@ -492,6 +493,7 @@ int as_packs_open(as_store *store) {
   packs->segment_records_max = AS_SEGMENT_RECORDS_MAX;
   packs->unsynced_max = AS_UNSYNCED_MAX;
   packs->runs_max = AS_RUNS_MAX;
+  packs->seal_beside_from = AS_SEAL_BESIDE_FROM;
   as_table_init(&packs->table);
   as_merging_init(&packs->merging);
   pthread_rwlock_init(&packs->lock, NULL);
@@ -507,7 +509,9 @@ void as_packs_close(as_store *store) {
   if (!packs) {
     return;
   }
+  as_packs_end_sealing(store); /* it may begin a merge */
   as_pack_writer_free(store);
+  as_packs_end_sealing(store);
   as_packs_end_merge(store);
   as_merging_free(&packs->merging);
   for (size_t i = 0; i < packs->run_count; i++) {

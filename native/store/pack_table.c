@@ -9,7 +9,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { FIRST_CAPACITY = 64, HUGE_PAGE = 2 * 1024 * 1024 };
+enum {
+  FIRST_CAPACITY = 64,
+  HUGE_PAGE = 2 * 1024 * 1024,
+  GRADUAL_FROM = 1024, /* slots from which on growing goes step by step */
+  MOVED_EACH = 4       /* slots moved with each entry that is put: all, before a table of twice the slots can be full again */
+};
 _Static_assert(sizeof(as_entry) == 64, "tables are a power of two of bytes");
 
 /* Entries that a capacity takes: three quarters, so that probing stays short and always meets an empty slot. */
@@ -19,6 +24,7 @@ void as_table_init(as_table *table) { *table = (as_table){0}; }
 
 void as_table_free(as_table *table) {
   free(table->slots);
+  free(table->before);
   as_table_init(table);
 }
 
@@ -34,19 +40,34 @@ static as_entry *find_slot(as_entry *slots, size_t capacity, const uint8_t *addr
   }
 }
 
-/* Empty slots. A large table is filled in all its pages within moments, at random: huge ones, where the kernel has them, save a fault for each of
- * thousands of small ones, which in some virtual machines takes longer than all else. */
+/* Empty slots. A large table is filled in all its pages, at random: huge ones, where the kernel has them, save a fault for each of thousands of small ones, which
+ * in some virtual machines takes longer than all else. */
 static as_entry *make_slots(size_t capacity) {
   size_t size = capacity * sizeof(as_entry);
-  if (size < HUGE_PAGE) {
-    return calloc(capacity, sizeof(as_entry));
-  }
-  as_entry *slots = aligned_alloc(HUGE_PAGE, size); /* a power of two, as HUGE_PAGE is */
-  if (slots) {
-    madvise(slots, size, MADV_HUGEPAGE);
-    memset(slots, 0, size);
+  as_entry *slots = calloc(capacity, sizeof(as_entry)); /* so many are fresh from the kernel: their zeros cost nothing yet */
+  if (slots && size >= 2 * HUGE_PAGE) {
+    uintptr_t first = ((uintptr_t)slots + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    uintptr_t last = ((uintptr_t)slots + size) / HUGE_PAGE * HUGE_PAGE;
+    madvise((void *)first, last - first, MADV_HUGEPAGE);
   }
   return slots;
+}
+
+/* Moves the next `count` of the slots that the table had before it grew. One whose address has been put since is older. */
+static void move_slots(as_table *table, size_t count) {
+  size_t left = table->before_capacity - table->moved, end = table->moved + (count < left ? count : left);
+  for (; table->moved < end; table->moved++) {
+    const as_entry *entry = &table->before[table->moved];
+    if (entry->kind != 0) {
+      as_entry *slot = find_slot(table->slots, table->capacity, entry->blake3);
+      *slot = slot->kind == 0 ? *entry : *slot;
+    }
+  }
+  if (table->before && table->moved == table->before_capacity) {
+    free(table->before);
+    table->before = NULL;
+    table->before_capacity = table->moved = 0;
+  }
 }
 
 static int grow(as_table *table, size_t capacity) {
@@ -54,15 +75,25 @@ static int grow(as_table *table, size_t capacity) {
   if (!slots) {
     return -ENOMEM;
   }
-  for (size_t i = 0; i < table->capacity; i++) {
-    if (table->slots[i].kind != 0) {
-      *find_slot(slots, capacity, table->slots[i].blake3) = table->slots[i];
-    }
-  }
-  free(table->slots);
+  move_slots(table, table->before_capacity); /* of growing before, if it is not over: more was asked for than a doubling gives */
+  table->before = table->slots;
+  table->before_capacity = table->capacity;
+  table->moved = 0;
   table->slots = slots;
   table->capacity = capacity;
+  if (table->before_capacity < GRADUAL_FROM) {
+    move_slots(table, table->before_capacity);
+  }
   return 0;
+}
+
+/* The entry of an address among those that have not been moved, or NULL. */
+static const as_entry *find_before(const as_table *table, const uint8_t *address) {
+  if (!table->before) {
+    return NULL;
+  }
+  const as_entry *slot = find_slot(table->before, table->before_capacity, address);
+  return slot->kind == 0 ? NULL : slot;
 }
 
 int as_table_reserve(as_table *table, size_t more) {
@@ -78,16 +109,17 @@ int as_table_reserve(as_table *table, size_t more) {
 }
 
 void as_table_put(as_table *table, const as_entry *entry) {
-  as_entry *slot = find_slot(table->slots, table->capacity, entry->blake3);
-  table->count += slot->kind == 0;
-  *slot = *entry;
+  as_entry before;
+  as_table_exchange(table, entry, &before);
 }
 
 void as_table_exchange(as_table *table, const as_entry *entry, as_entry *before) {
   as_entry *slot = find_slot(table->slots, table->capacity, entry->blake3);
-  table->count += slot->kind == 0;
-  *before = *slot;
+  const as_entry *older = slot->kind == 0 ? find_before(table, entry->blake3) : slot;
+  *before = older ? *older : (as_entry){.kind = 0};
+  table->count += older == NULL;
   *slot = *entry;
+  move_slots(table, MOVED_EACH);
 }
 
 const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIGEST_SIZE]) {
@@ -95,7 +127,23 @@ const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIG
     return NULL;
   }
   const as_entry *slot = find_slot(table->slots, table->capacity, address);
-  return slot->kind == 0 ? NULL : slot;
+  return slot->kind == 0 ? find_before(table, address) : slot;
+}
+
+const as_entry *as_table_next(const as_table *table, size_t *position) {
+  while (*position < table->capacity) {
+    const as_entry *entry = &table->slots[(*position)++];
+    if (entry->kind != 0) {
+      return entry;
+    }
+  }
+  while (*position - table->capacity + table->moved < table->before_capacity) {
+    const as_entry *entry = &table->before[(*position)++ - table->capacity + table->moved];
+    if (entry->kind != 0 && find_slot(table->slots, table->capacity, entry->blake3)->kind == 0) {
+      return entry;
+    }
+  }
+  return NULL;
 }
 
 static int compare_entries(const void *a, const void *b) {
@@ -107,11 +155,9 @@ as_entry *as_table_sorted(const as_table *table) {
   if (!sorted) {
     return NULL;
   }
-  size_t count = 0;
-  for (size_t i = 0; i < table->capacity; i++) {
-    if (table->slots[i].kind != 0) {
-      sorted[count++] = table->slots[i];
-    }
+  size_t count = 0, position = 0;
+  for (const as_entry *entry = as_table_next(table, &position); entry; entry = as_table_next(table, &position)) {
+    sorted[count++] = *entry;
   }
   qsort(sorted, count, sizeof *sorted, compare_entries);
   return sorted;

@@ -1,5 +1,6 @@
 /*
- * The records of the segment being written, in memory: address to record, newest wins.
+ * The records of the segment being written, in memory: address to record, newest wins. A large table grows a few entries with each that is put: to move all at
+ * once takes most of a tenth of a second, and every lookup of the store would wait for it.
  * May include: pack.h. Called by: packs.c. Not thread-safe: packs.c locks.
  */
 #ifndef AS_STORE_PACK_TABLE_H
@@ -18,6 +19,11 @@ typedef struct as_table {
   as_entry *slots; /* open addressing, linear probing; a slot with kind 0 is empty */
   size_t capacity; /* a power of two, or 0 */
   size_t count;
+  /* While it grows: those it had before, none of them taken away, and how many of their slots have been moved. An entry here counts unless `slots` has its
+   * address. */
+  as_entry *before;
+  size_t before_capacity;
+  size_t moved;
 } as_table;
 
 void as_table_init(as_table *table);
@@ -34,6 +40,9 @@ void as_table_exchange(as_table *table, const as_entry *entry, as_entry *before)
 
 /* The entry of an address, or NULL. Valid until the next as_table_put or as_table_reserve. */
 const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIGEST_SIZE]);
+
+/* The entries in no order, one for each call: NULL at the end. Begin with *position 0; nothing may be put meanwhile. */
+const as_entry *as_table_next(const as_table *table, size_t *position);
 
 /* All entries sorted by address, in memory that the caller frees; NULL without memory. */
 as_entry *as_table_sorted(const as_table *table);

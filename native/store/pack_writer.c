@@ -157,115 +157,20 @@ int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end
 
 /* ---- sealing ---- */
 
-typedef struct index_file {
-  as_store *store;
-  as_staged staged;
-  uint8_t *buffer; /* AS_STEP_SIZE */
-  size_t held;
-  uint64_t written;
-} index_file;
-
-static int flush_index(index_file *file) {
-  int error = as_io_write(file->store->io, file->staged.fd, file->buffer, file->held, file->written);
-  file->written += file->held;
-  file->held = 0;
-  return error;
-}
-
-static int write_index(void *context, const uint8_t *bytes, size_t size) {
-  index_file *file = context;
-  int error = 0;
-  while (!error && size) {
-    size_t piece = AS_STEP_SIZE - file->held < size ? AS_STEP_SIZE - file->held : size;
-    memcpy(file->buffer + file->held, bytes, piece);
-    file->held += piece;
-    bytes += piece;
-    size -= piece;
-    error = file->held == AS_STEP_SIZE ? flush_index(file) : 0;
-  }
-  return error;
-}
-
-/* Gives the written index its name, durably. */
-static int publish_index(index_file *file, const char *name) {
-  as_store *store = file->store;
-  int error = as_io_sync_data(store->io, file->staged.fd);
-  error = error ? error : as_staging_replace(store, &file->staged, store->packs_folder, name);
-  return error ? error : as_io_sync_all(store->io, store->packs_folder);
-}
-
-int as_pack_seal_from(as_store *store, const as_index_head *head, as_index_source source, void *context, as_run *out) {
-  as_pack_name name = as_index_name(head->first_segment, head->last_segment);
-  index_file file = {.store = store, .buffer = as_store_buffer(store)};
-  *out = (as_run){.first = head->first_segment, .last = head->last_segment};
-  int error = file.buffer ? as_staging_create(store, &file.staged) : -ENOMEM;
-  if (!error) {
-    error = as_index_write(head, source, context, write_index, &file);
-    error = error ? error : flush_index(&file);
-    error = error ? error : publish_index(&file, name.text);
-    as_staging_discard(store, &file.staged);
-  }
-  as_store_buffer_release(store, file.buffer);
-  error = error ? error : as_index_open(store->io, store->packs_folder, name.text, &out->index);
-  return error ? as_store_fail(store, error, "write", "packs index") : 0;
-}
-
-typedef struct sorted_entries {
-  const as_entry *entries;
-  size_t count;
-  size_t next;
-} sorted_entries;
-
-static int next_sorted(void *context, as_entry *out) {
-  sorted_entries *sorted = context;
-  if (sorted->next == sorted->count) {
-    return 0;
-  }
-  *out = sorted->entries[sorted->next++];
-  return 1;
-}
-
-int as_pack_seal(as_store *store, uint64_t first, uint64_t last, const as_table *table, as_run *out) {
-  *out = (as_run){.first = first, .last = last};
-  if (store->read_only) {
-    return 0;
-  }
-  as_entry *entries = as_table_sorted(table);
-  if (!entries) {
-    return as_store_fail(store, -ENOMEM, "write", "packs index");
-  }
-  sorted_entries sorted = {entries, table->count, 0};
-  as_index_head head = {first, last, store->packs->writer.sequence, table->count};
-  int error = as_pack_seal_from(store, &head, next_sorted, &sorted, out);
-  free(entries);
-  return error;
-}
-
-/* Seals the segment being written: its index becomes a file, its length what it holds. */
+/* Ends the segment being written: its length becomes what it holds, and its index a file, or, of many records, a table that becomes one beside the commits
+ * that follow. */
 int as_pack_seal_active(as_store *store) {
   as_packs *packs = store->packs;
-  as_run run;
-  uint64_t last = packs->writer.id.number;
   int error = as_pack_settle(store); /* an index says what is there, crash or not */
   if (error) {
     return error;
   }
   packs->writer.full = 1; /* if this fails half-way, a later index must still cover every commit */
   error = cut_tail(store);
-  error = error ? error : as_pack_seal(store, packs->table_first, last, &packs->table, &run);
+  error = error ? error : as_pack_seal_table(store);
   if (error) {
     return error;
   }
-  error = as_packs_put_runs(packs, run.first, run.last, &run, 1);
-  if (error) {
-    as_run_free(&run);
-    return as_store_fail(store, error, "write", "packs index");
-  }
-  pthread_rwlock_wrlock(&packs->lock);
-  as_table_free(&packs->table);
-  as_table_init(&packs->table);
-  packs->table_first = 0;
-  pthread_rwlock_unlock(&packs->lock);
   close_files(store);
   as_packs_merge(store);
   return 0;

@@ -26,6 +26,7 @@ enum {
   AS_PACK_OBJECT_MAX = 256 * 1024,           /* bytes in the largest object that is packed; docs/format.md */
   AS_SEGMENT_SIZE_MAX = 256 * 1024 * 1024,   /* bytes after which a segment is sealed: some hundred files for a store of ten million objects */
   AS_SEGMENT_RECORDS_MAX = 256 * 1024,       /* records after which it is sealed: bounds the table in memory to 40 MiB */
+  AS_SEAL_BESIDE_FROM = 16 * 1024,           /* records from which on a thread seals it: of fewer it takes some milliseconds */
   AS_SEAL_AT_CLOSE_FROM = 4096,              /* records from which on closing seals it, so that opening need not read them */
   /* Bytes of commits that wait for a sync, after which they get it: opening after a crash reads and digests them again, which
    * takes some hundredths of a second, and a sync of so much costs little beside writing it. */
@@ -33,7 +34,7 @@ enum {
   AS_RUNS_MAX = 16                           /* indexes before they are merged into one: each costs a lookup a memory access */
 };
 
-/* The index of a run of consecutive segments: a file, or a table where no file could be made (the store is read-only). */
+/* The index of a run of consecutive segments: a file, or a table where no file could be made (the store is read-only), or none has been yet. */
 typedef struct as_run {
   uint64_t first;
   uint64_t last;
@@ -51,6 +52,16 @@ typedef struct as_merging {
   pthread_cond_t changed;
   int reading;           /* it uses the runs it began with */
 } as_merging;
+
+/* The thread that makes a file of the newest sealed table, if there is one. Begun and waited for by whoever has the turn to commit, or closes the store. */
+typedef struct as_sealing {
+  pthread_t thread;
+  int running;        /* it has been made, and not been joined */
+  atomic_int ended;   /* it need not be waited for any more */
+  int error;          /* why it could not be written; read once the thread has ended */
+  as_index_head head;
+  as_table table;     /* that of the run, which owns it */
+} as_sealing;
 
 /* Where commits go. Used by whoever has the turn to commit. */
 typedef struct as_pack_writer {
@@ -99,6 +110,7 @@ typedef struct as_packs {
   size_t segment_records_max;
   uint64_t unsynced_max;
   size_t runs_max;
+  size_t seal_beside_from;
   pthread_rwlock_t lock; /* guards table and runs */
   as_table table;        /* of the segments no run covers */
   uint64_t table_first;  /* the first of them; 0 when there is none */
@@ -107,6 +119,7 @@ typedef struct as_packs {
   size_t run_capacity;
   as_pack_writer writer;
   as_merging merging;
+  as_sealing sealing;
   pthread_mutex_t queue_mutex;
   pthread_cond_t queue_changed;
   as_pack_group *first; /* waiting */
@@ -153,6 +166,13 @@ int as_pack_writer_resume(as_store *store, const as_segment_id *id, uint64_t end
 
 /* The index of the segments first to last, whose entries `table` has, as a file: written durably and opened. */
 int as_pack_seal(as_store *store, uint64_t first, uint64_t last, const as_table *table, as_run *out);
+
+/* Makes a run of the table of the segment being written, and an index file of that, by a thread where there are many records. Called with the turn to
+ * commit, or by whoever closes the store. */
+int as_pack_seal_table(as_store *store);
+
+/* Waits for the thread that seals. Called by whoever closes the store, and nobody commits any more. */
+void as_packs_end_sealing(as_store *store);
 
 /* As as_pack_seal, from any source of `count` entries. */
 int as_pack_seal_from(as_store *store, const as_index_head *head, as_index_source source, void *context, as_run *out);

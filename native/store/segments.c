@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "core/error.h"
 #include "store/store.h"
@@ -64,7 +65,7 @@ int as_segments_add(as_segments *segments, const as_segment_id *id) {
   if (!segment) {
     return -ENOMEM;
   }
-  *segment = (as_segment){.id = *id, .fd = -1};
+  *segment = (as_segment){.id = *id, .fd = -1, .writable = -1};
   pthread_mutex_lock(&segments->mutex);
   if (segments->count == segments->capacity) {
     size_t capacity = segments->capacity ? 2 * segments->capacity : 16;
@@ -120,10 +121,39 @@ static int detach(as_segments *segments, as_segment *segment) {
   return fd;
 }
 
-/* Ends a segment that is out of the list, once the mutex is free again: its file has been deleted, so closing it gives its space back, which may take
+/* Bytes of a deleted file that are given back at a time. A file that has become mostly holes consists of thousands of pieces, and a file system that tells the disk of
+ * each lets syncs of others wait meanwhile: of a whole segment for up to seconds. */
+enum { RELEASE_STEP = 8 * 1024 * 1024 };
+
+static uint64_t now_nanos(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* Cuts a deleted file off from its end, and rests after each step for as long as it took, so that others get their turn. What fails here, closing does. */
+static void release_space(const as_io *io, int fd) {
+  struct stat status;
+  uint64_t left = io->stat(io, fd, &status) ? 0 : (uint64_t)status.st_size;
+  while (left > RELEASE_STEP) {
+    uint64_t began = now_nanos();
+    left -= RELEASE_STEP;
+    if (as_io_truncate(io, fd, left)) {
+      return;
+    }
+    uint64_t took = now_nanos() - began;
+    nanosleep(&(struct timespec){(time_t)(took / 1000000000), (long)(took % 1000000000)}, NULL);
+  }
+}
+
+/* Ends a segment that is out of the list, once the mutex is free again: its file has been deleted, so this gives its space back, which may take
  * seconds, and every lookup of an object needs the mutex. */
 static void end_segment(const as_io *io, as_segment *segment, int fd) {
   as_io_close(io, &fd);
+  if (segment->writable >= 0) {
+    release_space(io, segment->writable);
+  }
+  as_io_close(io, &segment->writable);
   free(segment);
 }
 
@@ -209,8 +239,10 @@ int as_segment_create(as_store *store, uint64_t number, as_segment_id *out) {
 int as_segment_retire(as_store *store, uint64_t number) {
   as_segments *segments = as_store_segments(store);
   as_pack_name name = as_segment_name(number);
+  int writable = as_io_open(store->io, store->packs_folder, name.text, O_RDWR | O_NOFOLLOW, 0); /* failing, its space comes back all at once */
   int error = store->io->unlink(store->io, store->packs_folder, name.text);
   if (error && error != -ENOENT) {
+    as_io_close(store->io, &writable);
     return as_store_fail(store, error, "unlink", "packs");
   }
   pthread_mutex_lock(&segments->mutex);
@@ -218,8 +250,10 @@ int as_segment_retire(as_store *store, uint64_t number) {
   as_segment *segment = find(segments, number);
   if (!segment) { /* somebody else was faster */
     pthread_mutex_unlock(&segments->mutex);
+    as_io_close(store->io, &writable);
     return 0;
   }
+  segment->writable = writable < 0 ? -1 : writable;
   segments->count--;
   memmove(&segments->list[at], &segments->list[at + 1], (segments->count - at) * sizeof *segments->list);
   segment->retired = 1;

@@ -17,7 +17,8 @@ typedef struct as_segment {
   as_segment_id id;
   int fd;         /* for reading; -1 until somebody does */
   unsigned users; /* who have it pinned */
-  int retired;    /* its file is deleted: closed by the last user */
+  int retired;    /* its file is deleted: closed by the last user, */
+  int writable;   /* who then cuts it off by this; -1 before */
 } as_segment;
 
 typedef struct as_segments {

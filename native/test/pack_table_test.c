@@ -83,6 +83,37 @@ static void test_against_array(void) {
   CHECK(table.capacity == 0 && as_table_get(&table, expected[0].blake3) == NULL, "not empty after being freed");
 }
 
+/* All entries are met once, and found, after each put while a table grows, of which some replace what has not been moved. */
+static void test_growing(void) {
+  as_table table;
+  as_table_init(&table);
+  memset(expected, 0, sizeof expected);
+  make_addresses();
+  size_t grown = 0;
+  for (size_t i = 0; i < ADDRESSES; i++) {
+    CHECK_INT(as_table_reserve(&table, 1), 0);
+    grown += table.before != NULL;
+    size_t index = i % 3 == 2 ? below(&seed, i) : i;
+    expected[index].kind = (as_record_kind)(1 + below(&seed, 4));
+    expected[index].at.offset = i;
+    as_table_put(&table, &expected[index]);
+    if (table.before && i % 16 == 0) {
+      size_t position = 0, met = 0;
+      for (const as_entry *entry = as_table_next(&table, &position); entry; entry = as_table_next(&table, &position), met++) {
+        CHECK(entry == as_table_get(&table, entry->blake3), "an entry that is not the one that counts");
+      }
+      CHECK_INT(met, table.count);
+      check_all(&table, table.count);
+      check_sorted(&table);
+    }
+  }
+  CHECK(grown > 500, "%zu puts while growing", grown);
+  CHECK_INT(as_table_reserve(&table, 4 * ADDRESSES), 0); /* more than a doubling */
+  CHECK_INT(as_table_reserve(&table, 16 * ADDRESSES), 0); /* and again, while it grows */
+  check_all(&table, table.count);
+  as_table_free(&table);
+}
+
 /* As many puts as were reserved leave the memory where it is. */
 static void test_reserve(void) {
   static const size_t reservations[] = {0, 1, 47, 48, 49, 63, 64, 65, 128, 1000};
@@ -108,6 +139,7 @@ static void test_reserve(void) {
 int main(void) {
   make_addresses();
   test_against_array();
+  test_growing();
   test_reserve();
   return 0;
 }

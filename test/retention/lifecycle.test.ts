@@ -341,6 +341,7 @@ t.test('what protects is asked, and named', async (t) => {
     actor: 'bob',
     log,
     registry: createLifecycleRegistry(log.reader),
+    registryBehind: createLifecycleRegistry(log.reader),
     guard: new AddressGuard(),
     protection,
     dataPlane,
@@ -406,6 +407,7 @@ t.test('a data plane that cannot remove an object', async (t) => {
     actor: 'bob',
     log,
     registry: createLifecycleRegistry(log.reader),
+    registryBehind: createLifecycleRegistry(log.reader),
     guard: new AddressGuard(),
     protection: UNPROTECTED,
     dataPlane: { deleteObject },
@@ -443,6 +445,7 @@ t.test('an ingest that begins in the middle of a removal learns of it', async (t
     actor: 'bob',
     log: { ...unbound(log), appendRemovals },
     registry: createLifecycleRegistry(log.reader),
+    registryBehind: createLifecycleRegistry(log.reader),
     guard,
     protection: UNPROTECTED,
     dataPlane: {

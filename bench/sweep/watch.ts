@@ -1,0 +1,139 @@
+/**
+ * Stores and reads now and then beside whatever else a store does, and notes who waited, and what ran meanwhile. Called by bench/sweep.ts.
+ */
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { type ContentAddress, SPANS, type Span, type Store } from '../../lib/index.js';
+import type { Wait } from './waits.js';
+
+/** Something that ran meanwhile. */
+export interface Activity extends Wait {
+  name: string;
+}
+
+/** What was seen. */
+export interface Watched {
+  puts: Wait[];
+  gets: Wait[];
+  /** Times at which the main thread came late. */
+  late: Wait[];
+  /** What the disk took for a page and a sync of somebody else. */
+  syncs: Wait[];
+  /** What took longer than ACTIVITY_MS_MIN. */
+  activities: Activity[];
+  /** Bytes of resident memory at times. */
+  memory: { at: number; size: number }[];
+  began: number;
+}
+
+/** Milliseconds that something must take to be noted: what is shorter explains no wait. */
+const ACTIVITY_MS_MIN = 3;
+const PAUSE_MS = 5;
+
+/** Stores and reads until it is ended, from `kept`; `probe` is the path of a file for syncs of its own. */
+export function watch(store: Store, kept: readonly ContentAddress[], probe: string) {
+  const seen: Watched = {
+    puts: [],
+    gets: [],
+    late: [],
+    syncs: [],
+    activities: [],
+    memory: [],
+    began: performance.now(),
+  };
+  let [done, turn] = [false, 0];
+  const timed = async (into: Wait[], work: () => Promise<unknown>) => {
+    const begin = performance.now();
+    await work();
+    into.push({ begin, end: performance.now() });
+  };
+  const loop = async (work: () => Promise<void>) => {
+    while (!done) {
+      await work();
+      await sleep(PAUSE_MS);
+    }
+  };
+  const activities = noteActivities(seen.activities);
+  const disk = probeDisk(probe, seen.syncs);
+  const loops = [
+    loop(() => timed(seen.puts, () => store.put(Buffer.from(`while it runs ${performance.now()}`)))),
+    loop(() => timed(seen.gets, async () => (await store.get(kept[turn++ % kept.length] as string)).bytes())),
+    loop(async () => {
+      const begin = performance.now();
+      await sleep(PAUSE_MS);
+      seen.late.push({ begin: begin + PAUSE_MS, end: Math.max(performance.now(), begin + PAUSE_MS) });
+      seen.memory.push({ at: performance.now(), size: process.memoryUsage.rss() });
+    }),
+  ];
+  return {
+    end: async (): Promise<Watched> => {
+      done = true;
+      await Promise.all(loops);
+      await disk.end();
+      activities.end();
+      return seen;
+    },
+  };
+}
+
+/** Notes what the library tells of what it does, and garbage collections. */
+function noteActivities(into: Activity[]) {
+  const note = (name: string, begin: number, end: number) => {
+    if (end - begin >= ACTIVITY_MS_MIN) into.push({ name, begin, end });
+  };
+  const listen = (message: unknown) => {
+    const { what, begin, end } = message as Span;
+    note(nameOf(what), begin, end);
+  };
+  const collections = new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries())
+      note('collecting garbage', startTime, startTime + duration);
+  });
+  subscribe(SPANS, listen);
+  collections.observe({ entryTypes: ['gc'] });
+  return {
+    end: () => {
+      unsubscribe(SPANS, listen);
+      collections.disconnect();
+    },
+  };
+}
+
+/** A commit of the log by what it is, any other statement by how it begins. */
+function nameOf(what: string): string {
+  return what.startsWith('INSERT INTO commits_') ? 'commit of the log' : what.trim().slice(0, 50).replace(/\s+/g, ' ');
+}
+
+function probeDisk(path: string, into: Wait[]) {
+  const worker = new Worker(new URL('./disk-probe.js', import.meta.url), { workerData: path });
+  const ended = new Promise<void>((resolve, reject) => {
+    worker.once('exit', () => resolve());
+    worker.once('error', reject);
+  });
+  worker.on('message', ({ begin, end }: Wait) => {
+    into.push({ begin: begin - performance.timeOrigin, end: end - performance.timeOrigin });
+  });
+  return {
+    end: () => {
+      worker.postMessage('end');
+      return ended;
+    },
+  };
+}
+
+/** What ran while somebody waited, the longest in that time first, as text. */
+export function causesOf(wait: Wait, seen: Watched): string {
+  const within = ({ begin, end }: Wait) => Math.min(end, wait.end) - Math.max(begin, wait.begin);
+  const syncs = seen.syncs.map((one) => ({ ...one, name: 'sync of another file' }));
+  const late = seen.late.map((one) => ({ ...one, name: 'main thread late' }));
+  return [...seen.activities, ...syncs, ...late]
+    .map((one) => ({ name: one.name, own: within(one), all: one.end - one.begin }))
+    .filter(({ own }) => own >= ACTIVITY_MS_MIN)
+    .sort((a, b) => b.own - a.own)
+    .slice(0, 12)
+    .map(({ name, own, all }) => `${name} ${own.toFixed(0)}${all - own > 1 ? ` of ${all.toFixed(0)}` : ''}`)
+    .join('; ');
+}

@@ -6,6 +6,7 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import { ROW_EVENTS_MAX, ROW_SIZE_MAX } from '../limits.js';
+import type { FillRecords } from '../record-form.js';
 import { EventBatch } from './batch.js';
 
 /** One row, as docs/formats/events.md has it. */
@@ -67,7 +68,7 @@ export function splitRow<T>(row: EventRow, take: (seq: number, bytes: Uint8Array
  *
  * @throws AS_ERR_LOG_DAMAGED: as for `splitRow`
  */
-export function joinRows(rows: readonly EventRow[]): EventBatch | undefined {
+export function joinRows(rows: readonly EventRow[], fillRecords?: FillRecords): EventBatch | undefined {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const ends = new Uint32Array(last.last - first.first + 1);
@@ -76,7 +77,8 @@ export function joinRows(rows: readonly EventRow[]): EventBatch | undefined {
     readEnds(row, ends, row.first - first.first, base);
     base += row.bytes.byteLength;
   }
-  return new EventBatch(first.first, Buffer.concat(rows.map(({ bytes }) => bytes)), ends);
+  const bytes = Buffer.concat(rows.map((row) => row.bytes));
+  return new EventBatch(first.first, bytes, ends, undefined, undefined, undefined, fillRecords);
 }
 
 /** Writes where the events of a row end, plus `base`, into `target` from index `at` on. */

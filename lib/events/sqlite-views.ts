@@ -7,6 +7,7 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import { REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
+import type { FillRecords } from '../record-form.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
 import type { EventBatch } from './batch.js';
 import { COUNTERS } from './fixed-rows.js';
@@ -28,11 +29,14 @@ interface ViewState {
 /** The views of one log. */
 export class SqliteViews {
   readonly #views: readonly View[];
+  readonly #fillRecords: FillRecords | undefined;
   /** Names as an SQL list. */
   readonly #names: string;
 
-  constructor(views: readonly View[]) {
+  /** @param fillRecords writes rows of views that are derived from what is in the log */
+  constructor(views: readonly View[], fillRecords?: FillRecords) {
     this.#views = views;
+    this.#fillRecords = fillRecords;
     this.#names = views.map(({ name }) => quote(name)).join(', ');
   }
 
@@ -156,12 +160,12 @@ export class SqliteViews {
    */
   async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    let reading = readBatch(connection, start, total);
+    let reading = readBatch(connection, start, total, this.#fillRecords);
     let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
       const batch = await reading;
       if (batch === undefined) break;
-      reading = readBatch(connection, batch.last, total);
+      reading = readBatch(connection, batch.last, total, this.#fillRecords);
       const changes = this.project(batch);
       await applying;
       if (done > start) progress({ events: done, total });
@@ -175,13 +179,18 @@ export class SqliteViews {
 }
 
 /** The rows with the next events behind `after`, up to `end`; undefined when there are none. */
-async function readBatch(connection: Connection, after: number, end: number): Promise<EventBatch | undefined> {
+async function readBatch(
+  connection: Connection,
+  after: number,
+  end: number,
+  fillRecords: FillRecords | undefined,
+): Promise<EventBatch | undefined> {
   if (after >= end) return undefined;
   const rows = await connection.all<EventRow>(
     `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
     [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
-  return joinRows(rows)?.between(after, end);
+  return joinRows(rows, fillRecords)?.between(after, end);
 }
 
 async function lastSeq(connection: Connection): Promise<number> {

@@ -37,12 +37,13 @@ export interface RowPlan {
  */
 export function planRows(first: number, ends: Uint32Array): RowPlan {
   const rows: [number, number, number, number, number, number][] = [];
-  const packed = Buffer.allocUnsafe(4 * ends.length);
+  const packed = new Uint8Array(4 * ends.length);
+  const view = new DataView(packed.buffer);
   let from = 0;
   let start = 0;
   for (let i = 0; i < ends.length; i++) {
     const end = ends[i] as number;
-    packed.writeUInt32LE(end - start, 4 * i);
+    view.setUint32(4 * i, end - start, true);
     const count = i + 1 - from;
     if (count < ROW_EVENTS_MAX && end - start < ROW_SIZE_MAX && i + 1 < ends.length) continue;
     rows.push([first + from, first + i, start + 1, end - start, 4 * from + 1, 4 * count]);

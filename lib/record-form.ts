@@ -16,6 +16,13 @@ export enum FieldKind {
   boolean,
   /** What is random in a UUIDv7 as text; the column has ten bytes for each record, whatever its row. */
   uuid,
+  /**
+   * Decimal digits of an integer from 0 to 2^53-1, plus `offset`, from a Float64Array or Uint32Array: at the end of `size` bytes, of which those before them stay as the form
+   * has them.
+   */
+  decimal,
+  /** Bytes from the place in the column that `from` has for the row. */
+  part,
 }
 
 /** A form, and where in it each field goes, in the order of the fields. It fits the sizes of its fields. */
@@ -27,11 +34,13 @@ export interface RecordForm {
 /** A field of all records. A value of bytes begins in the column at `stride` times the row, plus `offset`. */
 export interface RecordField {
   readonly kind: FieldKind;
-  readonly column: Uint8Array | Float64Array;
+  readonly column: Uint8Array | Uint32Array | Float64Array;
   readonly stride?: number;
   readonly offset?: number;
   /** Bytes. */
   readonly size?: number;
+  /** Where each row's part of the column begins. */
+  readonly from?: Uint32Array;
 }
 
 /** Records that are to be written. */
@@ -73,10 +82,39 @@ function writeField(target: Uint8Array, at: number, field: RecordField, row: num
   const { kind, column, stride = 0, offset = 0, size = 0 } = field;
   const from = stride * row + offset;
   if (kind === FieldKind.head) writeHead(target, at, column[row] as number);
-  else if (kind === FieldKind.bytes) target.set(column.subarray(from, from + size), at);
+  else if (kind === FieldKind.decimal) writeDecimal(target, at + size, (column[row] as number) + offset);
+  else if (kind === FieldKind.part) writePart(target, at, column, field.from?.[row] ?? Number.NaN, size);
+  else if (kind === FieldKind.bytes) writePart(target, at, column, from, size);
   else if (kind === FieldKind.hex) writeHex(target, at, column, from, size);
   else if (kind === FieldKind.boolean) target[at] = column[row] === 1 ? 0xf5 : 0xf4;
   else writeUuid(target, at, column.subarray(UUID_RANDOM_SIZE * n, UUID_RANDOM_SIZE * (n + 1)));
+}
+
+/** Writes the digits of an integer from 0 to 2^53-1 so that they end before `end`. */
+export function writeDecimal(target: Uint8Array, end: number, value: number): void {
+  let at = end - 1;
+  // In two parts that are small integers: dividing larger numbers costs many times as much.
+  const high = Math.floor(value / HALF);
+  let rest = value - high * HALF;
+  for (let digits = 0; rest > 0 || digits === 0 || (high > 0 && digits < HALF_DIGITS); digits++) {
+    const quotient = (rest / 10) | 0;
+    target[at--] = ZERO + rest - 10 * quotient;
+    rest = quotient;
+  }
+  for (rest = high; rest > 0; ) {
+    const quotient = (rest / 10) | 0;
+    target[at--] = ZERO + rest - 10 * quotient;
+    rest = quotient;
+  }
+}
+
+const ZERO = 0x30;
+const HALF_DIGITS = 8;
+const HALF = 10 ** HALF_DIGITS;
+
+function writePart(target: Uint8Array, at: number, column: ArrayLike<number>, from: number, size: number): void {
+  // Strings of some tens of bytes: a loop is faster than a view of the part and a call.
+  for (let i = 0; i < size; i++) target[at + i] = column[from + i] as number;
 }
 
 function writeHead(target: Uint8Array, at: number, value: number): void {

@@ -9,9 +9,9 @@ import type { FillRecords } from './record-form.js';
 
 /** Writes records. @throws RangeError: something does not fit, and nothing has been written */
 export const fillRecords: FillRecords = ({ target, at, ends, rows, formOf, forms, fields }) => {
-  const placed = fields.map(({ kind, column, stride = 0, offset = 0, size = 0 }, index) => {
+  const placed = fields.map(({ kind, column, stride = 0, offset = 0, size = 0, from }, index) => {
     const places = Uint32Array.from(forms, (form) => form.places[index] as number);
-    return [kind, column, stride, offset, size, places] as const;
+    return [kind, column, stride, offset, size, places, from] as const;
   });
   const bytes = forms.map((form) => form.bytes);
   loadAddon().fillRecords(target, at, ends, rows, formOf, bytes, placed);

@@ -795,7 +795,9 @@ export class Store {
       await this.#deferred.close();
       await this.retention.settled();
     } finally {
+      const settled = this.#log.settle(); // beside the data plane, which needs a while too
       await this.#dataPlane.close();
+      await settled;
       await this.#log.close();
     }
   }

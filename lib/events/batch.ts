@@ -6,6 +6,7 @@
  * look into it.
  */
 
+import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { decodeEvent } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
 import { orderByHead, upperHead } from './head-order.js';
@@ -29,6 +30,7 @@ export class EventBatch {
   readonly hasSubject: Uint8Array;
   readonly heads: Float64Array;
   #order: Uint32Array | undefined;
+  #seqs: Float64Array | undefined;
   #crowded: Uint8Array | undefined;
   readonly #events: (StoredEvent | undefined)[];
 
@@ -46,6 +48,8 @@ export class EventBatch {
     events: readonly StoredEvent[] = [],
     ingests = emptyColumns(ends.length),
     readonly removals: RemovalColumns = emptyRemovals(ends.length),
+    /** Writes what views make of it, many rows at a time. */
+    readonly fillRecords: FillRecords = fillRecordsPlainly,
   ) {
     this.count = ends.length;
     this.last = first + ends.length - 1;
@@ -90,6 +94,7 @@ export class EventBatch {
   /** Whether the actor of the event at `index` is known to be that of the event before it, without reading either. */
   hasActorOfThatBefore(index: number): boolean {
     const { bytes } = this;
+    if (this.ingests.sameActor[index] === 1) return true;
     const [at, before] = [this.#actorAt(index), this.#actorAt(index - 1)];
     if (at === 0 || before === 0) return false;
     const size = shortTextSize(bytes, at);
@@ -120,7 +125,8 @@ export class EventBatch {
     const start = from === 0 ? 0 : (this.ends[from - 1] as number);
     const ends = this.ends.subarray(from, to).map((place) => place - start);
     const bytes = this.bytes.subarray(start, this.ends[to - 1]);
-    return new EventBatch(this.first + from, bytes, ends, this.#events.slice(from, to) as StoredEvent[]);
+    const events = this.#events.slice(from, to) as StoredEvent[];
+    return new EventBatch(this.first + from, bytes, ends, events, undefined, undefined, this.fillRecords);
   }
 
   /** Indexes of the events that have a subject, in the order of heads as far as it goes: events about one subject in that of the log. */
@@ -130,6 +136,15 @@ export class EventBatch {
       indexesWhere(this.count, (i) => this.hasSubject[i] === 1),
     );
     return this.#order;
+  }
+
+  /** For each event its place in the log. */
+  get seqs(): Float64Array {
+    if (this.#seqs === undefined) {
+      this.#seqs = new Float64Array(this.count);
+      for (let i = 0; i < this.count; i++) this.#seqs[i] = this.first + i;
+    }
+    return this.#seqs;
   }
 
   /** For each event 1 if another of the batch may have the same subject. */
@@ -210,7 +225,7 @@ export class EventBatch {
     ingests.blake3At[i] = layout.blake3At;
     ingests.sha256At[i] = layout.sha256At;
     ingests.receiptsAt[i] = layout.receiptsAt;
-    ingests.receiptsEnd[i] = layout.end;
+    ingests.receiptsSize[i] = layout.end - layout.receiptsAt;
     ingests.actorAt[i] = actorAt;
     heads[i] = digestHead(bytes, layout.blake3At);
     return true;

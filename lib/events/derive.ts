@@ -30,6 +30,7 @@ export async function deriveViews(
   const all = [logIndex, ...views];
   const applied = new SqliteViews(all);
   await applied.prepare(connection);
+  await applied.prepareApply(connection);
   await connection.transaction(async () => {
     for (const { schema } of all) await connection.exec(schema);
     for (let after = 0; after < last; ) {

@@ -2,10 +2,11 @@
  * Rows of numbers and byte strings for SQL without a value each: a blob of rows of one width, which statements take apart with `substr`. JSON
  * costs the database five times as much.
  *
- * A number stands as decimal digits with spaces before them, because SQL can read no other form out of a blob. Imports hex digits. Views lay out
+ * A number stands as decimal digits with spaces before them, because SQL can read no other form out of a blob. Imports records and hex digits. Views lay out
  * their changes with it; `sqlite-views.ts` makes the table that counts the rows.
  */
 
+import { FieldKind, type FillRecords, type RecordField, writeDecimal } from '../record-form.js';
 import { byteOfDigits } from './subject-head.js';
 
 /** Numbers below this one are in the table of `COUNTERS`; two of them count the rows of one blob. */
@@ -32,6 +33,11 @@ export interface Place {
   readonly width: number;
   readonly isNumber: boolean;
 }
+
+/** Where the values of a member are, by row: numbers, to which `plus` is added, or the bytes that begin in `bytes` at a place for each. */
+export type RowColumn =
+  | { readonly numbers: Float64Array | Uint32Array; readonly plus?: number }
+  | { readonly bytes: Uint8Array; readonly from: Uint32Array };
 
 /** How rows of one kind are laid out; `parameter` is the blob's name in SQL. */
 export class FixedRows<M extends Members> {
@@ -73,44 +79,35 @@ export class FixedRows<M extends Members> {
     return isNumber ? `CAST(${part} AS INTEGER)` : part;
   }
 
+  /** The blob of rows whose values stand in columns. */
+  fill(fillRecords: FillRecords, rows: Uint32Array, columns: { readonly [name in keyof M]: RowColumn }): Uint8Array {
+    const target = Buffer.allocUnsafe(this.width * rows.length);
+    const names = Object.keys(this.places) as (keyof M)[];
+    const places = names.map((name) => this.places[name].offset);
+    const fields = names.map((name) => fieldOf(this.places[name], columns[name]));
+    const forms = [{ bytes: Buffer.alloc(this.width, ' '), places }];
+    const [ends, formOf] = [new Uint32Array(rows.length), new Uint8Array(rows.length)];
+    fillRecords({ target, at: 0, ends, rows, formOf, forms, fields });
+    return target;
+  }
+
   /** The blob of `count` rows, to be filled. */
   blob(count: number): Buffer {
     return Buffer.alloc(count * this.width, ' ');
   }
 }
 
+function fieldOf({ width: size }: Place, column: RowColumn): RecordField {
+  if ('bytes' in column) return { kind: FieldKind.part, column: column.bytes, from: column.from, size };
+  return { kind: FieldKind.decimal, column: column.numbers, offset: column.plus ?? 0, size };
+}
+
 /** Writes a number, no larger than its member takes, into the row that begins at `start`. */
 export function putNumber(blob: Uint8Array, start: number, { offset, width }: Place, value: number): void {
-  let at = start + offset + width - 1;
-  // In two parts that are small integers: dividing larger numbers costs many times as much.
-  const high = Math.floor(value / HALF);
-  let rest = value - high * HALF;
-  for (let digits = 0; rest > 0 || digits === 0 || (high > 0 && digits < HALF_DIGITS); digits++) {
-    const quotient = (rest / 10) | 0;
-    blob[at--] = ZERO + rest - 10 * quotient;
-    rest = quotient;
-  }
-  for (rest = high; rest > 0; ) {
-    const quotient = (rest / 10) | 0;
-    blob[at--] = ZERO + rest - 10 * quotient;
-    rest = quotient;
-  }
+  writeDecimal(blob, start + offset + width, value);
 }
 
-/** Copies the bytes of a string, as many as the member has, from `source` into the row that begins at `start`. */
-export function putBytes(
-  blob: Uint8Array,
-  start: number,
-  { offset, width }: Place,
-  source: Uint8Array,
-  from: number,
-): void {
-  const at = start + offset;
-  // Strings of some tens of bytes: a loop is faster than a view of the part and a call.
-  for (let i = 0; i < width; i++) blob[at + i] = source[from + i] as number;
-}
-
-/** The same from the lower-case hex digits at `from`, two for each byte. */
+/** Writes the bytes of a string, as many as the member has, from the lower-case hex digits at `from`, two for each byte. */
 export function putDigits(
   blob: Uint8Array,
   start: number,
@@ -121,7 +118,3 @@ export function putDigits(
   const at = start + offset;
   for (let i = 0; i < width; i++) blob[at + i] = byteOfDigits(source, from + 2 * i);
 }
-
-const ZERO = 0x30;
-const HALF_DIGITS = 8;
-const HALF = 10 ** HALF_DIGITS;

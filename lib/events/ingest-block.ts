@@ -100,6 +100,7 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
       if (form.members) setColumns(ingests, index + n, at, form.members, time, size, storedSize);
       at += form.bytes.length;
     }
+    ingests.sameActor.fill(1, index + 1, index + this.count);
     this.fillRecords({
       target: bytes,
       at: start,
@@ -191,7 +192,7 @@ function setColumns(
   ingests.blake3At[index] = distance + layout.blake3At;
   ingests.sha256At[index] = distance + layout.sha256At;
   ingests.receiptsAt[index] = distance + layout.receiptsAt;
-  ingests.receiptsEnd[index] = distance + layout.end;
+  ingests.receiptsSize[index] = layout.end - layout.receiptsAt;
   ingests.actorAt[index] = distance + actorAt;
 }
 

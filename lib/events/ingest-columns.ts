@@ -17,8 +17,10 @@ export interface IngestColumns {
   readonly blake3At: Uint32Array;
   readonly sha256At: Uint32Array;
   readonly receiptsAt: Uint32Array;
-  readonly receiptsEnd: Uint32Array;
+  readonly receiptsSize: Uint32Array;
   readonly actorAt: Uint32Array;
+  /** 1 where the writer of the event says that it has the actor of the event before it, whatever its form. */
+  readonly sameActor: Uint8Array;
 }
 
 /** Columns of events of which nothing is known. */
@@ -31,7 +33,8 @@ export function emptyColumns(count: number): IngestColumns {
     blake3At: new Uint32Array(count),
     sha256At: new Uint32Array(count),
     receiptsAt: new Uint32Array(count),
-    receiptsEnd: new Uint32Array(count),
+    receiptsSize: new Uint32Array(count),
     actorAt: new Uint32Array(count),
+    sameActor: new Uint8Array(count),
   };
 }

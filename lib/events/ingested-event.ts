@@ -30,5 +30,8 @@ export function readIngestedEvent(bytes: Uint8Array, start: number, end: number)
   const layout = dataAt < 0 ? undefined : readIngestLayout(bytes, dataAt);
   if (layout === undefined) return undefined;
   const envelope = readUsualEnvelope(bytes, layout.end, BETWEEN, end);
-  return envelope === undefined ? undefined : { ...envelope, idAt, dataAt, layout };
+  if (envelope === undefined) return undefined;
+  const { time, actorAt, actorSize, subjectAt } = envelope;
+  // Member by member: spreading the envelope took as long as finding everything in the event.
+  return { time, actorAt, actorSize, subjectAt, idAt, dataAt, layout };
 }

@@ -12,7 +12,7 @@
  */
 
 import type { EventBatch } from './batch.js';
-import { FixedRows, putNumber } from './fixed-rows.js';
+import { FixedRows } from './fixed-rows.js';
 import type { View } from './view.js';
 
 /** Events in a block, by which kinds and actors are found: block n has the events from n * BLOCK_EVENTS + 1 on. An entry an event would say no more. */
@@ -80,7 +80,8 @@ export const logIndex: View<'kinds' | 'actors' | 'subjects'> = {
 function kindBlocks({ first, kinds, kindOf }: EventBatch): [string, number][] {
   const blocks: [string, number][] = [];
   const newest = new Float64Array(kinds.length).fill(-1);
-  for (const [index, kind] of kindOf.entries()) {
+  for (let index = 0; index < kindOf.length; index++) {
+    const kind = kindOf[index] as number;
     const block = blockOf(first + index);
     if (newest[kind] === block) continue;
     newest[kind] = block;
@@ -107,13 +108,6 @@ function actorBlocks(batch: EventBatch): [string, number][] {
   return blocks;
 }
 
-function subjectRows({ first, order, heads }: EventBatch): Uint8Array {
-  const { width, places } = subjects;
-  const blob = subjects.blob(order.length);
-  for (let row = 0; row < order.length; row++) {
-    const index = order[row] as number;
-    putNumber(blob, width * row, places.head, heads[index] as number);
-    putNumber(blob, width * row, places.seq, first + index);
-  }
-  return blob;
+function subjectRows({ order, heads, seqs, fillRecords }: EventBatch): Uint8Array {
+  return subjects.fill(fillRecords, order, { head: { numbers: heads }, seq: { numbers: seqs } });
 }

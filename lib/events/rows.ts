@@ -6,6 +6,7 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import { ROW_EVENTS_MAX, ROW_SIZE_MAX } from '../limits.js';
+import type { FillRecords } from '../record-form.js';
 import { EventBatch } from './batch.js';
 
 /** One row, as docs/formats/events.md has it. */
@@ -36,12 +37,13 @@ export interface RowPlan {
  */
 export function planRows(first: number, ends: Uint32Array): RowPlan {
   const rows: [number, number, number, number, number, number][] = [];
-  const packed = Buffer.allocUnsafe(4 * ends.length);
+  const packed = new Uint8Array(4 * ends.length);
+  const view = new DataView(packed.buffer);
   let from = 0;
   let start = 0;
   for (let i = 0; i < ends.length; i++) {
     const end = ends[i] as number;
-    packed.writeUInt32LE(end - start, 4 * i);
+    view.setUint32(4 * i, end - start, true);
     const count = i + 1 - from;
     if (count < ROW_EVENTS_MAX && end - start < ROW_SIZE_MAX && i + 1 < ends.length) continue;
     rows.push([first + from, first + i, start + 1, end - start, 4 * from + 1, 4 * count]);
@@ -67,7 +69,7 @@ export function splitRow<T>(row: EventRow, take: (seq: number, bytes: Uint8Array
  *
  * @throws AS_ERR_LOG_DAMAGED: as for `splitRow`
  */
-export function joinRows(rows: readonly EventRow[]): EventBatch | undefined {
+export function joinRows(rows: readonly EventRow[], fillRecords?: FillRecords): EventBatch | undefined {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const ends = new Uint32Array(last.last - first.first + 1);
@@ -76,7 +78,8 @@ export function joinRows(rows: readonly EventRow[]): EventBatch | undefined {
     readEnds(row, ends, row.first - first.first, base);
     base += row.bytes.byteLength;
   }
-  return new EventBatch(first.first, Buffer.concat(rows.map(({ bytes }) => bytes)), ends);
+  const bytes = Buffer.concat(rows.map((row) => row.bytes));
+  return new EventBatch(first.first, bytes, ends, undefined, undefined, undefined, fillRecords);
 }
 
 /** Writes where the events of a row end, plus `base`, into `target` from index `at` on. */

@@ -53,7 +53,7 @@ export interface OpenEventLogOptions {
   readOnly?: boolean;
   /** The views to keep with the log. */
   views: readonly View[];
-  /** Writes the events of many ingests; JavaScript does where nothing is given. */
+  /** Writes the events of many ingests, and the rows that views make of events; JavaScript does where nothing is given. */
   fillRecords?: FillRecords;
 }
 
@@ -80,7 +80,7 @@ interface Writing {
  * @throws AS_ERR_READ_ONLY, AS_ERR_STORE_LOCKED, AS_ERR_NO_SPACE, AS_ERR_IO
  */
 export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
-  const views = new SqliteViews([logIndex, ...options.views]);
+  const views = new SqliteViews([logIndex, ...options.views], options.fillRecords);
   const opened: Connection[] = [];
   try {
     if (options.readOnly === true) {
@@ -234,6 +234,12 @@ export class SqliteEventLog implements EventLog {
     return { event: stored as StoredEvent, remains };
   }
 
+  async settle(): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined || this.#closed !== undefined) return;
+    await this.#queue.exclusively(() => writer.run(COPY)).catch(() => undefined);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -268,7 +274,8 @@ export class SqliteEventLog implements EventLog {
     this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
     const plan = planRows(first, ends);
-    const changes = this.#views.project(new EventBatch(first, bytes, ends, events, ingests, removals));
+    const known = new EventBatch(first, bytes, ends, events, ingests, removals, this.#fillRecords);
+    const changes = this.#views.project(known);
     const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];
     return { blocks, batch, parameters: [...columns, textRows(blocks), erasedRows(blocks), ...changes] };
   }
@@ -323,6 +330,9 @@ export class SqliteEventLog implements EventLog {
     return statement;
   }
 }
+
+/** Copies the write-ahead log into the database as far as nobody has to wait for anybody. */
+const COPY = 'PRAGMA wal_checkpoint(PASSIVE)';
 
 /** A commit that is ready to be stored. */
 interface Prepared {

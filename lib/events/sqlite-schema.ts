@@ -83,8 +83,8 @@ const OBJECTS = { ...FORMER_OBJECTS, ...TEXTS };
 export async function prepareLog(connection: Connection): Promise<void> {
   await connection.transaction(async () => {
     if (await isEmpty(connection)) {
-      for (const sql of Object.values(OBJECTS)) await connection.exec(sql);
-      await connection.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION};`);
+      const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION}`;
+      await connection.exec([...Object.values(OBJECTS), pragmas].join(';\n'));
     } else if (await isFormer(connection)) {
       await checkGuards(connection, FORMER_OBJECTS);
       for (const sql of Object.values(TEXTS)) await connection.exec(sql);

@@ -7,6 +7,7 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import { REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
+import type { FillRecords } from '../record-form.js';
 import type { Connection, SqlValue } from '../sqlite/connection.js';
 import type { EventBatch } from './batch.js';
 import { COUNTERS } from './fixed-rows.js';
@@ -28,11 +29,14 @@ interface ViewState {
 /** The views of one log. */
 export class SqliteViews {
   readonly #views: readonly View[];
+  readonly #fillRecords: FillRecords | undefined;
   /** Names as an SQL list. */
   readonly #names: string;
 
-  constructor(views: readonly View[]) {
+  /** @param fillRecords writes rows of views that are derived from what is in the log */
+  constructor(views: readonly View[], fillRecords?: FillRecords) {
     this.#views = views;
+    this.#fillRecords = fillRecords;
     this.#names = views.map(({ name }) => quote(name)).join(', ');
   }
 
@@ -70,15 +74,20 @@ export class SqliteViews {
     return `UPDATE views SET position = NEW.last WHERE name IN (${this.#names})`;
   }
 
-  /**
-   * Makes what `apply` needs of a connection that writes: a temporary view that takes a batch as a row, whose trigger has the views take it in.
-   * To be run once.
-   */
+  /** Makes what `statements` need of a connection. */
   async prepare(connection: Connection): Promise<void> {
+    await connection.exec(COUNTERS);
+  }
+
+  /**
+   * Makes what `apply` needs of a connection beside that: a temporary view that takes a batch as a row, whose trigger has the views take it in. Whoever only commits does
+   * without: all the statements of all the views take a while to be read.
+   */
+  async prepareApply(connection: Connection): Promise<void> {
     const columns = ['bytes', ...this.columns];
-    await connection.exec(`${COUNTERS}
-      CREATE TEMP VIEW batches AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
-      CREATE TEMP TRIGGER batches_insert INSTEAD OF INSERT ON batches BEGIN
+    await connection.exec(`
+      CREATE TEMP VIEW IF NOT EXISTS batches AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
+      CREATE TEMP TRIGGER IF NOT EXISTS batches_insert INSTEAD OF INSERT ON batches BEGIN
         ${this.statements().join(';\n')};
       END`);
   }
@@ -108,12 +117,13 @@ export class SqliteViews {
     const states = await readStates(connection);
     const start = rebuild ? undefined : this.#position(states);
     if (start === undefined) {
-      for (const { drop_sql } of states) await connection.exec(drop_sql);
-      await connection.exec('DELETE FROM views');
-      for (const { name, version, schema, drop } of this.#views) {
-        await connection.exec(schema);
-        await connection.run('INSERT INTO views VALUES (?1, ?2, 0, ?3)', [name, version, drop]);
-      }
+      // Together, because each call is a change of threads.
+      const made = this.#views.map(({ name, version, schema, drop }) => {
+        return `${schema}; INSERT INTO views VALUES (${quote(name)}, ${version}, 0, ${quote(drop)});`;
+      });
+      await connection.exec(
+        [...states.map(({ drop_sql }) => `${drop_sql};`), 'DELETE FROM views;', ...made].join('\n'),
+      );
     }
     await this.#catchUp(connection, start ?? 0, progress);
   }
@@ -156,12 +166,13 @@ export class SqliteViews {
    */
   async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    let reading = readBatch(connection, start, total);
+    if (total > start) await this.prepareApply(connection);
+    let reading = readBatch(connection, start, total, this.#fillRecords);
     let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
       const batch = await reading;
       if (batch === undefined) break;
-      reading = readBatch(connection, batch.last, total);
+      reading = readBatch(connection, batch.last, total, this.#fillRecords);
       const changes = this.project(batch);
       await applying;
       if (done > start) progress({ events: done, total });
@@ -175,13 +186,18 @@ export class SqliteViews {
 }
 
 /** The rows with the next events behind `after`, up to `end`; undefined when there are none. */
-async function readBatch(connection: Connection, after: number, end: number): Promise<EventBatch | undefined> {
+async function readBatch(
+  connection: Connection,
+  after: number,
+  end: number,
+  fillRecords: FillRecords | undefined,
+): Promise<EventBatch | undefined> {
   if (after >= end) return undefined;
   const rows = await connection.all<EventRow>(
     `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
     [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
-  return joinRows(rows)?.between(after, end);
+  return joinRows(rows, fillRecords)?.between(after, end);
 }
 
 async function lastSeq(connection: Connection): Promise<number> {

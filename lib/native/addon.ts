@@ -383,14 +383,15 @@ export interface NativeChunkerClass {
   selectKernel(name: string): void;
 }
 
-/** A field: its kind (FieldKind of lib/record-form.ts) and column, where the value of a row begins there (stride times row, plus offset), its bytes, and its place in each form. */
+/** A field: its kind (FieldKind of lib/record-form.ts) and column, where the value of a row begins there (stride times row, plus offset), its bytes, its place in each form, and of a part where each row's begins. */
 export type NativeField = readonly [
   kind: number,
-  column: Uint8Array | Float64Array,
+  column: Uint8Array | Uint32Array | Float64Array,
   stride: number,
   offset: number,
   size: number,
   places: Uint32Array,
+  from: Uint32Array | undefined,
 ];
 
 /** The addon. */

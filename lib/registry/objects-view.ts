@@ -15,7 +15,6 @@
  */
 
 import type { EventBatch } from '../events/batch.js';
-import { putBytes, putNumber } from '../events/fixed-rows.js';
 import { orderByHead } from '../events/head-order.js';
 import { DELETED, TOMBSTONED } from '../events/removed-event.js';
 import { digestHead } from '../events/subject-head.js';
@@ -40,52 +39,50 @@ function project(batch: EventBatch): Projection<Parameter> | null {
   const about = batch.kinds.map((kind) => kind.startsWith('object.'));
   if (!about.includes(true)) return null;
   const { crowded, ingests: columns, removals } = batch;
-  const alone: number[] = [];
+  const alone = new Uint32Array(batch.count);
+  let aloneCount = 0;
   const tombstoned: number[] = [];
   const deleted: number[] = [];
   const others: number[] = [];
   for (let i = 0; i < batch.count; i++) {
-    if (crowded[i] === 0 && columns.usual[i] === 1) alone.push(i);
+    if (crowded[i] === 0 && columns.usual[i] === 1) alone[aloneCount++] = i;
     else if (crowded[i] === 0 && removals.kind[i] === TOMBSTONED) tombstoned.push(i);
     else if (crowded[i] === 0 && removals.kind[i] === DELETED) deleted.push(i);
     else if (about[batch.kindOf[i] as number] && batch.hasSubject[i] === 1) others.push(i);
   }
-  const ingests = alone.length === 0 ? null : rowsOf(batch, alone);
+  const ingests = aloneCount === 0 ? null : rowsOf(batch, alone.subarray(0, aloneCount));
   const removed = removalsOf(batch, tombstoned, deleted);
   return { ...ingests, ...removed, ...foldEvents(others.map((index) => batch.event(index))) };
 }
 
-function rowsOf(batch: EventBatch, indexes: readonly number[]): { ingests: Uint8Array; order: Uint8Array } {
-  const { first, bytes, ingests: columns } = batch;
-  const { width, places } = ingestRows;
-  const blob = ingestRows.blob(indexes.length);
-  const sha256Heads = new Float64Array(indexes.length);
+function rowsOf(batch: EventBatch, indexes: Uint32Array): { ingests: Uint8Array; order: Uint8Array } {
+  const { bytes, ingests: columns, seqs, fillRecords } = batch;
+  const sha256Heads = new Float64Array(batch.count);
+  const headsOfRows = new Float64Array(indexes.length);
   for (let row = 0; row < indexes.length; row++) {
     const i = indexes[row] as number;
-    const at = width * row;
-    const sha256At = columns.sha256At[i] as number;
-    const receiptsAt = columns.receiptsAt[i] as number;
-    const sha256Head = digestHead(bytes, sha256At);
-    sha256Heads[row] = sha256Head;
-    putBytes(blob, at, places.blake3, bytes, columns.blake3At[i] as number);
-    putBytes(blob, at, places.sha256, bytes, sha256At);
-    putNumber(blob, at, places.sha256Head, sha256Head);
-    putNumber(blob, at, places.seq, first + i);
-    putNumber(blob, at, places.time, columns.times[i] as number);
-    putNumber(blob, at, places.size, columns.sizes[i] as number);
-    putNumber(blob, at, places.storedSize, columns.storedSizes[i] as number);
-    putNumber(blob, at, places.receiptsPlace, receiptsAt + 1); // SQL counts from 1
-    putNumber(blob, at, places.receiptsSize, (columns.receiptsEnd[i] as number) - receiptsAt);
+    const head = digestHead(bytes, columns.sha256At[i] as number);
+    sha256Heads[i] = head;
+    headsOfRows[row] = head;
   }
-  return { ingests: blob, order: orderOf(sha256Heads) };
+  const ingests = ingestRows.fill(fillRecords, indexes, {
+    blake3: { bytes, from: columns.blake3At },
+    sha256: { bytes, from: columns.sha256At },
+    sha256Head: { numbers: sha256Heads },
+    seq: { numbers: seqs },
+    time: { numbers: columns.times },
+    size: { numbers: columns.sizes },
+    storedSize: { numbers: columns.storedSizes },
+    receiptsPlace: { numbers: columns.receiptsAt, plus: 1 }, // SQL counts from 1
+    receiptsSize: { numbers: columns.receiptsSize },
+  });
+  return { ingests, order: orderOf(batch, headsOfRows) };
 }
 
-function orderOf(heads: Float64Array): Uint8Array {
+/** The rows in the order of their heads. */
+function orderOf({ fillRecords }: EventBatch, heads: Float64Array): Uint8Array {
   const rows = new Uint32Array(heads.length);
   for (let row = 0; row < rows.length; row++) rows[row] = row;
   const order = orderByHead(heads, rows);
-  const blob = sha256Order.blob(order.length);
-  for (let n = 0; n < order.length; n++)
-    putNumber(blob, sha256Order.width * n, sha256Order.places.row, order[n] as number);
-  return blob;
+  return sha256Order.fill(fillRecords, order, { row: { numbers: rows } });
 }

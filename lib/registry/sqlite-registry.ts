@@ -62,6 +62,9 @@ const live = (condition: string) => `
 const LIVE = live('');
 const COLD = live('AND cold_receipts IS NOT NULL');
 
+/** Heads have 48 bits: this is more than any. */
+const PAST_HEADS = 2 ** 48;
+
 /** By state: nearly all objects are live, the others have an index of their own, in another order. */
 const LISTS: { readonly [state in ObjectState | 'any']: string } = {
   any: list('true'),
@@ -85,6 +88,13 @@ const SCAN = `
 
 interface Row {
   record: string;
+}
+
+/** A page, as JSON arrays of records. */
+interface PageRow {
+  records: string;
+  /** Further ones, in an order of their own, that may belong between them. */
+  later: string;
 }
 
 /** What is in the JSON of a record, by its place: times in milliseconds, receipts in hex of their CBOR. */
@@ -177,12 +187,12 @@ class SqliteRegistry implements Registry {
     }
     const after = cursor === undefined ? undefined : readCursor(cursor);
     // One more than asked for tells whether there is another page.
-    const row = await this.#connection.get<Row>(LISTS[state], [
+    const row = await this.#connection.get<PageRow>(LISTS[state], [
       after ?? NOTHING,
       limit + 1,
       after === undefined ? 0 : digestHead(after, 0),
     ]);
-    const found = JSON.parse(row?.record ?? '[]') as RecordMembers[];
+    const found = row === undefined ? [] : inOrder(JSON.parse(row.records), JSON.parse(row.later));
     const page = found.slice(0, limit);
     const last = page.at(-1);
     const objects = page.map(toRecord);
@@ -219,25 +229,38 @@ function digestAt(place: string): string {
   return `substr(?1, ${place} * ${DIGEST_SIZE} + 1, ${DIGEST_SIZE})`;
 }
 
+/**
+ * By address. At most one object for each head is one whose first ingest is the first event about it, and nearly every object is: those fill the page. Any other is looked
+ * for only among the heads that the page has come to, because its way through `later` would otherwise go on to the end of all heads, as a rule without finding one.
+ */
 function list(condition: string): string {
-  const found = either(
-    (table) =>
-      `SELECT head, blake3, ${RECORD} AS record FROM ${by(table)} WHERE head >= ?3 AND blake3 > ?1 AND ${condition}`,
-  );
-  return page(`${found} ORDER BY head, blake3`);
+  const found = (table: SubjectTable, bound: string) => `SELECT head, ${RECORD} AS record FROM ${by(table)}
+    WHERE head >= ?3 AND ${bound} AND blake3 > ?1 AND ${condition} ORDER BY head`;
+  return `
+    WITH page AS MATERIALIZED (
+      SELECT ${together('record')} AS records, iif(count(*) < ?2, ${PAST_HEADS}, max(head)) AS reached
+      FROM (${found('heads', 'true')} LIMIT ?2))
+    SELECT records, (SELECT ${together('record')} FROM (${found('later', 'head <= reached')}, blake3 LIMIT ?2)) AS later FROM page`;
 }
 
 /** In the order in which they were first stored, as their index has them. */
 function listNotLive(state: ObjectState): string {
   const seqOf = (table: SubjectTable) =>
     `(SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?3 AND objects.blake3 = ?1 LIMIT 1)`;
-  return page(`SELECT ${RECORD} AS record FROM objects
-    WHERE state <> 'live' AND state = '${state}' AND seq > coalesce(${seqOf('heads')}, ${seqOf('later')}, 0) ORDER BY seq`);
+  return `SELECT ${together('record')} AS records, '[]' AS later FROM (
+    SELECT ${RECORD} AS record FROM objects
+    WHERE state <> 'live' AND state = '${state}' AND seq > coalesce(${seqOf('heads')}, ${seqOf('later')}, 0) ORDER BY seq LIMIT ?2)`;
 }
 
-/** Records of a page as one array: a row each would cost several times as much. */
-function page(records: string): string {
-  return `SELECT '[' || coalesce(group_concat(record), '') || ']' AS record FROM (SELECT record FROM (${records} LIMIT ?2))`;
+/** SQL: JSON values of rows as one array: a row each would cost several times as much. */
+function together(values: string): string {
+  return `'[' || coalesce(group_concat(${values}), '') || ']'`;
+}
+
+/** The records of a page and those that belong between them, by address. */
+function inOrder(records: RecordMembers[], later: RecordMembers[]): RecordMembers[] {
+  if (later.length === 0) return records;
+  return [...records, ...later].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function toRecord(members: RecordMembers): ObjectRecord {

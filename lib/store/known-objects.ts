@@ -125,6 +125,7 @@ export function forgetting(log: EventLog, known: KnownObjects): EventLog {
     last: () => log.last(),
     now: () => log.now(),
     onCommit: (listener) => log.onCommit(listener),
+    settle: () => log.settle(),
     close: () => log.close(),
   };
 }

@@ -16,16 +16,22 @@ enum class Kind : uint32_t {
   kHex,      // the same as lower-case digits
   kBoolean,  // of CBOR, from a byte
   kUuid,     // what is random in a UUIDv7 as text, from the ten bytes of record n
+  kDecimal,  // digits of an integer plus `offset`, from a Float64Array or Uint32Array, at the end of `size` bytes of which the others stay as the form has them
+  kPart,     // `size` bytes from where `from` says
   kCount
 };
 
 constexpr size_t kUuidRandom = 10, kUuidText = 36;
+constexpr double kSafeMax = 9007199254740991.0;  // 2^53-1
 constexpr char kDigits[] = "0123456789abcdef";
 
 struct Field {
   Kind kind;
   const uint8_t *bytes;   // of a column of bytes
   const double *numbers;  // of one of numbers
+  const uint32_t *words;  // of one of 32 bits each
+  const uint32_t *from;   // for each row, where its part of the column begins
+  size_t from_count;
   size_t count;           // elements of the column
   size_t stride, offset, size;
   const uint32_t *places;  // one for each form
@@ -40,6 +46,8 @@ const T *column_of(Napi::Value value, napi_typedarray_type type, size_t *count) 
   return static_cast<const T *>(data);
 }
 
+bool is_words(Napi::Value value) { return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array; }
+
 size_t number_of(Napi::Value value) { return value.ToNumber().Uint32Value(); }
 
 Field field_of(Napi::Array from, size_t forms) {
@@ -47,7 +55,9 @@ Field field_of(Napi::Array from, size_t forms) {
   size_t places = 0;
   field.kind = static_cast<Kind>(number_of(from.Get(0u)));
   Napi::Value column = from.Get(1u);
-  if (field.kind == Kind::kHead) {
+  if (field.kind == Kind::kDecimal && is_words(column)) {
+    field.words = column_of<uint32_t>(column, napi_uint32_array, &field.count);
+  } else if (field.kind == Kind::kHead || field.kind == Kind::kDecimal) {
     field.numbers = column_of<double>(column, napi_float64_array, &field.count);
   } else {
     field.bytes = column_of<uint8_t>(column, napi_uint8_array, &field.count);
@@ -56,6 +66,7 @@ Field field_of(Napi::Array from, size_t forms) {
   field.offset = number_of(from.Get(3u));
   field.size = number_of(from.Get(4u));
   field.places = column_of<uint32_t>(from.Get(5u), napi_uint32_array, &places);
+  if (field.kind == Kind::kPart) field.from = column_of<uint32_t>(from.Get(6u), napi_uint32_array, &field.from_count);
   if (field.kind >= Kind::kCount || places != forms) throw Napi::TypeError::New(from.Env(), "fillRecords: an impossible field");
   return field;
 }
@@ -86,11 +97,38 @@ void write_uuid(uint8_t *to, const uint8_t *random) {
   write_hex(to + 24, random + 4, 6);
 }
 
+uint64_t decimal_of(const Field &field, size_t row) {
+  uint64_t value = field.words != nullptr ? field.words[row] : static_cast<uint64_t>(field.numbers[row]);
+  return value + field.offset;
+}
+
+void write_decimal(uint8_t *to, size_t size, uint64_t value) {
+  uint8_t *at = to + size;
+  do {
+    *--at = static_cast<uint8_t>('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+}
+
+// Whether the digits of a number are no more than it has room for.
+bool decimal_fits(const Field &field, size_t row) {
+  if (field.words == nullptr && !(field.numbers[row] >= 0 && field.numbers[row] <= kSafeMax)) return false;
+  uint64_t value = decimal_of(field, row);
+  size_t digits = 1;
+  while (value >= 10) {
+    value /= 10;
+    digits++;
+  }
+  return digits <= field.size;
+}
+
 // Bytes that a field takes in a record.
 size_t width_of(const Field &field, size_t row) {
   switch (field.kind) {
     case Kind::kHead: return head_size(field.numbers[row]);
-    case Kind::kBytes: return field.size;
+    case Kind::kBytes:
+    case Kind::kDecimal:
+    case Kind::kPart: return field.size;
     case Kind::kHex: return 2 * field.size;
     case Kind::kBoolean: return 1;
     default: return kUuidText;
@@ -98,22 +136,32 @@ size_t width_of(const Field &field, size_t row) {
 }
 
 // Elements that its column must have for record n, of row `row`.
-size_t needed(const Field &field, size_t n, size_t row) {
+uint64_t needed(const Field &field, size_t n, size_t row) {
   switch (field.kind) {
     case Kind::kHead:
+    case Kind::kDecimal:
     case Kind::kBoolean: return row + 1;
     case Kind::kUuid: return kUuidRandom * (n + 1);
+    case Kind::kPart: return static_cast<uint64_t>(field.from[row]) + field.size;
     default: return row * field.stride + field.offset + field.size;
   }
 }
 
+bool fits_in(const Field &field, size_t place, size_t size, size_t n, size_t row) {
+  if (field.kind == Kind::kPart && row >= field.from_count) return false;
+  if (needed(field, n, row) > field.count || place + width_of(field, row) > size) return false;
+  return field.kind != Kind::kDecimal || decimal_fits(field, row);
+}
+
 void write_field(const Field &field, uint8_t *record, size_t form, size_t n, size_t row) {
   uint8_t *to = record + field.places[form];
-  const uint8_t *from = field.bytes + row * field.stride + field.offset;
+  const uint8_t *from = field.bytes == nullptr ? nullptr : field.bytes + row * field.stride + field.offset;
   switch (field.kind) {
     case Kind::kHead: write_head(to, field.numbers[row]); break;
     case Kind::kBytes: memcpy(to, from, field.size); break;
     case Kind::kHex: write_hex(to, from, field.size); break;
+    case Kind::kDecimal: write_decimal(to, field.size, decimal_of(field, row)); break;
+    case Kind::kPart: memcpy(to, field.bytes + field.from[row], field.size); break;
     case Kind::kBoolean: *to = field.bytes[row] == 1 ? 0xf5 : 0xf4; break;
     default: write_uuid(to, field.bytes + kUuidRandom * n);
   }
@@ -143,7 +191,7 @@ void FillRecords(const Napi::CallbackInfo &info) {
     if (!fits) break;
     size_t size = forms[form_of[n]].size;
     for (const Field &field : fields) {
-      fits = fits && needed(field, n, rows[n]) <= field.count && field.places[form_of[n]] + width_of(field, rows[n]) <= size;
+      fits = fits && fits_in(field, field.places[form_of[n]], size, n, rows[n]);
     }
     end += size;
     fits = fits && end <= target.size;

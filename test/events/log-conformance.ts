@@ -341,6 +341,7 @@ function facade(log: EventLog, replaced: Partial<EventLog>): EventLog {
     textsOf: (pseudonyms) => log.textsOf(pseudonyms),
     findTexts: (query) => log.findTexts(query),
     erase: (pseudonyms, event) => log.erase(pseudonyms, event),
+    settle: () => log.settle(),
     close: () => log.close(),
     ...replaced,
   };

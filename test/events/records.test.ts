@@ -18,10 +18,14 @@ function someRecords(): Records {
     { kind: FieldKind.hex, column: randomBytes(64 * NUMBERS.length), stride: 64, size: 32 },
     { kind: FieldKind.boolean, column: Uint8Array.from(NUMBERS, (_, n) => n % 3) },
     { kind: FieldKind.uuid, column: randomBytes(10 * count) },
+    { kind: FieldKind.decimal, column: Float64Array.from(NUMBERS, (n) => n - (n > 9 ? 7 : 0)), offset: 7, size: 16 },
+    { kind: FieldKind.decimal, column: Uint32Array.from(NUMBERS, (n) => n % 2 ** 32), size: 10 },
+    { kind: FieldKind.part, column: randomBytes(500), from: Uint32Array.from(NUMBERS, () => randomInt(469)), size: 32 },
   ];
   const forms = NUMBERS.map((_, n) => {
     const head = 3 + (HEAD_SIZES[n] as number);
-    return { bytes: randomBytes(head + 200 + n), places: [3, head + 1, head + 40, head + 110, head + 120] };
+    const places = [3, head + 1, head + 40, head + 110, head + 120, head + 160, head + 180, head + 200];
+    return { bytes: randomBytes(head + 232 + n), places };
   });
   const formOf = Uint8Array.from({ length: count }, () => randomInt(NUMBERS.length));
   const size = formOf.reduce((sum, form) => sum + (forms[form]?.bytes.length ?? 0), 0);
@@ -75,6 +79,22 @@ t.test('what does not fit is refused', (t) => {
     'a field that goes beyond its form',
   );
   refuse({ fields: cut(0, { ...field(0), column: new Uint8Array(10) }) }, 'a column of another type');
-  refuse({ fields: cut(0, { ...field(0), kind: 5 as FieldKind }) }, 'a kind that there is not');
+  refuse({ fields: cut(0, { ...field(0), kind: 7 as FieldKind }) }, 'a kind that there is not');
+  const numbers = (index: number, value: number) => {
+    const { column } = field(index);
+    return cut(index, { ...field(index), column: column.map(() => value) as Float64Array });
+  };
+  refuse({ fields: numbers(5, -1) }, 'a number below zero');
+  refuse({ fields: numbers(5, Number.NaN) }, 'no number');
+  refuse({ fields: numbers(5, 2 ** 53) }, 'a number that is not exact');
+  refuse({ fields: cut(6, { ...field(6), column: new Uint32Array(10).fill(100), size: 2 }) }, 'more digits than bytes');
+  refuse({ fields: cut(5, { ...field(5), column: new Float64Array(1) }) }, 'a column of numbers that ends before');
+  refuse({ fields: cut(6, { ...field(6), column: new Uint32Array(1) }) }, 'a column of words that ends before');
+  refuse({ fields: cut(7, { ...field(7), from: new Uint32Array(1) }) }, 'places that end before');
+  refuse(
+    { fields: cut(7, { ...field(7), from: new Uint32Array(10).fill(469) }) },
+    'a part that goes beyond its column',
+  );
+  refuse({ fields: cut(7, { ...field(7), from: new Uint32Array(10).fill(2 ** 32 - 1) }) }, 'a part far behind it');
   t.end();
 });

@@ -524,7 +524,8 @@ t.test('unusual ingests are views like any other, and known again by every name'
 });
 
 t.test('ingests from columns are in the views as a rebuild has them, whoever makes them', async (t) => {
-  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews });
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
   const ids = ['ci', 'c'.repeat(40)];
   const quota = { holder: 'ci', scopes: ['put'], quota: 1e9 };
   await log.append(ids.map((id) => kinds.newEvent('token.created', 'admin', id, quota)));
@@ -553,6 +554,10 @@ t.test('ingests from columns are in the views as a rebuild has them, whoever mak
   await log.rebuild();
   t.same(await dumpViews(log.plainReader), live);
   await log.close();
+  const byCore = await openEventLog({ path, views: registryViews, fillRecords });
+  await byCore.rebuild();
+  t.same(await dumpViews(byCore.plainReader), live, 'and as the core has them');
+  await byCore.close();
 });
 
 t.test('pages by kind and subject over many rows', async (t) => {
@@ -711,6 +716,26 @@ t.test('a read is shared with those who ask while it runs, and never across a co
   t.equal(asked, 7, 'nothing is kept behind its end, a failure neither');
   end();
   t.equal(await again, 3);
+});
+
+t.test('settling leaves nothing for closing to copy, and the log goes on', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const settled = log.append([event('a')]).then(() => log.settle());
+  await log.append([event('b')]);
+  await settled;
+  const other = await Connection.open(path, 'write');
+  const found = await other.get<{ log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
+  t.ok(found !== undefined && found.log > 0, 'there is a write-ahead log');
+  t.equal(found?.checkpointed, found?.log);
+  await other.close();
+  await log.append([event('c')]);
+  const reader = await openEventLog({ path, views: registryViews, readOnly: true });
+  await reader.settle();
+  t.equal((await reader.read()).length, 3);
+  await reader.close();
+  await log.close();
+  await log.settle();
 });
 
 t.test('the write-ahead log is copied beside who writes, before a commit has to do it, and begins anew', async (t) => {

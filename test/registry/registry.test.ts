@@ -11,7 +11,7 @@ import { EVENT_SIZE_MAX, INDEXED_RUNS_MAX } from '../../lib/limits.js';
 import type { DuePlace, LifecycleRegistry } from '../../lib/registry/lifecycle.js';
 import { blocksOf, runsOf } from '../../lib/registry/object-sets.js';
 import type { NamespaceUsage, PackageQuery, PackageRecord, RefRecord } from '../../lib/registry/packages.js';
-import type { ObjectRecord, Registry } from '../../lib/registry/registry.js';
+import type { ObjectPage, ObjectRecord, Registry } from '../../lib/registry/registry.js';
 import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from '../../lib/registry/sqlite-packages.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
@@ -363,6 +363,36 @@ t.test('listing in pages, while objects are stored', async (t) => {
   const unfit = [{ limit: 0 }, { limit: 10_001 }, { limit: 2.5 }, { cursor: 'x' }, { cursor: `${'A'.repeat(42)}B` }];
   for (const query of [...unfit, { state: 'lost' as never }]) {
     await t.rejects(registry.list(query), { code: 'AS_ERR_INVALID_ARGUMENT' }, JSON.stringify(query));
+  }
+  await log.close();
+});
+
+t.test('pages have objects that share a head, or were heard of before they were stored', async (t) => {
+  const { log, registry } = await open(`${t.testdir()}/log`);
+  const atHead = (head: number, last: number) => {
+    const blake3 = Buffer.alloc(32, last);
+    blake3.writeUIntBE(head, 0, 6);
+    return blake3;
+  };
+  // The last byte runs against the order of storing, so that a page that ends between two of one head would show it.
+  const stored = [3, 1, 2].flatMap((head) => [5, 1, 4, 2].map((last) => atHead(head, last)));
+  await log.append(
+    [atHead(2, 9), atHead(4, 1)].map((blake3) => kinds.objectCorrupted('me', names.formatBlake3(blake3), [], 'read')),
+  );
+  for (const blake3 of [...stored, atHead(4, 1), atHead(2 ** 48 - 1, 1)])
+    await log.append([kinds.objectIngested('me', ingestResult(0, { blake3, sha256: blake3 }))]);
+  const expected = [1, 2, 3].flatMap((head) => [1, 2, 4, 5].map((last) => atHead(head, last)));
+  const addresses = [...expected, atHead(4, 1), atHead(2 ** 48 - 1, 1)].map((blake3) => names.formatBlake3(blake3));
+  for (let limit = 1; limit <= addresses.length + 1; limit++) {
+    const seen: ContentAddress[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: ObjectPage = await registry.list({ limit, state: 'live', ...(cursor !== undefined && { cursor }) });
+      t.ok(page.objects.length <= limit);
+      seen.push(...page.objects.map(({ blake3 }) => blake3));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    t.same(seen, addresses, `${limit} a page`);
   }
   await log.close();
 });

@@ -72,6 +72,7 @@ function unbound(log: EventLog): EventLog {
     textsOf: (pseudonyms) => log.textsOf(pseudonyms),
     findTexts: (query) => log.findTexts(query),
     erase: (pseudonyms, event) => log.erase(pseudonyms, event),
+    settle: () => log.settle(),
     close: () => log.close(),
   };
 }

@@ -134,7 +134,12 @@ function s3Rows(facts: BackendStatus['facts']): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['s3 conditional put', facts.conditionalPut],
     ['s3 payload hash', facts.payloadHash],
+    ['s3 Content-MD5', facts.contentMd5],
     ['s3 checksums', facts.checksums],
+    ['s3 ETags of parts', facts.partEtags],
+    ['s3 ranges', facts.ranges],
+    ['s3 many deleted at once', facts.multiDelete],
+    ['s3 without credentials', facts.withoutCredentials],
     ['s3 object lock', facts.objectLock],
     ['s3 versions', facts.versions],
     ['s3 credentials', facts.credentials && `from ${facts.credentials}`],

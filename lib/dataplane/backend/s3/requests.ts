@@ -55,6 +55,8 @@ export interface S3Request {
   attempts?: number;
   /** Milliseconds until the head of the answer. */
   timeoutMs?: number;
+  /** As anybody could send it, without a signature. */
+  unsigned?: boolean;
 }
 
 export interface S3Answer {
@@ -223,6 +225,7 @@ export class Requests {
   async #headers(request: S3Request, path: string): Promise<Record<string, string>> {
     const { method, query = [], body } = request;
     const payloadHash = request.payloadHash ?? hashOf(body);
+    if (request.unsigned) return { ...request.headers, host: this.#host };
     const credentials = await this.credentials.get();
     const time = amzDate(Date.now() + this.#clockAheadMs);
     const headers: Record<string, string> = {

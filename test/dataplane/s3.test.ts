@@ -26,6 +26,7 @@ import { openStore } from '../../lib/index.js';
 import { openMemoryS3 } from '../support/memory-s3.js';
 import { checkReconciled } from '../support/reconciled.js';
 import { type Fault, openFaultProxy, type Seen } from '../support/s3-faults.js';
+import { openTlsFront } from '../support/tls-front.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -393,12 +394,15 @@ t.test('what cannot be deleted fails alone, and keeps its outboard', async (t) =
   t.equal((await plane.verifyObject(kept)).status, 'intact');
 });
 
-t.test('a large object comes into a file by the core, whatever happens to it on its way', async (t) => {
+/** Large objects into files, whatever happens to them on their way, over TLS or not. */
+async function downloads(t: Test, isTls: boolean): Promise<void> {
   const MIB = 1024 * 1024;
   const server = await openMemoryS3(t);
   const proxy = await openFaultProxy(t, server.endpoint);
   const notices: string[] = [];
-  const plane = await open(t, proxy.endpoint, { onNotice: (sentence) => notices.push(sentence) });
+  const front = isTls ? await openTlsFront(t, proxy.endpoint) : { endpoint: proxy.endpoint, certificate: '' };
+  const environment = { ...NOWHERE, ...KEYS, AWS_CA_BUNDLE: front.certificate };
+  const plane = await open(t, front.endpoint, { environment, onNotice: (sentence) => notices.push(sentence) });
   const target = join(folder, 'target');
   const put = async (address: ContentAddress, range?: ByteRange, signal?: AbortSignal) => {
     writeFileSync(target, '');
@@ -470,6 +474,34 @@ t.test('a large object comes into a file by the core, whatever happens to it on 
     server.objects.delete(key);
     await t.rejects(put(address), { code: 'AS_ERR_NOT_FOUND' });
   }
+}
+
+t.test('a large object comes into a file by the core, whatever happens to it', (t) => downloads(t, false));
+t.test('and over TLS, decrypted and proven piece by piece', (t) => downloads(t, true));
+
+t.test('a server that is not trusted gets no request', async (t) => {
+  const server = await openMemoryS3(t);
+  const { endpoint, certificate } = await openTlsFront(t, server.endpoint);
+  const opening = (more: Record<string, string>) =>
+    openS3({
+      url: 's3://bucket',
+      spool: join(folder, 'untrusted'),
+      endpoint,
+      environment: { ...NOWHERE, ...KEYS, ...more },
+    });
+  await t.rejects(opening({}), {
+    code: 'AS_ERR_UNAVAILABLE',
+    message: /^The certificate of https:\/\/127.* AWS_CA_BUNDLE/,
+    details: { attempts: 1 },
+  });
+  t.strictSame(server.requests, []);
+  await t.rejects(opening({ AWS_CA_BUNDLE: join(folder, 'no-such-file') }), {
+    code: 'AS_ERR_INVALID_ARGUMENT',
+    message: /AWS_CA_BUNDLE/,
+  });
+  const config = join(folder, 'bundle-config');
+  writeFileSync(config, `[default]\nca_bundle = ${certificate}\n`);
+  await (await opening({ AWS_CONFIG_FILE: config })).close();
 });
 
 t.test('a store on S3 is reconciled', async (t) => {
@@ -579,7 +611,8 @@ t.test('parts that are too large for memory are read twice', async (t) => {
   const result = await plane.ingestStream(stream(bytes), {});
   t.ok((await read(plane, result)).equals(bytes));
   const parts = server.requests.filter(
-    ({ url }) => url.searchParams.has('partNumber') && !url.pathname.endsWith('.obao4'),
+    ({ url: { pathname, searchParams } }) =>
+      searchParams.has('partNumber') && pathname.includes('/objects/') && !pathname.endsWith('.obao4'),
   );
   t.equal(parts.length, 11, 'of a mebibyte each, because ten thousand of what was wanted are too few');
 });

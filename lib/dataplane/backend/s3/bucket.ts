@@ -11,6 +11,7 @@ import type { ByteRange } from '../../spi.js';
 import type { HandedOver } from './handed-over.js';
 import { Refused, refusedError } from './problems.js';
 import type { Notice, Place, Requests, S3Answer, S3Request, StreamedBody } from './requests.js';
+import type { Head, TlsBody } from './tls-answer.js';
 import { elements, elementText, escapeText } from './xml.js';
 
 /** What is known of a stored object without reading it. */
@@ -56,6 +57,13 @@ export interface Body extends Stored {
 export interface SocketBody extends Pick<HandedOver, 'before' | 'socket'> {
   /** Of the whole object. */
   size: number;
+}
+
+/** A range of an object that is decrypted into memory that is used again. */
+export interface DecryptedBody {
+  /** Of the whole object. */
+  size: number;
+  body: TlsBody;
 }
 
 /** What putting gave. */
@@ -143,18 +151,27 @@ export class Bucket {
   }
 
   /**
-   * The same, its bytes left in the connection over which they come.
+   * The same over a connection of its own: over plain HTTP its bytes are left in there, over TLS they are decrypted outside of streams.
    *
    * @returns undefined: it cannot be had so; `get` tells why, or does it
    */
-  async getSocket(key: string, start: number, end: number): Promise<SocketBody | undefined> {
-    const headers = { range: `bytes=${start}-${end - 1}` };
-    const answer = await this.#requests.sendForSocket({ method: 'GET', key, headers });
+  async getAlone(key: string, start: number, end: number): Promise<SocketBody | DecryptedBody | undefined> {
+    const request = { method: 'GET', key, headers: { range: `bytes=${start}-${end - 1}` } } as const;
+    const isAsked = ({ status, headers }: Head) => {
+      const { sent } = sentOf({ status, headers }, -1);
+      return sent.start === start && sent.end === end;
+    };
+    if (this.#requests.isPlain) {
+      const answer = await this.#requests.sendForSocket(request);
+      if (answer === undefined) return undefined;
+      if (isAsked(answer)) return { size: sentOf(answer, start).size, before: answer.before, socket: answer.socket };
+      loadAddon().dropSocket(answer.socket);
+      return undefined;
+    }
+    const answer = await this.#requests.sendForTls(request);
     if (answer === undefined) return undefined;
-    const [, from, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '') ?? [];
-    const isAsked = Number(from) === start && Number(answer.headers['content-length']) === end - start;
-    if (isAsked) return { size: Number(size), before: answer.before, socket: answer.socket };
-    loadAddon().dropSocket(answer.socket);
+    if (isAsked(answer)) return { size: sentOf(answer, start).size, body: answer.body };
+    answer.body.close();
     return undefined;
   }
 
@@ -403,7 +420,7 @@ export class Bucket {
 }
 
 /** Which bytes an answer has, and of how many. One of 206 that does not say is taken for what was asked for. */
-function sentOf({ status, headers }: S3Answer, start: number): { sent: ByteRange; size: number } {
+function sentOf({ status, headers }: Head, start: number): { sent: ByteRange; size: number } {
   const length = Number(headers['content-length'] ?? 0);
   if (status !== 206) return { sent: { start: 0, end: length }, size: length };
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];

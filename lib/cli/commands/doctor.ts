@@ -113,13 +113,15 @@ function coldRows(
   { cold }: Usage,
 ): [string, string][] {
   const { objects, storedSize } = cold ?? { objects: 0, storedSize: 0 };
-  const place = facts.dataPlane === 'remote' ? `in a daemon (${facts.daemon ?? 'which does not answer'})` : backend;
+  const place = facts.dataPlane === undefined ? backend : dataPlaneOf(facts);
   const rows: [string, string][] = [
     ['cold tier', ready ? place : `${place}, not ready: ${problem ?? 'it does not take bytes'}`],
     ['cold objects', `${formatItems(objects, 'object')} (${formatSize(storedSize)} there)`],
   ];
   if (freeSize !== undefined && totalSize !== undefined)
     rows.push(['cold free', `${formatSize(freeSize)} of ${formatSize(totalSize)}`]);
+  if (facts.dataPlane === 's3')
+    rows.push(...s3Rows(facts).map(([name, value]): [string, string] => [`cold ${name}`, value]));
   return rows;
 }
 

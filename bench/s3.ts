@@ -12,7 +12,8 @@ import { describeFileSystem, describeMachine, machineLine } from './machine.js';
 import { type Run, runProgram, settle, tellsPeakMemory } from './programs.js';
 import { inTurns, median } from './rounds.js';
 import { type Client, clientsOf, type Move } from './s3/clients.js';
-import { missingForSwift, startSwift } from './s3/swift.js';
+import { freePorts, missingForSwift, startSwift } from './s3/swift.js';
+import { missingForTls, startTls } from './s3/tls.js';
 import { sizeName } from './sizes.js';
 import { table } from './table.js';
 
@@ -22,6 +23,8 @@ export interface S3BenchOptions {
   size: number;
   /** Where files, stores and the server's own are made. */
   folder: string;
+  /** Through TLS. */
+  tls: boolean;
 }
 
 /** What must be reached: this part of the speed of the best client, in less of its CPU time, in so much memory. */
@@ -44,8 +47,10 @@ interface Row {
 type Report = Awaited<ReturnType<typeof measureS3>>;
 
 /** Measures every client in each round. Throws Error: Swift is not installed. */
-export async function measureS3({ rounds, size, folder }: S3BenchOptions) {
+export async function measureS3({ rounds, size, folder, tls }: S3BenchOptions) {
   const missing = missingForSwift();
+  if (tls && missingForTls().length > 0)
+    throw new Error(`${missingForTls().join(', ')} missing: apt-get install nginx-light openssl`);
   if (missing.length > 0)
     throw new Error(
       `Swift is not installed: ${missing.join(', ')} missing. apt-get install swift-proxy swift-account swift-container swift-object memcached`,
@@ -53,8 +58,10 @@ export async function measureS3({ rounds, size, folder }: S3BenchOptions) {
   const machine = describeMachine();
   const work = mkdtempSync(join(folder, 'as-bench-'));
   const server = await startSwift(work);
+  const [port = 0] = await freePorts(1);
+  const front = tls ? await startTls(server.endpoint, join(work, 'tls'), port) : undefined;
   try {
-    const clients = clientsOf(server);
+    const clients = clientsOf({ ...server, ...front });
     const { path: source } = makeFile(join(work, 'source', 'object.bin'), size);
     const runs = new Map<string, Run[]>();
     let number = 0;
@@ -77,10 +84,12 @@ export async function measureS3({ rounds, size, folder }: S3BenchOptions) {
       fileSystem: describeFileSystem(work),
       rounds,
       size,
+      tls,
       rows,
       bars: judge(rows),
     };
   } finally {
+    await front?.stop();
     await server.stop();
     rmSync(work, { recursive: true });
   }
@@ -158,8 +167,8 @@ function judge(rows: readonly Row[]) {
 }
 
 /** The report as text. */
-export function renderS3({ machine, fileSystem, rounds, size, rows, bars }: Report): string {
-  const head = `${machineLine(machine)}\n${fileSystem}; ${rounds} interleaved rounds; ${sizeName(size)}; OpenStack Swift on the same machine`;
+export function renderS3({ machine, fileSystem, rounds, size, tls, rows, bars }: Report): string {
+  const head = `${machineLine(machine)}\n${fileSystem}; ${rounds} interleaved rounds; ${sizeName(size)}; OpenStack Swift ${tls ? 'behind TLS of nginx, both ' : ''}on the same machine`;
   const cells = rows.map(({ client, direction, megabytesPerSecond, cpuSeconds, peakMemory }) => [
     client,
     direction,

@@ -645,6 +645,13 @@ export const S3_BLOCK_SIZE = 256 * 1024;
 export const S3_RECEIVE_FROM = 4 * 1024 * 1024;
 export const S3_RECEIVE_WAIT_MS = 20;
 
+/**
+ * Bytes that are decrypted into one piece of memory, of which there are four at most, and then handed to the core in one step; and bytes of an answer's head, of which a
+ * server of S3 sends one or two thousand.
+ */
+export const S3_TLS_STEP_SIZE = 1024 * 1024;
+export const S3_TLS_HEAD_SIZE_MAX = 64 * 1024;
+
 /** Bytes written to a local file after which the disk is told to begin: some 50 ms of a slow one. */
 export const S3_SYNC_SIZE = 16 * 1024 * 1024;
 

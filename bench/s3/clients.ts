@@ -34,6 +34,8 @@ export interface Server {
   endpoint: string;
   bucket: string;
   environment: Record<string, string>;
+  /** File of the certificate that is to be trusted, where it speaks TLS. */
+  certificate?: string;
 }
 
 /** Ours first, then whichever of the others are installed. */
@@ -41,7 +43,7 @@ export function clientsOf(server: Server): Client[] {
   return [ours(server), ...[awscli(server), rclone(server)].filter((client) => client !== undefined)];
 }
 
-function ours({ endpoint, bucket, environment }: Server): Client {
+function ours({ endpoint, bucket, environment, certificate }: Server): Client {
   const run = ({ folder, key }: Move, ...words: string[]): Program => ({
     command: process.execPath,
     args: [
@@ -57,7 +59,7 @@ function ours({ endpoint, bucket, environment }: Server): Client {
       ],
       ...words,
     ],
-    env: environment,
+    env: { ...environment, ...(certificate && { AWS_CA_BUNDLE: certificate }) },
   });
   return {
     name: 'artifactstore',
@@ -66,7 +68,7 @@ function ours({ endpoint, bucket, environment }: Server): Client {
   };
 }
 
-function awscli({ endpoint, bucket, environment }: Server): Client | undefined {
+function awscli({ endpoint, bucket, environment, certificate }: Server): Client | undefined {
   const command = DEBIAN_AWS.find(existsSync) ?? findProgram('aws');
   if (command === undefined) return undefined;
   const env = {
@@ -74,6 +76,7 @@ function awscli({ endpoint, bucket, environment }: Server): Client | undefined {
     AWS_DEFAULT_REGION: 'us-east-1',
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    ...(certificate && { AWS_CA_BUNDLE: certificate }),
   };
   const copy = (from: string, to: string): Program => ({
     command,
@@ -87,12 +90,13 @@ function awscli({ endpoint, bucket, environment }: Server): Client | undefined {
   };
 }
 
-function rclone({ endpoint, bucket, environment }: Server): Client | undefined {
+function rclone({ endpoint, bucket, environment, certificate }: Server): Client | undefined {
   const command = findProgram('rclone');
   if (command === undefined) return undefined;
   const env = {
     RCLONE_CONFIG: '/dev/null',
-    AWS_CA_BUNDLE: '', // the server speaks no TLS, and this client fails over a bundle that others take
+    AWS_CA_BUNDLE: '', // this client fails over a bundle that others take, and has a variable of its own
+    ...(certificate && { RCLONE_CA_CERT: certificate }),
     RCLONE_CONFIG_SERVER_TYPE: 's3',
     RCLONE_CONFIG_SERVER_PROVIDER: 'Other',
     RCLONE_CONFIG_SERVER_ENDPOINT: endpoint,

@@ -15,12 +15,14 @@ export async function benchS3(args: string[]): Promise<void> {
       rounds: { type: 'string', default: '3' },
       size: { type: 'string', default: '1GiB' },
       folder: { type: 'string', default: tmpdir() },
+      tls: { type: 'boolean', default: false },
     },
   });
   const report = await measureS3({
     rounds: positiveInteger('--rounds', values.rounds),
     size: readSize(values.size),
     folder: values.folder,
+    tls: values.tls,
   });
   console.log(values.json ? JSON.stringify(report) : renderS3(report));
 }

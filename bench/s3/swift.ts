@@ -177,7 +177,7 @@ async function makeBucket(endpoint: string, name: string): Promise<void> {
 }
 
 /** Ports that were free a moment ago, all at the same time. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))));
   const ports = servers.map((server) => (server.address() as { port: number }).port);

@@ -43,7 +43,7 @@ export interface Reply {
 /** A service over a store in a folder of its own, or over `stub`. */
 export async function serve(
   t: Test,
-  options: ServerOptions & { store?: Partial<StoreOptions>; stub?: unknown } = {},
+  options: ServerOptions & { store?: Partial<StoreOptions>; stub?: unknown; place?: string } = {},
 ): Promise<Service> {
   // What has been opened is closed, also where what comes next fails: a daemon would keep the process.
   const closing: (() => Promise<unknown>)[] = [];
@@ -52,13 +52,13 @@ export async function serve(
   });
   const path = await mkdtemp(join(tmpdir(), 'artifactstore-api-'));
   closing.push(() => rm(path, { recursive: true, force: true }));
-  const place = await openPlace(path, options.store?.path !== undefined);
+  const place = await openPlace(path, options.store?.path !== undefined, options.place);
   closing.push(() => place.close());
   const storeOptions: StoreOptions = { path, ...place.options, ...options.store };
   const store = await openStore(storeOptions);
   closing.push(() => store.close());
   const errors: unknown[] = [];
-  const { store: _, stub, ...serverOptions } = options;
+  const { store: _, stub, place: __, ...serverOptions } = options;
   const running = await startServer((stub as Store) ?? store, {
     port: 0,
     onError: (error) => errors.push(error),

@@ -23,9 +23,10 @@ import { elements, elementText, escapeText } from '../../lib/dataplane/backend/s
 import type { ByteRange, ContentAddress, IngestResult } from '../../lib/dataplane/spi.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { openStore } from '../../lib/index.js';
-import { AS_S3RVER, openMemoryS3 } from '../support/memory-s3.js';
+import { openMemoryS3 } from '../support/memory-s3.js';
 import { checkReconciled } from '../support/reconciled.js';
 import { type Fault, openFaultProxy, type Seen } from '../support/s3-faults.js';
+import { openTlsFront } from '../support/tls-front.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'as-s3-parts-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -271,6 +272,10 @@ t.test('what the server honours is found out and used', async (t) => {
   t.match((await plane.backendHealth()).facts, {
     conditionalPut: 'honoured',
     payloadHash: 'compared',
+    contentMd5: 'compared',
+    partEtags: 'compared',
+    ranges: 'honoured',
+    withoutCredentials: 'refused',
     checksums: 'SHA-256 kept',
     multiDelete: 'honoured',
     objectLock: 'off',
@@ -305,36 +310,30 @@ t.test('what the server honours is found out and used', async (t) => {
   t.match(await plane.ingestStream(stream(other), {}), { existed: true, receipts: [{ etag: 'theirs' }] });
 });
 
-t.test('a server that ignores what it does not know, as s3rver does, is relied on in nothing', async (t) => {
-  const server = await openMemoryS3(t, AS_S3RVER);
-  const notices: string[] = [];
-  const plane = await open(t, server.endpoint, { onNotice: (sentence) => notices.push(sentence), partSize: 1 << 20 });
+t.test('bytes that were not asked for are left out, or refused, and are no damage', async (t) => {
+  const server = await openMemoryS3(t, { ranges: 'ignored', lock: true });
+  const plane = await open(t, server.endpoint);
   t.match((await plane.backendHealth()).facts, {
-    conditionalPut: 'ignored: not relied on',
-    payloadHash: 'not compared',
-    checksums: 'ignored',
-    multiDelete: 'honoured',
-    objectLock: 'not said',
-    versions: 'off',
+    ranges: 'more is sent than was asked for, and left out',
+    objectLock: 'on',
   });
-  await plane.compact();
-  t.match(notices, [/^Abandoned uploads were not looked for: .* 501 \(NotImplemented\)/]);
-  for (const size of [1_000, 100_000, 3_000_000]) {
-    const bytes = randomBytes(size);
-    const result = await plane.ingestStream(stream(bytes), {});
-    const address = formatBlake3(result.blake3);
-    const key = [...server.objects.keys()].find((name) => name.endsWith(address.slice(7))) as string;
-    const { bytes: kept } = server.objects.get(key) as { bytes: Buffer };
-    kept[size - 1] = (kept[size - 1] as number) ^ 1; // as a connection would change it that nobody compares
-    await t.rejects(read(plane, result), { code: 'AS_ERR_CORRUPT' }, `${size} bytes that came wrong are never given`);
-    t.match(await plane.ingestStream(stream(bytes), {}), { healed: true });
-    t.ok((await read(plane, result)).equals(bytes));
-    t.match(await plane.deleteMany?.([address]), [{ deleted: true }]);
-  }
-  const puts = server.requests.filter(({ method, url }) => method === 'PUT' && url.pathname.includes('/objects/'));
+  const bytes = randomBytes(1_000_000);
+  const result = await plane.ingestStream(stream(bytes), {});
+  const part = async (range: ByteRange) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of plane.serveObject(formatBlake3(result.blake3), range)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+  t.ok((await part({ start: 500_001, end: 700_000 })).equals(bytes.subarray(500_001, 700_000)), 'cut out of the whole');
+  server.behaves.ranges = 'others';
+  await t.rejects(part({ start: 500_001, end: 700_000 }), {
+    code: 'AS_ERR_IO',
+    message: /the server sent bytes \d+ to/,
+  });
+  server.behaves.ranges = 'honoured';
   t.ok(
-    puts.every(({ headers }) => headers['if-none-match'] === undefined),
-    'no condition is asked for',
+    (await part({ start: 500_001, end: 700_000 })).equals(bytes.subarray(500_001, 700_000)),
+    'and nothing is marked',
   );
 });
 
@@ -395,12 +394,15 @@ t.test('what cannot be deleted fails alone, and keeps its outboard', async (t) =
   t.equal((await plane.verifyObject(kept)).status, 'intact');
 });
 
-t.test('a large object comes into a file by the core, whatever happens to it on its way', async (t) => {
+/** Large objects into files, whatever happens to them on their way, over TLS or not. */
+async function downloads(t: Test, isTls: boolean): Promise<void> {
   const MIB = 1024 * 1024;
   const server = await openMemoryS3(t);
   const proxy = await openFaultProxy(t, server.endpoint);
   const notices: string[] = [];
-  const plane = await open(t, proxy.endpoint, { onNotice: (sentence) => notices.push(sentence) });
+  const front = isTls ? await openTlsFront(t, proxy.endpoint) : { endpoint: proxy.endpoint, certificate: '' };
+  const environment = { ...NOWHERE, ...KEYS, AWS_CA_BUNDLE: front.certificate };
+  const plane = await open(t, front.endpoint, { environment, onNotice: (sentence) => notices.push(sentence) });
   const target = join(folder, 'target');
   const put = async (address: ContentAddress, range?: ByteRange, signal?: AbortSignal) => {
     writeFileSync(target, '');
@@ -472,6 +474,34 @@ t.test('a large object comes into a file by the core, whatever happens to it on 
     server.objects.delete(key);
     await t.rejects(put(address), { code: 'AS_ERR_NOT_FOUND' });
   }
+}
+
+t.test('a large object comes into a file by the core, whatever happens to it', (t) => downloads(t, false));
+t.test('and over TLS, decrypted and proven piece by piece', (t) => downloads(t, true));
+
+t.test('a server that is not trusted gets no request', async (t) => {
+  const server = await openMemoryS3(t);
+  const { endpoint, certificate } = await openTlsFront(t, server.endpoint);
+  const opening = (more: Record<string, string>) =>
+    openS3({
+      url: 's3://bucket',
+      spool: join(folder, 'untrusted'),
+      endpoint,
+      environment: { ...NOWHERE, ...KEYS, ...more },
+    });
+  await t.rejects(opening({}), {
+    code: 'AS_ERR_UNAVAILABLE',
+    message: /^The certificate of https:\/\/127.* AWS_CA_BUNDLE/,
+    details: { attempts: 1 },
+  });
+  t.strictSame(server.requests, []);
+  await t.rejects(opening({ AWS_CA_BUNDLE: join(folder, 'no-such-file') }), {
+    code: 'AS_ERR_INVALID_ARGUMENT',
+    message: /AWS_CA_BUNDLE/,
+  });
+  const config = join(folder, 'bundle-config');
+  writeFileSync(config, `[default]\nca_bundle = ${certificate}\n`);
+  await (await opening({ AWS_CONFIG_FILE: config })).close();
 });
 
 t.test('a store on S3 is reconciled', async (t) => {
@@ -581,7 +611,8 @@ t.test('parts that are too large for memory are read twice', async (t) => {
   const result = await plane.ingestStream(stream(bytes), {});
   t.ok((await read(plane, result)).equals(bytes));
   const parts = server.requests.filter(
-    ({ url }) => url.searchParams.has('partNumber') && !url.pathname.endsWith('.obao4'),
+    ({ url: { pathname, searchParams } }) =>
+      searchParams.has('partNumber') && pathname.includes('/objects/') && !pathname.endsWith('.obao4'),
   );
   t.equal(parts.length, 11, 'of a mebibyte each, because ten thousand of what was wanted are too few');
 });

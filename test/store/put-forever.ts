@@ -1,8 +1,8 @@
 /**
  * A child that stores objects and tells its parent of each one that was acknowledged, until it is killed; with `deferred` it puts durability
- * off and acknowledges what a sync has made durable. Used by store.test.ts and power-cut.ts.
+ * off and acknowledges what a sync has made durable. Used by store.test.ts, s3-kills.test.ts and power-cut.ts.
  *
- * Usage: put-forever.js <path> [deferred]
+ * Usage: put-forever.js <path> [deferred] [<data plane>]
  */
 
 import { randomBytes } from 'node:crypto';
@@ -10,8 +10,8 @@ import { openStore } from '../../lib/index.js';
 
 process.on('disconnect', () => process.exit(1)); // nobody listens any more
 
-const [path = '', way = ''] = process.argv.slice(2);
-const store = await openStore({ path });
+const [path = '', way = '', dataplane] = process.argv.slice(2);
+const store = await openStore({ path, ...(dataplane && { dataplane }) });
 
 const bytesOf = (sizeMax: number) => randomBytes(Math.floor(Math.random() * sizeMax));
 

@@ -1,6 +1,6 @@
 /**
  * A child that puts objects, moves them between tiers and reads them, all at once, until it is killed. It tells its parent of each object before and after it was
- * acknowledged. Used by tiers.test.ts.
+ * acknowledged. Used by tiers.test.ts and s3-kills.test.ts.
  *
  * Usage: tier-forever.js <path> <cold> <seed>
  */

@@ -1,5 +1,5 @@
 /**
- * A small S3 server in memory, for what Swift does not do: it honours conditions, keeps checksums and versions, and can be told to be worse than any real one.
+ * A small S3 server in memory, for what neither Swift nor s3rver do: it honours conditions, keeps checksums and versions, locks, and can be told to be worse than any real one.
  * It checks no signatures: Swift does.
  */
 
@@ -22,10 +22,10 @@ export interface Manners {
   condition: 'honoured' | 'ignored' | 'refused';
   /** SHA-256 checksums are compared, kept and told. */
   checksums: boolean;
-  /** The SHA-256 that a request is signed with is compared with its body. */
-  payload: boolean;
-  /** Uploads in parts that have not ended are listed; otherwise that is refused, as are questions about locks. */
-  lists: boolean;
+  /** Objects are locked. */
+  lock: boolean;
+  /** Ranges: as they should be; whole objects in their place; or others, one byte on. */
+  ranges: 'honoured' | 'ignored' | 'others';
   versions: boolean;
   /** What becomes of a request to delete many: done; refused; called done and not done; or done but for keys that have this in them, which it says. */
   multiDelete: 'honoured' | 'refused' | 'ignored' | RegExp;
@@ -40,15 +40,12 @@ export interface Manners {
   ) => { status: number; code?: string; headers?: Record<string, string> } | undefined;
 }
 
-/** How s3rver 3.7.1 was found to behave: what it does not know it ignores, or refuses, and it checks no digest. */
-export const AS_S3RVER: Partial<Manners> = { condition: 'ignored', checksums: false, payload: false, lists: false };
-
 export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
   const behaves: Manners = {
     condition: 'honoured',
     checksums: true,
-    payload: true,
-    lists: true,
+    lock: false,
+    ranges: 'honoured',
     versions: false,
     multiDelete: 'honoured',
     pages: 'honoured',
@@ -76,8 +73,10 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
       return void answer(outgoing, instead.status, instead.code ? errorText(instead.code) : '', instead.headers);
     const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
     if (bucket !== 'bucket') return void answer(outgoing, 404, errorText('NoSuchBucket'));
-    if (behaves.payload && digestOf(body) !== incoming.headers['x-amz-content-sha256'])
-      return void answer(outgoing, 400, errorText('XAmzContentSHA256Mismatch'));
+    const { authorization, 'x-amz-content-sha256': payload, 'content-md5': md5 = md5Of(body) } = incoming.headers;
+    if (authorization === undefined) return void answer(outgoing, 403, errorText('AccessDenied'));
+    if (digestOf(body) !== payload) return void answer(outgoing, 400, errorText('XAmzContentSHA256Mismatch'));
+    if (md5 !== md5Of(body)) return void answer(outgoing, 400, errorText('BadDigest'));
     handle(method, rest.join('/'), url.searchParams, incoming.headers, body, outgoing);
   });
 
@@ -110,9 +109,11 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
       }
       if (method === 'PUT') {
         upload.parts.set(Number(query.get('partNumber')), body);
-        return void answer(outgoing, 200, '', { etag: `"${digestOf(body).slice(0, 32)}"` });
+        return void answer(outgoing, 200, '', { etag: `"${etagOf(body)}"` });
       }
       const parts = [...upload.parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes);
+      if (!parts.every((part) => body.includes(etagOf(part))))
+        return void answer(outgoing, 400, errorText('InvalidPart'));
       uploads.delete(uploadId);
       const sums = Buffer.concat(parts.map((part) => createHash('sha256').update(part).digest()));
       const checksum = `${createHash('sha256').update(sums).digest('base64')}-${parts.length}`;
@@ -134,12 +135,13 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
     }
     if (kept === undefined) return void answer(outgoing, 404, method === 'HEAD' ? '' : errorText('NoSuchKey'));
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
-    if (method === 'HEAD' || from === undefined)
+    if (method === 'HEAD' || from === undefined || behaves.ranges === 'ignored')
       return void answer(outgoing, 200, kept.bytes, { ...kept.headers, 'content-length': String(kept.bytes.length) });
+    const start = Number(from) + (behaves.ranges === 'others' ? 1 : 0);
     const end = to ? Math.min(Number(to) + 1, kept.bytes.length) : kept.bytes.length;
-    answer(outgoing, 206, kept.bytes.subarray(Number(from), end), {
+    answer(outgoing, 206, kept.bytes.subarray(start, end), {
       ...kept.headers,
-      'content-range': `bytes ${from}-${end - 1}/${kept.bytes.length}`,
+      'content-range': `bytes ${start}-${end - 1}/${kept.bytes.length}`,
     });
   }
 
@@ -160,14 +162,13 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
     objects.set(key, {
       bytes: part,
       changed: Date.now(),
-      headers: { ...headers, ...version, etag: `"${digestOf(bytes).slice(0, 32)}"` },
+      headers: { ...headers, ...version, etag: `"${etagOf(bytes)}"` },
     });
   }
 
   function removeMany(headers: IncomingMessage['headers'], body: Buffer, outgoing: ServerResponse): void {
     if (behaves.multiDelete === 'refused') return void answer(outgoing, 501, errorText('NotImplemented'));
-    if (headers['content-md5'] !== createHash('md5').update(body).digest('base64'))
-      return void answer(outgoing, 400, errorText('BadDigest'));
+    if (headers['content-md5'] === undefined) return void answer(outgoing, 400, errorText('InvalidRequest'));
     const keys = [...body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key as string);
     const lines = keys.map((key) => {
       if (behaves.multiDelete instanceof RegExp && behaves.multiDelete.test(key))
@@ -180,8 +181,6 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
 
   function about(query: URLSearchParams, outgoing: ServerResponse): void {
     const prefix = query.get('prefix') ?? '';
-    if (!behaves.lists && (query.has('uploads') || query.has('object-lock')))
-      return void answer(outgoing, 501, errorText('NotImplemented'));
     if (query.has('uploads')) {
       const found = [...uploads].filter(([, { key }]) => key.startsWith(prefix));
       const text = found.map(
@@ -190,6 +189,8 @@ export async function openMemoryS3(t: Test, manners: Partial<Manners> = {}) {
       );
       return void answer(outgoing, 200, `<ListMultipartUploadsResult>${text.join('')}</ListMultipartUploadsResult>`);
     }
+    const locked = '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>';
+    if (query.has('object-lock') && behaves.lock) return void answer(outgoing, 200, locked);
     if (query.has('object-lock')) return void answer(outgoing, 404, errorText('ObjectLockConfigurationNotFoundError'));
     if (query.has('versioning'))
       return void answer(
@@ -231,6 +232,15 @@ function keptHeaders(headers: IncomingMessage['headers']): Record<string, string
 
 function digestOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function md5Of(bytes: Buffer): string {
+  return createHash('md5').update(bytes).digest('base64');
+}
+
+/** Of an object or a part: that nobody may take for an MD5 of anything. */
+function etagOf(bytes: Buffer): string {
+  return digestOf(bytes).slice(0, 32);
 }
 
 function errorText(code: string): string {

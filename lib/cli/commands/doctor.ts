@@ -125,13 +125,15 @@ function storeRows(store: StoreFindings): Row[] {
 
 function coldRows({ ready, problem, backend, facts, freeSize, totalSize }: BackendStatus, { cold }: Usage): Row[] {
   const { objects, storedSize } = cold ?? { objects: 0, storedSize: 0 };
-  const place = facts.dataPlane === 'remote' ? `in a daemon (${facts.daemon ?? 'which does not answer'})` : backend;
+  const place = facts.dataPlane === undefined ? backend : dataPlaneOf(facts);
   const rows: Row[] = [
     ['cold tier', ready ? place : `${place}, not ready: ${problem ?? 'it does not take bytes'}`],
     ['cold objects', `${formatItems(objects, 'object')} (${formatSize(storedSize)} there)`],
   ];
   if (freeSize !== undefined && totalSize !== undefined)
     rows.push(['cold free', `${formatSize(freeSize)} of ${formatSize(totalSize)}`]);
+  if (facts.dataPlane === 's3')
+    rows.push(...s3Rows(facts).map(([name, value]): Row => [`cold ${name}`, value]));
   return rows;
 }
 
@@ -146,7 +148,12 @@ function s3Rows(facts: BackendStatus['facts']): Row[] {
   const rows: [string, string | undefined][] = [
     ['s3 conditional put', facts.conditionalPut],
     ['s3 payload hash', facts.payloadHash],
+    ['s3 Content-MD5', facts.contentMd5],
     ['s3 checksums', facts.checksums],
+    ['s3 ETags of parts', facts.partEtags],
+    ['s3 ranges', facts.ranges],
+    ['s3 many deleted at once', facts.multiDelete],
+    ['s3 without credentials', facts.withoutCredentials],
     ['s3 object lock', facts.objectLock],
     ['s3 versions', facts.versions],
     ['s3 credentials', facts.credentials && `from ${facts.credentials}`],

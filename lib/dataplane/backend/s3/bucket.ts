@@ -7,9 +7,11 @@
 import { createHash } from 'node:crypto';
 import { ArtifactStoreError, isStoreError } from '../../../errors.js';
 import { loadAddon } from '../../../native/load.js';
+import type { ByteRange } from '../../spi.js';
 import type { HandedOver } from './handed-over.js';
 import { Refused, refusedError } from './problems.js';
 import type { Notice, Place, Requests, S3Answer, S3Request, StreamedBody } from './requests.js';
+import type { Head, TlsBody } from './tls-answer.js';
 import { elements, elementText, escapeText } from './xml.js';
 
 /** What is known of a stored object without reading it. */
@@ -37,14 +39,31 @@ export interface PutOptions {
   onlyIfAbsent?: boolean;
   /** Have the server compare and keep the SHA-256: only where it honours that. */
   checksum?: boolean;
+  /** `Content-MD5` that it is sent with, in base64. */
+  md5?: string;
   signal?: AbortSignal;
   attempts?: number;
+}
+
+/** Bytes of an object that come. */
+export interface Body extends Stored {
+  /** What was asked for and is there. */
+  body: AsyncIterable<Uint8Array>;
+  /** What the server sends in fact, of which what was not asked for is left out. */
+  sent: ByteRange;
 }
 
 /** A range of an object that comes over a connection of its own. */
 export interface SocketBody extends Pick<HandedOver, 'before' | 'socket'> {
   /** Of the whole object. */
   size: number;
+}
+
+/** A range of an object that is decrypted into memory that is used again. */
+export interface DecryptedBody {
+  /** Of the whole object. */
+  size: number;
+  body: TlsBody;
 }
 
 /** What putting gave. */
@@ -98,43 +117,73 @@ export class Bucket {
     };
   }
 
-  /** Bytes of an object, from `start` on, to `end` or all. Undefined: there is none. `size` is that of the whole object. */
-  async get(key: string, start = 0, end?: number): Promise<(Stored & { body: AsyncIterable<Uint8Array> }) | undefined> {
+  /**
+   * Bytes of an object, from `start` on, to `end` or all. `size` is that of the whole object.
+   *
+   * @returns undefined: there is none
+   * @throws AS_ERR_IO: the server sends others than those asked for
+   */
+  async get(key: string, start = 0, end?: number): Promise<Body | undefined> {
     const isPart = start > 0 || end !== undefined;
     const headers = isPart ? { range: `bytes=${start}-${end === undefined ? '' : end - 1}` } : {};
     const answer = await this.#orMissing(this.#requests.send({ method: 'GET', key, headers }));
     if (answer === undefined) return undefined;
-    const total = /\/(\d+)$/.exec(answer.headers['content-range'] ?? '')?.[1];
-    const size = Number(total ?? answer.headers['content-length'] ?? 0);
-    const isIgnored = isPart && answer.status !== 206;
-    const body = isIgnored ? within(answer.body, start, end ?? size) : answer.body;
-    return { ...putOf(answer.headers), ...storedOf(answer.headers), size, body };
+    const { sent, size } = sentOf(answer, start);
+    const wanted = { start, end: Math.min(end ?? size, size) };
+    if (sent.start > start) {
+      await answer.body[Symbol.asyncIterator]().return?.();
+      throw otherRange(`${this.place.bucket}/${key}`, wanted, sent);
+    }
+    const isAsked = sent.start === start && sent.end <= wanted.end;
+    const body = isAsked ? answer.body : within(answer.body, start - sent.start, wanted.end - sent.start);
+    return { ...putOf(answer.headers), ...storedOf(answer.headers), size, body, sent };
+  }
+
+  /** Whether somebody without credentials may read an object that is there. */
+  async isPublic(key: string): Promise<boolean> {
+    try {
+      await this.#requests.sendForText({ method: 'HEAD', key, unsigned: true, attempts: 2 });
+      return true;
+    } catch (error) {
+      if (error instanceof Refused || isStoreError(error, 'AS_ERR_UNAVAILABLE')) return false;
+      throw error;
+    }
   }
 
   /**
-   * The same, its bytes left in the connection over which they come.
+   * The same over a connection of its own: over plain HTTP its bytes are left in there, over TLS they are decrypted outside of streams.
    *
    * @returns undefined: it cannot be had so; `get` tells why, or does it
    */
-  async getSocket(key: string, start: number, end: number): Promise<SocketBody | undefined> {
-    const headers = { range: `bytes=${start}-${end - 1}` };
-    const answer = await this.#requests.sendForSocket({ method: 'GET', key, headers });
+  async getAlone(key: string, start: number, end: number): Promise<SocketBody | DecryptedBody | undefined> {
+    const request = { method: 'GET', key, headers: { range: `bytes=${start}-${end - 1}` } } as const;
+    const isAsked = ({ status, headers }: Head) => {
+      const { sent } = sentOf({ status, headers }, -1);
+      return sent.start === start && sent.end === end;
+    };
+    if (this.#requests.isPlain) {
+      const answer = await this.#requests.sendForSocket(request);
+      if (answer === undefined) return undefined;
+      if (isAsked(answer)) return { size: sentOf(answer, start).size, before: answer.before, socket: answer.socket };
+      loadAddon().dropSocket(answer.socket);
+      return undefined;
+    }
+    const answer = await this.#requests.sendForTls(request);
     if (answer === undefined) return undefined;
-    const [, from, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '') ?? [];
-    const isAsked = Number(from) === start && Number(answer.headers['content-length']) === end - start;
-    if (isAsked) return { size: Number(size), before: answer.before, socket: answer.socket };
-    loadAddon().dropSocket(answer.socket);
+    if (isAsked(answer)) return { size: sentOf(answer, start).size, body: answer.body };
+    answer.body.close();
     return undefined;
   }
 
   /** Stores an object. `present`: it was to be stored only if nothing is there, and something is. */
   async put(key: string, { body, sha256 }: HashedBody, options: PutOptions = {}): Promise<Put | 'present'> {
-    const { metadata = {}, onlyIfAbsent = false, checksum = false, signal, attempts } = options;
+    const { metadata = {}, onlyIfAbsent = false, checksum = false, md5, signal, attempts } = options;
     const headers: Record<string, string> = {
       'content-type': 'application/octet-stream',
       ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
       ...(onlyIfAbsent && { 'if-none-match': '*' }),
       ...(checksum && { 'x-amz-checksum-sha256': base64Of(sha256) }),
+      ...(md5 !== undefined && { 'content-md5': md5 }),
     };
     try {
       const request = {
@@ -217,13 +266,19 @@ export class Bucket {
   }
 
   /** Begins an upload in parts; gives its id. */
-  async beginParts(key: string, { metadata = {}, checksum = false }: PutOptions): Promise<string> {
+  async beginParts(key: string, { metadata = {}, checksum = false, attempts }: PutOptions): Promise<string> {
     const headers: Record<string, string> = {
       'content-type': 'application/octet-stream',
       ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
       ...(checksum && { 'x-amz-checksum-algorithm': 'SHA256' }),
     };
-    const { text } = await this.#ask({ method: 'POST', key, query: [['uploads', '']], headers });
+    const { text } = await this.#ask({
+      method: 'POST',
+      key,
+      query: [['uploads', '']],
+      headers,
+      ...(attempts && { attempts }),
+    });
     return elementText(text, 'UploadId') ?? '';
   }
 
@@ -240,7 +295,11 @@ export class Bucket {
       ['partNumber', String(part)],
       ['uploadId', uploadId],
     ] as const;
-    const request = { method: 'PUT', key, query, headers, body, payloadHash: sha256, signal: options.signal } as const;
+    const { signal, attempts } = options;
+    const request = {
+      ...({ method: 'PUT', key, query, headers, body, payloadHash: sha256, signal } as const),
+      ...(attempts && { attempts }),
+    };
     return (await this.#ask(request)).headers.etag ?? '';
   }
 
@@ -249,14 +308,15 @@ export class Bucket {
     key: string,
     uploadId: string,
     parts: readonly { etag: string; sha256: string }[],
-    checksum: boolean,
+    { checksum = false, attempts }: PutOptions,
   ): Promise<Put | 'gone'> {
     const lines = parts.map(({ etag, sha256 }, index) => {
       const sum = checksum ? `<ChecksumSHA256>${base64Of(sha256)}</ChecksumSHA256>` : '';
       return `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeText(etag)}</ETag>${sum}</Part>`;
     });
     const xml = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${lines.join('')}</CompleteMultipartUpload>`;
-    const request = { method: 'POST', key, query: [['uploadId', uploadId]], body: Buffer.from(xml) } as const;
+    const query = [['uploadId', uploadId]] as const;
+    const request = { method: 'POST', key, query, body: Buffer.from(xml), ...(attempts && { attempts }) } as const;
     try {
       const { headers, text } = await this.#requests.sendForText({
         ...request,
@@ -359,6 +419,23 @@ export class Bucket {
   }
 }
 
+/** Which bytes an answer has, and of how many. One of 206 that does not say is taken for what was asked for. */
+function sentOf({ status, headers }: Head, start: number): { sent: ByteRange; size: number } {
+  const length = Number(headers['content-length'] ?? 0);
+  if (status !== 206) return { sent: { start: 0, end: length }, size: length };
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
+  if (total === undefined) return { sent: { start, end: start + length }, size: start + length };
+  return { sent: { start: Number(first), end: Number(last) + 1 }, size: Number(total) };
+}
+
+function otherRange(what: string, wanted: ByteRange, sent: ByteRange): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_IO',
+    `Of ${what} the server sent bytes ${sent.start} to ${sent.end - 1} where those from ${wanted.start} on were asked for. Check what stands between here and the server.`,
+    { key: what, wanted: [wanted.start, wanted.end], sent: [sent.start, sent.end] },
+  );
+}
+
 function entryOf(text: string): Entry {
   const key = elementText(text, 'Key') ?? '';
   const size = Number(elementText(text, 'Size') ?? 0);
@@ -399,7 +476,7 @@ export function base64Of(hex: string): string {
   return Buffer.from(hex, 'hex').toString('base64');
 }
 
-/** The part of a whole body that was asked for, from a server that does not know ranges. */
+/** Of a body that is more than was asked for, what was. */
 async function* within(body: AsyncIterable<Uint8Array>, start: number, end: number): AsyncGenerator<Uint8Array> {
   let at = 0;
   for await (const chunk of body) {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactStoreError, isStoreError } from '../../../errors.js';
 import { S3_ATTEMPTS_MAX, S3_BACKOFF_FIRST_MS, S3_BACKOFF_MAX_MS } from '../../../limits.js';
 import type { ByteRange } from '../../spi.js';
-import type { Bucket, Stored } from './bucket.js';
+import type { Body, Bucket } from './bucket.js';
 import { unavailable } from './problems.js';
 import { connectionReason } from './requests.js';
 
@@ -43,7 +43,7 @@ async function* goingOn(
   bucket: Bucket,
   key: string,
   { start, end }: ByteRange,
-  first: Stored & { body: AsyncIterable<Uint8Array> },
+  first: Body,
 ): AsyncGenerator<Uint8Array> {
   let at = start;
   let body = first.body;

@@ -63,9 +63,14 @@ export class Keys {
     return `blake3:${key.slice(this.marks.length)}`;
   }
 
-  /** Something that is written only to see what comes of it. */
+  /** What everything that is written only to see what comes of it begins with. */
+  get probes(): string {
+    return `${this.#prefix}probe/`;
+  }
+
+  /** One of these. */
   probe(name: string): string {
-    return `${this.#prefix}probe/${name}`;
+    return `${this.probes}${name}`;
   }
 }
 

@@ -4,6 +4,7 @@
  * Imports the profile files and errors. Called when the backend is opened.
  */
 
+import { readFile } from 'node:fs/promises';
 import { ArtifactStoreError } from '../../../errors.js';
 import { readProfile } from './credentials/profile.js';
 import type { Environment } from './credentials/provider.js';
@@ -25,7 +26,7 @@ export interface PlaceSettings {
 /**
  * Where a bucket is, and under which prefix objects are.
  *
- * @throws AS_ERR_INVALID_ARGUMENT: the URL or the endpoint is none
+ * @throws AS_ERR_INVALID_ARGUMENT: the URL or the endpoint is none, or the certificates cannot be read
  */
 export async function placeOf(
   url: string,
@@ -40,7 +41,24 @@ export async function placeOf(
   const named = first(settings.endpoint, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, profile.endpoint_url);
   const endpoint = checkEndpoint(named ?? `https://s3.${region}.amazonaws.com`);
   const addressing = settings.addressing ?? (named === undefined ? 'host' : 'path');
-  return { bucket, prefix, region, endpoint, pathStyle: addressing === 'path' };
+  const bundle = first(environment.AWS_CA_BUNDLE, profile.ca_bundle);
+  const isTls = endpoint.startsWith('https:');
+  const authorities = bundle !== undefined && isTls ? await readBundle(bundle) : undefined;
+  const pathStyle = addressing === 'path';
+  return { bucket, prefix, region, endpoint, pathStyle, ...(authorities !== undefined && { authorities }) };
+}
+
+async function readBundle(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ArtifactStoreError(
+      'AS_ERR_INVALID_ARGUMENT',
+      `${path}, which AWS_CA_BUNDLE or the profile's ca_bundle names, cannot be read: ${(cause as Error).message}. Name a file of certificates in PEM.`,
+      { path },
+      { cause },
+    );
+  }
 }
 
 function checkEndpoint(endpoint: string): string {

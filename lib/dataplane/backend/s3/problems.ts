@@ -83,6 +83,25 @@ export function refusedError({ about, refusal, hint }: Refused, bucket: string):
   return error('AS_ERR_IO', 'Check that it is an S3-compatible store, and what its own log says.');
 }
 
+/** Why a certificate is not taken, as codes of Node's. */
+const UNTRUSTED = /^(ERR_TLS_CERT_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_VERIFY_|UNABLE_TO_GET_ISSUER_)/;
+
+/** Whether a connection failed because the server's certificate is not trusted, which no further attempt changes. */
+export function isUntrusted(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException };
+  return UNTRUSTED.test(cause?.code ?? code ?? '');
+}
+
+/** The server may be somebody else. */
+export function untrusted(origin: string, error: unknown): ArtifactStoreError {
+  return new ArtifactStoreError(
+    'AS_ERR_UNAVAILABLE',
+    `The certificate of ${origin} is not trusted: ${(error as Error).message}. If it is the right server, name a file of its authority's certificates in AWS_CA_BUNDLE.`,
+    { origin, attempts: 1 },
+    { cause: error },
+  );
+}
+
 /** All attempts came to nothing. */
 export function unavailable(about: string, attempts: number, reason: string): ArtifactStoreError {
   return new ArtifactStoreError(

@@ -1,8 +1,8 @@
 /**
- * A large object into a local file, its bytes never in JavaScript: they go from the connection into the core, which compares each block with what the tree says of it,
- * and writes it. What comes otherwise, because a connection broke again or none can be had so, is handed to the core as it comes.
+ * A large object into a local file, proven and written by the core, which compares each block with what the tree says of it. Over plain HTTP its bytes are never in
+ * JavaScript: they go from the connection into the core. Over TLS they are decrypted, and handed to it. What comes otherwise, because a connection broke again or none can be had so, is handed to the core as it comes.
  *
- * Imports reading, the tree, the native file, errors and limits. Called by reading.ts. docs/adr/0039 says why.
+ * Imports reading, the tree, the native file, errors and limits. Called by reading.ts. docs/adr/0039 and 0042 say why.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,7 +22,7 @@ import { ProvenFile } from '../../../native/proven-file.js';
 import { NativeError } from '../../../native/scheduler.js';
 import type { ByteRange, ContentAddress, FileSink } from '../../spi.js';
 import { isSinkRefused, sinkError } from '../native-errors.js';
-import type { SocketBody } from './bucket.js';
+import type { DecryptedBody, SocketBody } from './bucket.js';
 import { blocks, resumed } from './download.js';
 import { OutboardReader } from './outboard.js';
 import { again, corrupt, notFound, type ReadTools } from './read.js';
@@ -103,8 +103,8 @@ class Download {
     const { end } = this.range;
     while (this.#at < end) {
       const from = this.#at;
-      const body = await bucket.getSocket(this.#key, from, end);
-      const ending = body === undefined ? 'unavailable' : await this.#guarded(() => this.#receive(body));
+      const body = await bucket.getAlone(this.#key, from, end);
+      const ending = body === undefined ? 'unavailable' : await this.#guarded(() => this.#read(body));
       this.#tell();
       if (ending === 'broken' && this.#at > from) {
         bucket.notice(
@@ -127,6 +127,27 @@ class Download {
     const bytes = await again(this.tools, this.address, this.size, block);
     await this.#append(bytes);
     return 'wrong';
+  }
+
+  #read(body: SocketBody | DecryptedBody): Promise<'whole' | 'broken'> {
+    return 'socket' in body ? this.#receive(body) : this.#takeDecrypted(body);
+  }
+
+  /** Everything that comes over TLS: while the core has one piece, the next comes. */
+  async #takeDecrypted({ size, body }: DecryptedBody): Promise<'whole' | 'broken'> {
+    const leave = () => body.close();
+    this.sink.signal?.addEventListener('abort', leave, { once: true });
+    try {
+      this.#requireSize(size);
+      for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
+        await this.#append(piece);
+        body.release(piece);
+      }
+      return this.#at < this.range.end ? 'broken' : 'whole';
+    } finally {
+      this.sink.signal?.removeEventListener('abort', leave);
+      body.close();
+    }
   }
 
   /** Everything that comes over a connection of its own. */

@@ -48,7 +48,7 @@ export class Reading {
     const size = this.sizes.get(address) ?? (await this.#lookUp(address));
     const wanted = range ?? { start: 0, end: size };
     const isLarge = Math.min(wanted.end, size) - wanted.start >= S3_RECEIVE_FROM;
-    const isForCore = isLarge && wanted.end <= size && isOfBlocks(wanted, size) && this.parts.requests.isPlain;
+    const isForCore = isLarge && wanted.end <= size && isOfBlocks(wanted, size);
     if (!isForCore) return intoFile(this.object(address, range), sink);
     try {
       return await downloadInto(this.tools, address, size, wanted, sink);

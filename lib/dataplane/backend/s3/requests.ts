@@ -15,14 +15,16 @@ import {
   S3_ATTEMPTS_MAX,
   S3_BACKOFF_FIRST_MS,
   S3_BACKOFF_MAX_MS,
+  S3_BLOCK_SIZE,
   S3_CONNECT_TIMEOUT_MS,
   S3_CONNECTIONS_MAX,
   S3_IDLE_TIMEOUT_MS,
 } from '../../../limits.js';
 import type { CredentialChain } from './credentials/chain.js';
 import { type HandedOver, handOver } from './handed-over.js';
-import { codeOf, describe, isPassing, Refused, unavailable } from './problems.js';
+import { codeOf, describe, isPassing, isUntrusted, Refused, unavailable, untrusted } from './problems.js';
 import { amzDate, authorization, canonicalQuery, EMPTY_PAYLOAD_HASH, encodePath } from './sigv4.js';
+import { answerOverTls, type Head, type TlsBody } from './tls-answer.js';
 
 /** Where the server is and how it wants to be spoken to. */
 export interface Place {
@@ -32,6 +34,8 @@ export interface Place {
   endpoint: string;
   /** The bucket is the first segment of the path, not a part of the host's name. */
   pathStyle: boolean;
+  /** Certificates in PEM that are trusted in place of the system's. */
+  authorities?: string;
 }
 
 /** A body that is made anew for each attempt. */
@@ -55,6 +59,8 @@ export interface S3Request {
   attempts?: number;
   /** Milliseconds until the head of the answer. */
   timeoutMs?: number;
+  /** As anybody could send it, without a signature. */
+  unsigned?: boolean;
 }
 
 export interface S3Answer {
@@ -93,7 +99,7 @@ export class Requests {
       connections: S3_CONNECTIONS_MAX,
       pipelining: 1,
       bodyTimeout: S3_IDLE_TIMEOUT_MS,
-      connect: { timeout: S3_CONNECT_TIMEOUT_MS },
+      connect: { timeout: S3_CONNECT_TIMEOUT_MS, ...(place.authorities && { ca: place.authorities }) },
     });
   }
 
@@ -136,24 +142,26 @@ export class Requests {
    * @returns undefined: this cannot be done, or the answer is none with a body of known length; `send` finds out what it is
    */
   async sendForSocket(request: S3Request): Promise<HandedOver | undefined> {
-    if (!this.isPlain) return undefined;
-    const path = `${this.#root}/${encodePath(request.key)}`;
-    this.counts.requests++;
-    const options = {
-      path,
-      method: request.method,
-      headers: await this.#headers(request, path),
-      headersTimeout: S3_ANSWER_TIMEOUT_MS,
-    };
     try {
-      return await handOver(this.#origin, options, ({ status, headers }) => {
-        const isPlain = headers['content-encoding'] === undefined && headers['transfer-encoding'] === undefined;
-        return [200, 206].includes(status) && isPlain && headers['content-length'] !== undefined;
-      });
+      return await handOver(this.#origin, await this.#once(request), hasPlainBody);
     } catch (error) {
       if (isStoreError(error)) throw error;
       return undefined;
     }
+  }
+
+  /** The same over TLS, the body decrypted into memory that is used again. */
+  async sendForTls(request: S3Request): Promise<(Head & { body: TlsBody }) | undefined> {
+    const { authorities } = this.place;
+    return answerOverTls(this.#origin, { ...(await this.#once(request)), authorities }, hasPlainBody);
+  }
+
+  /** A request without a body that is sent once, by itself. */
+  async #once(request: S3Request) {
+    const { method } = request;
+    const path = `${this.#root}/${encodePath(request.key)}`;
+    this.counts.requests++;
+    return { path, method, headers: await this.#headers(request, path), headersTimeout: S3_ANSWER_TIMEOUT_MS };
   }
 
   async #repeatedly<T>(request: S3Request, attempt: () => Promise<T>): Promise<T> {
@@ -172,6 +180,7 @@ export class Requests {
           reason = `it was answered ${describe(error.refusal)}`;
         } else {
           if (isStoreError(error)) throw error;
+          if (isUntrusted(error)) throw untrusted(this.#origin, error);
           reason = connectionReason(error);
         }
       }
@@ -210,7 +219,7 @@ export class Requests {
       method,
       headers: await this.#headers(request, path),
       headersTimeout: timeoutMs,
-      ...(body instanceof Uint8Array && { body }),
+      ...(body instanceof Uint8Array && { body: this.isPlain ? body : (inPieces(body) as never) }),
       ...(body !== undefined && !(body instanceof Uint8Array) && { body: body.stream() as never }),
       ...(signal && { signal }),
     });
@@ -223,6 +232,7 @@ export class Requests {
   async #headers(request: S3Request, path: string): Promise<Record<string, string>> {
     const { method, query = [], body } = request;
     const payloadHash = request.payloadHash ?? hashOf(body);
+    if (request.unsigned) return { ...request.headers, host: this.#host };
     const credentials = await this.credentials.get();
     const time = amzDate(Date.now() + this.#clockAheadMs);
     const headers: Record<string, string> = {
@@ -258,6 +268,17 @@ export class Requests {
     const what = `${method} ${this.place.bucket}/${key}`;
     return names.length === 0 ? what : `${what} (${names.join(', ')})`;
   }
+}
+
+/** Whether an answer is bytes of an object, as they are, and so many as it says. */
+function hasPlainBody({ status, headers }: Head): boolean {
+  const isPlain = headers['content-encoding'] === undefined && headers['transfer-encoding'] === undefined;
+  return [200, 206].includes(status) && isPlain && headers['content-length'] !== undefined;
+}
+
+/** TLS encrypts whatever it is given at once, into memory of its own; so it is given little. */
+function* inPieces(body: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < body.byteLength; at += S3_BLOCK_SIZE) yield body.subarray(at, at + S3_BLOCK_SIZE);
 }
 
 function hashOf(body: S3Request['body']): string {

@@ -65,7 +65,8 @@ export async function dropAbandoned({ bucket, keys, spool, options }: Parts, isC
   if (spool === undefined) return;
   try {
     const before = Date.now() - (options.abandonedMs ?? S3_ABANDONED_MS);
-    for (const { key, uploadId, begun } of await bucket.unended(keys.objects)) {
+    const found = [...(await bucket.unended(keys.objects)), ...(await bucket.unended(keys.probes))];
+    for (const { key, uploadId, begun } of found) {
       if (isClosed()) return;
       if (!(begun <= before)) continue;
       await bucket.dropParts(key, uploadId);

@@ -94,7 +94,10 @@ export class Uploader {
         const parts = await this.#sendParts(key, uploadId, content, checksums);
         const whole = Buffer.concat(parts.map(({ sha256 }) => Buffer.from(sha256, 'hex')));
         if (checksums) ended.checksum = `${base64Of(hashOf(whole))}-${parts.length}`;
-        const put = await this.bucket.endParts(key, uploadId, parts, checksums);
+        const put = await this.bucket.endParts(key, uploadId, parts, { checksum: checksums }).catch((error) =>
+          // Some servers fail where they are told again to end what has ended, because the first answer was lost.
+          this.#hasEnded(key, content.size).then((isThere) => (isThere ? 'gone' : Promise.reject(error))),
+        );
         if (put !== 'gone') return put;
         this.bucket.notice(
           `The upload of ${key} was not there any more when it was to end: an earlier attempt has ended it, or somebody gave it up.`,
@@ -106,6 +109,12 @@ export class Uploader {
       }
     };
     return this.#checked(key, content.size, () => ended.checksum, write);
+  }
+
+  /** Whether an upload in parts has ended all the same, as far as its size tells. */
+  async #hasEnded(key: string, size: number): Promise<boolean> {
+    const found = await this.bucket.head(key, false, { attempts: 1 }).catch(() => undefined);
+    return found?.size === size;
   }
 
   /** Sends all parts, several at once; the first that fails ends the others. */

@@ -76,6 +76,7 @@ std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation) {
     case kProvenFileAppend:
     case kProvenFileEnd:
     case kProvenFileAbort: return proven_file(code, Arguments(operation, "provenFile"));
+    case kPiecesReceive: return pieces_receive(Arguments(operation, "piecesReceive"));
     default: throw Napi::TypeError::New(env, "start: this operation is for a worker");
   }
 }

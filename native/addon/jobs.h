@@ -1,4 +1,4 @@
-// What the crew can do: open and close a store, take in many objects or files at once, open files of others, walk a directory tree, and fill files with bytes that are proven. Columns in, columns out, because a value for each
+// What the crew can do: open and close a store, take in many objects or files at once, open files of others, walk a directory tree, fill files with bytes that are proven, and receive streams. Columns in, columns out, because a value for each
 // object and field costs more between JavaScript and C than storing the object does.
 #pragma once
 
@@ -20,9 +20,10 @@ namespace artifactstore {
 //   [walkBegin, root, avoid, most], [walkNext, walk, most]: the first, or next, things that are in a directory tree; [walkEnd, walk]
 //   [provenFileBegin, path, first group, size]: a handle; [provenFileReceive, file, socket, values, wait], [provenFileAppend, file, bytes, values],
 //   [provenFileEnd | provenFileAbort, file]: where the file stands, also beside a failure
+//   [piecesReceive, pieces, bytes, wait]: bytes that came, and what ended the stream, or -1. `bytes` is memory that nobody takes away meanwhile
 std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation);
 
-// Those about many objects, in many.cc, about trees, in walk.cc, about files of others, in beneath.cc, and about files that take proven bytes, in proven_file.cc.
+// Those about many objects, in many.cc, about trees, in walk.cc, about files of others, in beneath.cc, about files that take proven bytes, in proven_file.cc, and about streams in pieces, in pieces.cc.
 std::shared_ptr<Job> ingest_many(const Arguments &in);
 std::shared_ptr<Job> files_many(const Arguments &in);
 std::shared_ptr<Job> open_beneath(const Arguments &in);
@@ -30,5 +31,6 @@ std::shared_ptr<Job> walk_begin(const Arguments &in);
 std::shared_ptr<Job> walk_next(const Arguments &in);
 std::shared_ptr<Job> walk_end(const Arguments &in);
 std::shared_ptr<Job> proven_file(uint32_t code, const Arguments &in);
+std::shared_ptr<Job> pieces_receive(const Arguments &in);
 
 }  // namespace artifactstore

@@ -53,7 +53,7 @@ static int send_range(const uint8_t *address, uint64_t start, uint64_t end, size
   as_sent sent = {1, 0, 0};
   int kept = as_socket_keep(near);
   CHECK(kept >= 0 && kept != near, "a descriptor of its own");
-  int error = as_sender_open(store, address, kept, start, end, &sender);
+  int error = as_sender_open(store, address, kept, start, end, 0, &sender);
   if (error) {
     return error;
   }

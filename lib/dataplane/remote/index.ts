@@ -11,6 +11,7 @@ import {
   REMOTE_ATTEMPTS_MAX,
   REMOTE_BATCH_MAX,
   REMOTE_BATCHES_IN_FLIGHT,
+  REMOTE_CHANNEL_FROM,
   REMOTE_HEALTH_TIMEOUT_MS,
 } from '../../limits.js';
 import type { Family } from '../../metrics/exposition.js';
@@ -48,6 +49,7 @@ import { isSmallBytes, ManyIngest } from './ingest-many.js';
 import { Interrupted } from './interrupted.js';
 import { readListing } from './listing.js';
 import { OPERATIONS, type Versions } from './protocol.js';
+import { received } from './received.js';
 import { SmallReads } from './small-reads.js';
 import {
   NOTHING,
@@ -306,10 +308,13 @@ class RemoteDataPlane implements ClosableDataPlane {
     let start = range?.start ?? 0;
     for (let failed = 0; ; ) {
       const rest = range === undefined ? undefined : { start, end: range.end };
-      const { body, discard } = await this.connection.open({ operation, head: plainValue({ address, range: rest }) });
+      const size = rest === undefined ? 0 : rest.end - rest.start;
+      const isLarge = operation === 'serve' && size >= REMOTE_CHANNEL_FROM;
+      const channel = isLarge && (await this.connection.mayHaveChannel()) ? 'read' : undefined;
+      const answer = await this.connection.open({ operation, head: plainValue({ address, range: rest }), channel });
       let isEnded = false;
       try {
-        for await (const part of body.stream()) {
+        for await (const part of answer.channel ? received(answer, size) : answer.body.stream()) {
           yield part;
           start += part.byteLength;
           failed = 0;
@@ -321,7 +326,7 @@ class RemoteDataPlane implements ClosableDataPlane {
         if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
         if (!mayGoOn || ++failed >= REMOTE_ATTEMPTS_MAX) throw error;
       } finally {
-        if (!isEnded) discard();
+        if (!isEnded) answer.discard();
       }
     }
   }

@@ -56,15 +56,15 @@ t.test('golden files', async (t) => {
 t.test('versions', async (t) => {
   const { socketPath, connect, close } = await openDaemon();
   t.teardown(close);
-  await t.rejects(connect({ versions: { min: 4, max: 5 } }), {
+  await t.rejects(connect({ versions: { min: 5, max: 6 } }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /speaks versions 4 to 5 .* 1 to 3\. Bring this side up to date/,
-    details: { ours: [1, 3], theirs: [4, 5] },
+    message: /speaks versions 5 to 6 .* 1 to 4\. Bring this side up to date/,
+    details: { ours: [1, 4], theirs: [5, 6] },
   });
   await (await connect({ versions: { min: 0, max: 7 } })).close();
-  t.match(await ask(socketPath, '/v4/health', encodeHead({})), {
+  t.match(await ask(socketPath, '/v5/health', encodeHead({})), {
     status: 400,
-    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [4] } },
+    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [5] } },
   });
   t.match(await ask(socketPath, '/v1/list', encodeHead({ part: 0 })), {
     status: 400,
@@ -85,13 +85,13 @@ t.test('versions', async (t) => {
   const path = await folder(t);
   const others = createServer((_, response) => {
     response.setHeader('content-type', TYPE).setHeader('artifactstore-instance', '0'.repeat(32));
-    response.end(encodeHead({ versions: { min: 4, max: 5 }, software: 'newer 9' }));
+    response.end(encodeHead({ versions: { min: 5, max: 6 }, software: 'newer 9' }));
   });
   await new Promise<void>((resolve) => others.listen(join(path, 'newer'), resolve));
   t.teardown(() => others.close());
   await t.rejects(openRemote({ socketPath: join(path, 'newer') }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /newer 9.* speaks versions 4 to 5/,
+    message: /newer 9.* speaks versions 5 to 6/,
   });
   const service = createServer((_, response) => response.end('hello'));
   await new Promise<void>((resolve) => service.listen(join(path, 'service'), resolve));

@@ -89,9 +89,12 @@ class Receiver {
     const memory = Buffer.allocUnsafeSlow(Math.max(size, 1)); // behind the last byte the end is still to come
     let [at, waitMs, pauseMs] = [0, REMOTE_RECEIVE_WAIT_MS, 0];
     while (this.#isWanted) {
-      const { size, mark } = await this.#receive(memory.subarray(at), waitMs);
+      const received = await this.#receive(memory.subarray(at), waitMs);
+      const { size = 0, mark } = received ?? {};
       at += size;
-      if (mark !== undefined || at === memory.byteLength) return { bytes: new Uint8Array(memory.buffer, 0, at), mark };
+      if (received === undefined && at === 0) throw this.answer.cut();
+      if (received === undefined || mark !== undefined || at === memory.byteLength)
+        return { bytes: new Uint8Array(memory.buffer, 0, at), mark };
       // A connection over which little comes holds no thread.
       waitMs = size > 0 ? REMOTE_RECEIVE_WAIT_MS : 0;
       pauseMs =
@@ -101,12 +104,14 @@ class Receiver {
     return { bytes: memory.subarray(0, 0), mark: undefined };
   }
 
+  /** Undefined: nothing comes any more. */
   async #receive(into: Uint8Array, waitMs: number) {
-    if (this.answer.channel?.isOpen === false) throw this.answer.cut();
+    if (this.answer.channel?.isOpen === false) return undefined;
     try {
       return await this.pieces.receive(into, waitMs);
     } catch (error) {
-      throw error instanceof NativeError ? this.answer.cut() : error;
+      if (error instanceof NativeError) return undefined;
+      throw error;
     }
   }
 }

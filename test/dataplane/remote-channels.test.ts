@@ -14,7 +14,7 @@ import { openInproc } from '../../lib/dataplane/inproc/index.js';
 import { hostPlane } from '../../lib/dataplane/remote/daemon/host.js';
 import { encodeFailedEnd, encodeHead } from '../../lib/dataplane/remote/frames.js';
 import { openRemote } from '../../lib/dataplane/remote/index.js';
-import type { ContentAddress } from '../../lib/dataplane/spi.js';
+import type { ByteRange, ContentAddress } from '../../lib/dataplane/spi.js';
 import { formatBlake3, formatSha256 } from '../../lib/digest-name.js';
 import { ArtifactStoreError } from '../../lib/errors.js';
 import { REMOTE_CHANNEL_FROM, REMOTE_CHANNELS_MAX, REMOTE_PIECE_SIZE_MAX } from '../../lib/limits.js';
@@ -128,6 +128,38 @@ t.test('many at once: more than may have connections of their own', async (t) =>
   t.ok(got.every((bytes, n) => bytes.equals(all[n] as Buffer)));
 });
 
+t.test('a client has so many such reads at once, and no more', async (t) => {
+  const path = await folder(t);
+  const inner = await openInproc({ path: join(path, 'data') });
+  let [now, most] = [0, 0];
+  const counting = Object.assign(Object.create(inner) as ClosableDataPlane, {
+    backendHealth: inner.backendHealth.bind(inner),
+    serveObject: inner.serveObject.bind(inner),
+    async *servePieces(address: ContentAddress, socket: number, range: ByteRange) {
+      most = Math.max(most, ++now);
+      try {
+        await sleep(20);
+        yield* inner.servePieces?.(address, socket, range) ?? [];
+      } finally {
+        now--;
+      }
+    },
+  });
+  const host = await hostPlane(counting, { ...HOST, listen: [`unix:${path}/s`] });
+  const client = await openRemote({ socketPath: join(path, 's') });
+  t.teardown(async () => {
+    await client.close();
+    await host.close();
+    await inner.close();
+  });
+  const bytes = randomBytes(LARGE);
+  const address = formatBlake3((await inner.ingestStream(chunks(bytes, 1 << 20), {})).blake3);
+  const reads = Array.from({ length: 3 * REMOTE_CHANNELS_MAX }, () => read(client, address, 0, LARGE));
+  t.ok((await Promise.all(reads)).every((got) => got.equals(bytes)));
+  t.equal(most, REMOTE_CHANNELS_MAX);
+  t.ok((await read(client, address, 0, LARGE)).equals(bytes));
+});
+
 t.test('who speaks an older version goes the other way', async (t) => {
   const { client, connect } = await daemon(t);
   const older = await connect({ versions: { min: 1, max: 3 } });
@@ -237,6 +269,21 @@ t.test('a client that drips, pauses, or does not wait to be asked', async (t) =>
   }
   const late = decodeCanonical((await slow.answer()).subarray(GO.byteLength + 4, -4)) as { blake3: Uint8Array };
   t.equal(formatBlake3(late.blake3), addressOf(bytes), 'in parts that end within sizes and pieces');
+});
+
+t.test('the head may come at once with what asks for the connection', async (t) => {
+  const { socketPath, client } = await daemon(t);
+  const bytes = randomBytes(20_000);
+  const { blake3 } = await client.ingestStream(chunks(bytes, 5_000), {});
+  const head = encodeHead({ address: formatBlake3(blake3), range: { start: 7, end: 20_000 } });
+  const fields = 'host: x\r\nconnection: upgrade\r\nupgrade: artifactstore-dataplane\r\n';
+  const socket = connect(socketPath);
+  socket.write(Buffer.concat([Buffer.from(`POST /v4/serve HTTP/1.1\r\n${fields}\r\n`), head]));
+  const parts: Buffer[] = [];
+  for await (const chunk of socket) parts.push(chunk);
+  const got = Buffer.concat(parts);
+  const at = got.indexOf('\r\n\r\n') + 4;
+  t.ok(got.subarray(at).equals(Buffer.concat([u32(19_993), bytes.subarray(7), END])));
 });
 
 t.test('what cannot have a connection of its own', async (t) => {
@@ -424,7 +471,7 @@ t.test('a slow reader holds the core back, and costs no more than a few chunks',
   t.equal(at, bytes.byteLength);
 });
 
-t.test('who may not speak has no connection of their own', async (t) => {
+t.test('other protocols are refused', async (t) => {
   const { socketPath } = await daemon(t);
   const socket = connect(socketPath);
   socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n');

@@ -192,23 +192,28 @@ function get(url: string, socketPath?: string): Promise<{ status: number; text: 
 const NOBODY = 65_534;
 
 t.test('who may speak', { skip: process.getuid?.() !== 0 && 'needs root, to be somebody else' }, async (t) => {
-  const asOther = async (socketPath: string) => {
-    const code = `require('node:http').request({ socketPath: process.argv[1], path: '/hello', method: 'POST' }, (reply) => {
-      console.log(reply.statusCode); reply.resume(); }).on('error', (error) => console.log(error.code)).end(Buffer.from(process.argv[2], 'hex'))`;
-    const hello = encodeHead({ versions: { min: 1, max: 1 } }).toString('hex');
-    return (await command(process.execPath, ['-e', code, socketPath, hello], { uid: NOBODY, cwd: '/' })).stdout
-      .toString()
-      .trim();
+  const asOther = async (socketPath: string, path = '/hello', headers = {}) => {
+    const code = `const [, socketPath, path, headers, body] = process.argv;
+      require('node:http').request({ socketPath, path, method: 'POST', headers: JSON.parse(headers) }, (reply) => {
+        console.log(reply.statusCode); reply.resume(); })
+      .on('upgrade', (reply, socket) => { console.log(reply.statusCode); socket.destroy(); })
+      .on('error', (error) => console.log(error.code)).end(Buffer.from(body, 'hex'))`;
+    const body = path === '/hello' ? encodeHead({ versions: { min: 1, max: 1 } }).toString('hex') : '';
+    const args = ['-e', code, socketPath, path, JSON.stringify(headers), body];
+    return (await command(process.execPath, args, { uid: NOBODY, cwd: '/' })).stdout.toString().trim();
   };
+  const upgrade = { connection: 'upgrade', upgrade: 'artifactstore-dataplane' };
   const closed = await openDaemon({ mode: 0o666 });
   t.teardown(closed.close);
   await chmod(join(closed.socketPath, '..'), 0o755);
   t.equal(await asOther(closed.socketPath), '403', 'the kernel says who asks, whatever the mode');
+  t.equal(await asOther(closed.socketPath, '/v4/serve', upgrade), '403', 'for a connection of their own too');
   t.match(await closed.client.backendHealth(), { ready: true }, 'its own user may');
   const open = await openDaemon({ mode: 0o666, allowUids: [NOBODY] });
   t.teardown(open.close);
   await chmod(join(open.socketPath, '..'), 0o755);
   t.equal(await asOther(open.socketPath), '200');
+  t.equal(await asOther(open.socketPath, '/v4/serve', upgrade), '101');
   const moded = await openDaemon({ allowUids: [NOBODY] });
   t.teardown(moded.close);
   await chmod(join(moded.socketPath, '..'), 0o755);

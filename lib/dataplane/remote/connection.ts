@@ -55,7 +55,7 @@ export interface Request {
   isIdempotent?: boolean;
   /** It may take as long as somebody likes, and holds its connection meanwhile. */
   isStream?: boolean;
-  /** It has a connection of its own, which ends with it. Only where `mayHaveChannel`. `read`: somebody else than Node is to read the answer. */
+  /** It has a connection of its own, which ends with it. Only where `takeChannel` says so. `read`: somebody else than Node is to read the answer. */
   channel?: 'read' | 'written' | undefined;
   signal?: AbortSignal | undefined;
   /** Milliseconds in which the answer must begin. Default: it may take as long as the work. */
@@ -82,6 +82,8 @@ export class Connection {
   readonly #calls: Pool;
   readonly #streams: Pool;
   readonly #channels = new Set<Channel>();
+  /** Operations that may have one. */
+  #channelsTaken = 0;
   readonly #tally = new Tally();
   #greeting: Promise<Known> | undefined;
   /** The run of the daemon that was spoken to last. */
@@ -120,9 +122,16 @@ export class Connection {
     return (await this.#known()).version;
   }
 
-  /** Whether both ends know how an operation has a connection of its own, and few have. */
-  async mayHaveChannel(): Promise<boolean> {
-    return (await this.#known()).version >= CHANNELS_SINCE && this.#channels.size < REMOTE_CHANNELS_MAX;
+  /** Whether an operation may have a connection of its own: both ends know how, and few have. Then `leaveChannel` follows when it has ended. */
+  async takeChannel(): Promise<boolean> {
+    const { version } = await this.#known();
+    if (version < CHANNELS_SINCE || this.#channelsTaken >= REMOTE_CHANNELS_MAX) return false;
+    this.#channelsTaken++;
+    return true;
+  }
+
+  leaveChannel(): void {
+    this.#channelsTaken--;
   }
 
   /** Requests that are on their way, for `load`. */

@@ -58,7 +58,8 @@ export async function ingest(
     );
   }
   const isLarge = (hints.size ?? Number.POSITIVE_INFINITY) >= REMOTE_CHANNEL_FROM;
-  if (isLarge && (await connection.mayHaveChannel())) return sendOnceAsked(connection, source, hints, 'channel');
+  if (isLarge && (await connection.takeChannel()))
+    return sendOnceAsked(connection, source, hints, 'channel').finally(() => connection.leaveChannel());
   const stream = new SentStream(source);
   return send(connection, hints, stream).catch((error) => {
     throw stream.failure?.error ?? error;

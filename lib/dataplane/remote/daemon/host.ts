@@ -127,7 +127,10 @@ class PlaneHost implements RunningHost {
       this.#metrics.refusePeer();
     });
     server.on('request', (request, response) => void this.#handle(request, response));
-    server.on('upgrade', (request, socket) => void this.#handleUpgrade(request, socket as Socket));
+    server.on('upgrade', (request, socket, head) => {
+      if (head.byteLength > 0) socket.unshift(head); // sent at once with what asks for it
+      void this.#handleUpgrade(request, socket as Socket);
+    });
     const bound = await listen(server, place);
     this.#servers.push(server);
     server.on('error', (error) => this.options.onError(error, 'accepting a connection'));

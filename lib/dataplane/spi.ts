@@ -79,7 +79,7 @@ export function isFileList(sources: readonly unknown[] | FileList): sources is F
 export interface SocketSource extends ByteSource {
   /**
    * Gives the socket away, once iteration has begun and between two of its steps. Undefined: it cannot be had, or is not worth it; go on iterating. Who gets it takes
-   * all `before`, then exactly `size` bytes from the socket, and iterates no more.
+   * all `before`, then exactly `size` bytes, or all pieces, from the socket, and iterates no more.
    */
   giveSocket(): Promise<GivenSocket | undefined>;
 }
@@ -90,13 +90,18 @@ export interface GivenSocket {
   readonly descriptor: number;
   /** What had come already. */
   readonly before: readonly Uint8Array[];
-  /** Bytes still to come. */
-  readonly size: number;
+  /** Bytes still to come; or `pieces`: nobody knows how many. They come in pieces then, each behind its size as four bytes, the first the highest, until what stands there is no size of a piece. */
+  readonly size: number | 'pieces';
   /**
    * Told how many bytes have been received, 0 included, where nothing came. Throws what iterating would have: the sender was silent for too long, or its connection
    * is gone.
    */
   took(size: number): void;
+  /**
+   * Of what comes in pieces: told what stood where the size of one is expected, 0 or more than 16 MiB, and has been received as the last. Throws what iterating would
+   * have, where that is not the end of the stream.
+   */
+  ended?(mark: number): Promise<void>;
 }
 
 /** Whether a source may give its socket away. */
@@ -426,6 +431,13 @@ export interface DataPlane {
    * @throws as `serveObject`; AS_ERR_ABORTED: the connection has ended
    */
   serveSocket?(address: ContentAddress, socket: number, range: ByteRange): AsyncIterable<Uint8Array | number>;
+
+  /**
+   * The same in pieces, each behind its size as four bytes, the first the highest: what docs/dataplane-protocol.md says of streams, without the end.
+   *
+   * @returns numbers, of bytes of the object that have been sent; and chunks as the caller has to write them, sizes of pieces included
+   */
+  servePieces?(address: ContentAddress, socket: number, range: ByteRange): AsyncIterable<Uint8Array | number>;
 
   /**
    * The second operation into a local file, which a data plane on the same host may offer: it puts the bytes into the file itself, from the

@@ -41,6 +41,7 @@ export const Op = {
   senderPump: 42,
   senderClose: 43,
   ingestReceive: 44,
+  ingestReceivePieces: 45,
   walkBegin: 30,
   walkNext: 31,
   walkEnd: 32,
@@ -52,6 +53,7 @@ export const Op = {
   provenFileAppend: 72,
   provenFileEnd: 73,
   provenFileAbort: 74,
+  piecesReceive: 80,
 } as const;
 
 /** The operations that `start` takes, and `run` does not: what most programs do to a store. */
@@ -71,6 +73,7 @@ export const STARTED: ReadonlySet<number> = new Set([
   Op.provenFileAbort,
   Op.removeMany,
   Op.compact,
+  Op.piecesReceive,
 ]);
 
 /**
@@ -84,6 +87,9 @@ export const OpenFlag = { readOnly: 1, create: 2 } as const;
 
 /** Flags of `Op.verifyBegin` and `Op.verifyMany`; the numbers are those of artifactstore.h. */
 export const VerifyMode = { both: 0, blake3: 1 } as const;
+
+/** Flag of `Op.senderBegin`; the number is that of artifactstore.h. */
+export const SEND_PIECES = 1;
 
 /** A number that stands for native state. */
 export type Handle = number;
@@ -126,10 +132,20 @@ export type Operation =
   | [typeof Op.readStart, store: Handle, address: Uint8Array, start: number, end: number | null, slab: Uint8Array]
   | [typeof Op.readNext, reader: Handle, offset: number, slab: Uint8Array]
   | [typeof Op.readClose, reader: Handle]
-  | [typeof Op.senderBegin, store: Handle, address: Uint8Array, fd: number, start: number, end: number]
+  | [
+      typeof Op.senderBegin,
+      store: Handle,
+      address: Uint8Array,
+      fd: number,
+      start: number,
+      end: number,
+      flags: 0 | typeof SEND_PIECES,
+    ]
   | [typeof Op.senderPump, sender: Handle, most: number, waitMs: number, slab: Uint8Array]
   | [typeof Op.senderClose, sender: Handle]
   | [typeof Op.ingestReceive, ingest: Handle, fd: number, most: number, waitMs: number]
+  | [typeof Op.ingestReceivePieces, ingest: Handle, pieces: Handle, most: number, waitMs: number]
+  | [typeof Op.piecesReceive, pieces: Handle, into: Uint8Array, waitMs: number]
   | [typeof Op.readMany, store: Handle, addresses: Uint8Array, sizes: Uint32Array, slab: Uint8Array]
   | [
       typeof Op.sinkBegin,
@@ -430,6 +446,13 @@ export interface NativeAddon {
   keepSocket(fd: number): number;
   /** Closes such a descriptor, where nobody has taken it over. */
   dropSocket(fd: number): void;
+  /**
+   * Begins to receive a stream in pieces from a socket that is open, by a descriptor of its own: a handle for `Op.piecesReceive` and `Op.ingestReceivePieces`; 0: there
+   * is none to be had.
+   */
+  keepPieces(fd: number): Handle;
+  /** Ends it, while nobody receives. */
+  dropPieces(pieces: Handle): void;
   /** Process, user and group at the other end of a Unix socket that is open, as the kernel noted them when it connected; null for any other socket. */
   peerOf(fd: number): [pid: number, uid: number, gid: number] | null;
   Digester: new () => NativeDigester;
@@ -438,7 +461,7 @@ export interface NativeAddon {
   run(operations: readonly Operation[]): Outcome[];
   /**
    * Runs one operation, of those that begin with `STARTED`, on a thread of the addon's own, and tells its outcome later. Throws a TypeError for
-   * arguments that are none. Memory in the operation must be shared memory, which cannot be taken away meanwhile.
+   * arguments that are none. Memory in the operation must not be taken away meanwhile.
    */
   start(operation: Operation, told: (outcome: Outcome) => void): void;
 }

@@ -8,6 +8,7 @@
 #include "many_stored.h"
 #include "operations.h"
 #include "peer.h"
+#include "pieces.h"
 #include "records.h"
 #include "sender.h"
 
@@ -67,6 +68,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Digester", artifactstore::Digester::Define(env));
   exports.Set("Chunker", artifactstore::Chunker::Define(env));
   exports.Set("dropSocket", Napi::Function::New<artifactstore::DropSocket>(env, "dropSocket"));
+  exports.Set("keepPieces", Napi::Function::New<artifactstore::KeepPieces>(env, "keepPieces"));
+  exports.Set("dropPieces", Napi::Function::New<artifactstore::DropPieces>(env, "dropPieces"));
   exports.Set("fillRecords", Napi::Function::New<artifactstore::FillRecords>(env, "fillRecords"));
   exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));

@@ -43,6 +43,7 @@ enum Code : uint32_t {
   kSenderPump,
   kSenderClose,
   kIngestReceive,
+  kIngestReceivePieces,
   kReadNodes = 50,
   kOpenBeneath = 60,
   kList,
@@ -51,6 +52,7 @@ enum Code : uint32_t {
   kProvenFileAppend,
   kProvenFileEnd,
   kProvenFileAbort,
+  kPiecesReceive = 80,
 };
 
 }  // namespace artifactstore

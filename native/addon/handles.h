@@ -10,7 +10,7 @@
 
 namespace artifactstore {
 
-enum class Kind : uint8_t { store, ingest, reader, sink, verifier, walk, sender, proven_file };
+enum class Kind : uint8_t { store, ingest, reader, sink, verifier, walk, sender, proven_file, pieces };
 
 // Whether others may use a handle at the same time.
 enum class Use { alone, shared };

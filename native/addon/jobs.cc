@@ -78,6 +78,7 @@ std::shared_ptr<Job> make_job(Napi::Env env, Napi::Array operation) {
     case kProvenFileAbort: return proven_file(code, Arguments(operation, "provenFile"));
     case kRemoveMany: return remove_many(Arguments(operation, "removeMany"));
     case kCompact: return compact(Arguments(operation, "compact"));
+    case kPiecesReceive: return pieces_receive(Arguments(operation, "piecesReceive"));
     default: throw Napi::TypeError::New(env, "start: this operation is for a worker");
   }
 }

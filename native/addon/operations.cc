@@ -171,6 +171,17 @@ Napi::Value ingest_receive(Napi::Env env, const Arguments &in) {
   return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
 }
 
+Napi::Value ingest_receive_pieces(Napi::Env env, const Arguments &in) {
+  Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
+  Borrowed<as_pieces> pieces(in.handle(2), Kind::pieces);
+  Borrowed<as_store> store(ingest ? ingest.store() : 0, Kind::store);
+  if (!ingest || !pieces || !store) return stale(env);
+  size_t taken = 0;
+  int error = as_ingest_receive_pieces(ingest.get(), store.get(), pieces.get(), in.integer(3), static_cast<int>(in.integer(4)), &taken);
+  if (error) return failure(env, error);
+  return numbers(env, {static_cast<double>(taken), static_cast<double>(as_pieces_mark(pieces.get()))});
+}
+
 Napi::Value file_pump(Napi::Env env, const Arguments &in) {
   Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
   if (!ingest) return stale(env);
@@ -392,6 +403,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kSenderBegin: return sender_begin(env, Arguments(operation, "senderBegin"));
     case kSenderPump: return sender_pump(env, Arguments(operation, "senderPump"));
     case kIngestReceive: return ingest_receive(env, Arguments(operation, "ingestReceive"));
+    case kIngestReceivePieces: return ingest_receive_pieces(env, Arguments(operation, "ingestReceivePieces"));
     case kSenderClose: return sender_close(env, Arguments(operation, "senderClose"));
     case kReadClose: return read_close(env, Arguments(operation, "readClose"));
     case kVerifyBegin: return verify_begin(env, Arguments(operation, "verifyBegin"));

@@ -23,7 +23,7 @@ Napi::Value sender_begin(Napi::Env env, const Arguments &in) {
     return stale(env);
   }
   as_sender *sender = nullptr;
-  int error = as_sender_open(store.get(), in.digest(2), fd, in.integer(4), in.integer(5), &sender);
+  int error = as_sender_open(store.get(), in.digest(2), fd, in.integer(4), in.integer(5), static_cast<unsigned>(in.integer(6)), &sender);
   if (error) return failure(env, error);
   return Napi::Number::New(env, handles().add(Kind::sender, sender, in.handle(1)));
 }

@@ -13,7 +13,7 @@ Napi::Value KeepSocket(const Napi::CallbackInfo &info);
 // dropSocket(fd): closes such a descriptor, where nobody has taken it over.
 Napi::Value DropSocket(const Napi::CallbackInfo &info);
 
-// [code, store, address, fd, start, end]: a handle. The descriptor is the sender's from now on, whatever happens.
+// [code, store, address, fd, start, end, flags]: a handle. The descriptor is the sender's from now on, whatever happens.
 Napi::Value sender_begin(Napi::Env env, const Arguments &in);
 
 // [code, sender, most, wait, slab]: [bytes sent, where in the slab those begin that the socket did not take, how many].

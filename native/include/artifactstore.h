@@ -289,6 +289,7 @@ typedef struct as_reader as_reader;
 typedef struct as_verifier as_verifier;
 typedef struct as_sink as_sink;
 typedef struct as_sender as_sender;
+typedef struct as_pieces as_pieces;
 
 enum { AS_STORE_FORMAT_VERSION = 2 };
 
@@ -373,6 +374,9 @@ int as_ingest_append(as_ingest *ingest, const void *bytes, size_t size);
 /* Appends up to `most` bytes that come from the connected socket `fd`, a descriptor of the caller's. A call ends early when nothing has come for `wait`
  * milliseconds in all: *taken. Errors: those of as_ingest_append; AS_E_SOURCE: nothing comes any more. `store` is that of the ingest. */
 int as_ingest_receive(as_ingest *ingest, as_store *store, int fd, size_t most, int wait, size_t *taken);
+
+/* The same from a stream in pieces, until it has ended: as_pieces_mark tells. */
+int as_ingest_receive_pieces(as_ingest *ingest, as_store *store, as_pieces *pieces, size_t most, int wait, size_t *taken);
 
 /* Appends to two different stream ingests at once, which hashes both faster than one after the other. errors[i] is what became of
  * ingests[i], as as_ingest_append would have returned it. */
@@ -524,19 +528,46 @@ void as_proven_file_abort(as_proven_file *file);
 int as_socket_keep(int fd);
 void as_socket_close(int fd);
 
+/* ---- streams in pieces ---- */
+
+enum {
+  AS_PIECE_HEAD = 4,               /* bytes before each piece: its size, the first byte the highest */
+  AS_PIECE_MAX = 16 * 1024 * 1024, /* bytes of a piece at most */
+  AS_PIECES_GO_ON = -1
+};
+
+/* A stream that comes over a connected socket in pieces of 1 to AS_PIECE_MAX bytes, each behind its size. What says it is any other size is its end: 0, or something that whoever
+ * receives has to understand. One thread at a time.
+ * Begins with the head of a piece. The descriptor stays the caller's, who may close it: the stream has one of its own. Errors: -EBADF, -ENOMEM. */
+int as_pieces_begin(int fd, as_pieces **out);
+
+/* Receives up to `size` bytes of what the pieces hold, fewer when no more came while no more than `wait` milliseconds were spent on waiting, or when the stream has ended: *filled,
+ * also beside an error. Errors: AS_E_SOURCE: nothing comes any more. */
+int as_pieces_receive(as_pieces *pieces, void *bytes, size_t size, int wait, size_t *filled);
+
+/* What ended the stream: 0, or more than AS_PIECE_MAX; AS_PIECES_GO_ON while nothing has. What is behind that has not been received. */
+int64_t as_pieces_mark(const as_pieces *pieces);
+
+/* Ends it, whether or not all has come. NULL is harmless. */
+void as_pieces_end(as_pieces *pieces);
+
+/* ---- objects into sockets ---- */
+
+enum { AS_SEND_PIECES = 1 /* each block is a piece, behind its size; the end of the stream is not sent */ };
+
 /* Opens bytes [start, end) of an object to be sent to the connected socket `fd`, a descriptor that becomes the sender's own, also on failure. Errors: those of
- * as_reader_open; AS_E_RANGE. */
-int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd, uint64_t start, uint64_t end, as_sender **out);
+ * as_reader_open; AS_E_RANGE. `flags`: 0 or AS_SEND_PIECES. */
+int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd, uint64_t start, uint64_t end, unsigned flags, as_sender **out);
 
 /* What a call of as_sender_pump did. */
 typedef struct as_sent {
-  size_t sent; /* bytes that the socket took */
+  size_t sent; /* bytes of the object that the socket took */
   size_t skip; /* and where in the buffer those stand that it did not take, */
   size_t left; /* which are whoever's who called: the next call goes on behind them */
 } as_sent;
 
 /* Sends `most` further bytes, or as many blocks more as it takes to reach that, verified against the object's address before they leave. A call ends early when the socket takes nothing
- * for `wait` milliseconds: then `left` bytes, verified too, stand in the buffer. `capacity` is a multiple of AS_GROUP_SIZE. All has been sent or handed out when it
+ * for `wait` milliseconds: then `left` bytes, verified too, stand in the buffer. `capacity` is a multiple of AS_GROUP_SIZE, and at least two. All has been sent or handed out when it
  * sends nothing and leaves nothing. Errors: AS_E_CORRUPT as of as_reader_read; AS_E_SINK: the socket takes nothing any more. */
 int as_sender_pump(as_sender *sender, size_t most, int wait, uint8_t *buffer, size_t capacity, as_sent *out, as_range *bad);
 

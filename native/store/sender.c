@@ -1,6 +1,6 @@
 /*
  * An object's bytes into a socket, without passing through anybody's memory but a block's: read, verified, sent.
- * May include: objects.h, core/error.h, io/socket.h. Called by: users of the core.
+ * May include: objects.h, core/error.h, io/pieces.h, io/socket.h. Called by: users of the core.
  *
  * What has been verified in the block is what is sent, so blocks are copied to the socket and not handed over in the page cache, where somebody could
  * change them in between. A socket that takes nothing for a moment ends the call: whoever waits for it must not be one of few threads.
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "io/pieces.h"
 #include "io/socket.h"
 #include "store/objects.h"
 
@@ -18,9 +19,10 @@ struct as_sender {
   int fd;
   uint64_t next; /* the first byte that has not been sent or handed out */
   uint64_t end;
+  size_t head; /* bytes before each block: of its size, or none */
 };
 
-int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd, uint64_t start, uint64_t end, as_sender **out) {
+int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd, uint64_t start, uint64_t end, unsigned flags, as_sender **out) {
   *out = NULL;
   as_sender *sender = calloc(1, sizeof *sender);
   uint64_t size = 0;
@@ -28,7 +30,7 @@ int as_sender_open(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], int fd
     as_socket_close(fd);
     return as_fail(-ENOMEM, "open", store->path);
   }
-  *sender = (as_sender){.store = store, .fd = fd, .next = start, .end = end};
+  *sender = (as_sender){.store = store, .fd = fd, .next = start, .end = end, .head = flags & AS_SEND_PIECES ? AS_PIECE_HEAD : 0};
   int error = as_reader_open(store, blake3, &sender->reader, &size);
   if (!error && (start > end || end > size)) {
     error = as_fail(AS_E_RANGE, "read", "the object");
@@ -85,18 +87,26 @@ static int send_block(const as_sender *sender, const uint8_t *bytes, size_t size
 int as_sender_pump(as_sender *sender, size_t most, int wait, uint8_t *buffer, size_t capacity, as_sent *out, as_range *bad) {
   *out = (as_sent){0, 0, 0};
   *bad = (as_range){0, 0};
+  size_t before = sender->head ? AS_GROUP_SIZE : 0; /* room for heads, in whole groups */
   while (sender->next < sender->end && out->sent < most) {
     size_t skip, size, sent;
-    int error = next_block(sender, buffer, capacity, &skip, &size, bad);
-    error = error ? error : send_block(sender, buffer + skip, size, wait, &sent);
+    int error = next_block(sender, buffer + before, capacity - before, &skip, &size, bad);
+    if (error) {
+      return error;
+    }
+    uint8_t *block = buffer + before + skip - sender->head;
+    if (sender->head) {
+      as_piece_head(block, size);
+    }
+    error = send_block(sender, block, sender->head + size, wait, &sent);
     if (error) {
       return error;
     }
     sender->next += size;
-    out->sent += sent;
-    if (sent < size) {
-      out->skip = skip + sent;
-      out->left = size - sent;
+    out->sent += sent > sender->head ? sent - sender->head : 0;
+    if (sent < sender->head + size) {
+      out->skip = (size_t)(block - buffer) + sent;
+      out->left = sender->head + size - sent;
       return 0;
     }
   }

@@ -1,5 +1,5 @@
 /*
- * Objects sent to sockets by the core: every byte, any range, whether or not the other end keeps up; ends that are gone; damage, of which no byte
+ * Objects sent to sockets by the core: every byte, any range, in pieces too, whether or not the other end keeps up; ends that are gone; damage, of which no byte
  * is sent. And objects read without waiting: the right bytes or none.
  * May include: store_fixture.h. Run by: CTest.
  */
@@ -48,12 +48,12 @@ static void drain(line *from) {
 }
 
 /* Sends bytes [start, end), with what the socket does not take put behind what has come, as its owner would write it. */
-static int send_range(const uint8_t *address, uint64_t start, uint64_t end, size_t most, int near, line *to, as_range *bad) {
+static int send_range(const uint8_t *address, uint64_t start, uint64_t end, unsigned flags, size_t most, int near, line *to, as_range *bad) {
   as_sender *sender;
   as_sent sent = {1, 0, 0};
   int kept = as_socket_keep(near);
   CHECK(kept >= 0 && kept != near, "a descriptor of its own");
-  int error = as_sender_open(store, address, kept, start, end, &sender);
+  int error = as_sender_open(store, address, kept, start, end, flags, &sender);
   if (error) {
     return error;
   }
@@ -74,10 +74,31 @@ static void check_range(const uint8_t *address, const uint8_t *bytes, uint64_t s
   as_range bad;
   int near;
   line to = open_line((size_t)(end - start), &near);
-  CHECK_INT(send_range(address, start, end, most, near, &to, &bad), 0);
+  CHECK_INT(send_range(address, start, end, 0, most, near, &to, &bad), 0);
   CHECK(to.size == end - start, "%zu of %llu bytes", to.size, (unsigned long long)(end - start));
   CHECK_BYTES(to.bytes, bytes + start, to.size, "of %zu", to.size);
   CHECK(write(near, "x", 1) == 1, "the owner's descriptor was closed");
+  close(near);
+  close_line(&to);
+}
+
+/* The same in pieces, whose sizes are taken out again. */
+static void check_pieces(const uint8_t *address, const uint8_t *bytes, uint64_t start, uint64_t end, size_t most) {
+  as_range bad;
+  int near;
+  size_t size = (size_t)(end - start), at = 0, total = 0;
+  line to = open_line(size + (size / AS_GROUP_SIZE + 2) * AS_PIECE_HEAD, &near);
+  CHECK_INT(send_range(address, start, end, AS_SEND_PIECES, most, near, &to, &bad), 0);
+  while (at < to.size) {
+    const uint8_t *head = to.bytes + at;
+    CHECK(at + AS_PIECE_HEAD <= to.size, "half a size");
+    size_t piece = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    CHECK(piece > 0 && piece <= AS_PIECE_MAX && at + AS_PIECE_HEAD + piece <= to.size && total + piece <= size, "a piece of %zu", piece);
+    CHECK_BYTES(head + AS_PIECE_HEAD, bytes + start + total, piece, "at %zu of %zu", total, size);
+    at += AS_PIECE_HEAD + piece;
+    total += piece;
+  }
+  CHECK_INT(total, size);
   close(near);
   close_line(&to);
 }
@@ -94,6 +115,7 @@ static void test_ranges(void) {
     for (int n = 0; n < 8; n++) {
       uint64_t start = next_random(&seed) % (size + 1), end = start + next_random(&seed) % (size - start + 1);
       check_range(out.digests.blake3, bytes, start, end, 1 + next_random(&seed) % 600000);
+      check_pieces(out.digests.blake3, bytes, start, end, 1 + next_random(&seed) % 600000);
     }
     free(bytes);
   }
@@ -106,12 +128,12 @@ static void test_refusals(void) {
   as_range bad;
   int near;
   line to = open_line(3 * 1048576, &near);
-  CHECK_INT(send_range(unknown, 0, 1, 1, near, &to, &bad), AS_E_MISSING);
-  CHECK_INT(send_range(out.digests.blake3, 5, 3 * 1048576 + 1, 1, near, &to, &bad), AS_E_RANGE);
+  CHECK_INT(send_range(unknown, 0, 1, 0, 1, near, &to, &bad), AS_E_MISSING);
+  CHECK_INT(send_range(out.digests.blake3, 5, 3 * 1048576 + 1, 0, 1, near, &to, &bad), AS_E_RANGE);
   CHECK(to.size == 0, "bytes of nothing");
   close(to.far);
   to.far = -1;
-  CHECK_INT(send_range(out.digests.blake3, 0, 3 * 1048576, 1048576, near, &to, &bad), AS_E_SINK);
+  CHECK_INT(send_range(out.digests.blake3, 0, 3 * 1048576, 0, 1048576, near, &to, &bad), AS_E_SINK);
   CHECK(as_socket_keep(-1) < 0, "a descriptor for none");
   close(near);
   close_line(&to);
@@ -126,7 +148,7 @@ static void test_damage(void) {
   int near;
   line to = open_line(size, &near);
   flip_object(store, out.digests.blake3, where, 3);
-  CHECK_INT(send_range(out.digests.blake3, 0, size, size, near, &to, &bad), AS_E_CORRUPT);
+  CHECK_INT(send_range(out.digests.blake3, 0, size, 0, size, near, &to, &bad), AS_E_CORRUPT);
   CHECK(bad.start <= where && where < bad.end, "the wrong range");
   CHECK(is_marked(store, out.digests.blake3), "no mark");
   CHECK(to.size <= where, "%zu bytes were sent", to.size);

@@ -3,10 +3,13 @@
  * that test/golden/dataplane-*.hex hold.
  */
 
+import { writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { ClosableDataPlane } from '../../lib/dataplane/closable.js';
+import { fileSource } from '../../lib/dataplane/file-source.js';
 import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import { hostPlane } from '../../lib/dataplane/remote/daemon/host.js';
 import { openRemote } from '../../lib/dataplane/remote/index.js';
@@ -126,6 +129,23 @@ export async function exchanges(t: Test): Promise<Map<string, Bodies>> {
     incoming.on('data', (chunk) => parts.request.push(chunk));
     incoming.pipe(onward);
   });
+  recorder.on('upgrade', (incoming, near: Socket) => {
+    const { url, method, headers } = incoming;
+    const onward = request({ socketPath, path: url, method, headers });
+    onward.on('upgrade', (reply, far: Socket) => {
+      const parts = { request: [] as Buffer[], response: [] as Buffer[] };
+      const fields = Object.entries(reply.headers).map(([field, value]) => `${field}: ${value}\r\n`);
+      near.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join('')}\r\n`);
+      near.on('data', (chunk) => parts.request.push(chunk)).pipe(far);
+      far.on('data', (chunk) => parts.response.push(chunk)).pipe(near);
+      const key = name;
+      far.on('end', () => {
+        const [asked, answered] = [parts.request, parts.response].map((part) => Buffer.concat(part).toString('hex'));
+        found.set(key, { request: asked as string, response: answered as string });
+      });
+    });
+    onward.end();
+  });
   await new Promise<void>((resolve) => recorder.listen(join(path, 'recorder'), resolve));
   const client = await openRemote({ socketPath: join(path, 'recorder') });
   const record = async (what: string, run: () => unknown) => {
@@ -142,6 +162,11 @@ export async function exchanges(t: Test): Promise<Map<string, Bodies>> {
   await record('ingest-query', () => client.ingestStream(once(bytes), { session: { id: 'u', query: true } }));
   await record('ingest-many', () => client.ingestMany([source(), source()]));
   await record('serve', () => iterate(client.serveObject(ADDRESS, { start: 0, end: 100_000 })));
+  const file = join(path, 'file');
+  await writeFile(file, bytes);
+  await record('ingest-channel', () => client.ingestStream(fileSource(file), {}));
+  await record('serve-channel', () => iterate(client.serveObject(ADDRESS, { start: 0, end: 5_000_000 })));
+  await record('serve-channel-refused', () => iterate(client.serveObject(ABSENT, { start: 0, end: 5_000_000 })));
   await record('serve-refused', () => iterate(client.serveObject(ABSENT)));
   await record('serve-many', () =>
     Promise.allSettled([

@@ -152,6 +152,7 @@ t.test('a slow reader holds the daemon back, and itself', async (t) => {
   const inner = await openInproc({ path: join(path, 'data') });
   let given = 0;
   const counting = Object.assign(Object.create(inner) as ClosableDataPlane, {
+    servePieces: undefined,
     async *serveObject() {
       while (given++ < 500) yield Buffer.alloc(1 << 20, given);
     },

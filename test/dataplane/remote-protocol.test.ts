@@ -56,15 +56,15 @@ t.test('golden files', async (t) => {
 t.test('versions', async (t) => {
   const { socketPath, connect, close } = await openDaemon();
   t.teardown(close);
-  await t.rejects(connect({ versions: { min: 4, max: 5 } }), {
+  await t.rejects(connect({ versions: { min: 5, max: 6 } }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /speaks versions 4 to 5 .* 1 to 3\. Bring this side up to date/,
-    details: { ours: [1, 3], theirs: [4, 5] },
+    message: /speaks versions 5 to 6 .* 1 to 4\. Bring this side up to date/,
+    details: { ours: [1, 4], theirs: [5, 6] },
   });
   await (await connect({ versions: { min: 0, max: 7 } })).close();
-  t.match(await ask(socketPath, '/v4/health', encodeHead({})), {
+  t.match(await ask(socketPath, '/v5/health', encodeHead({})), {
     status: 400,
-    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [4] } },
+    head: { code: 'AS_ERR_PROTOCOL', details: { theirs: [5] } },
   });
   t.match(await ask(socketPath, '/v1/list', encodeHead({ part: 0 })), {
     status: 400,
@@ -85,13 +85,13 @@ t.test('versions', async (t) => {
   const path = await folder(t);
   const others = createServer((_, response) => {
     response.setHeader('content-type', TYPE).setHeader('artifactstore-instance', '0'.repeat(32));
-    response.end(encodeHead({ versions: { min: 4, max: 5 }, software: 'newer 9' }));
+    response.end(encodeHead({ versions: { min: 5, max: 6 }, software: 'newer 9' }));
   });
   await new Promise<void>((resolve) => others.listen(join(path, 'newer'), resolve));
   t.teardown(() => others.close());
   await t.rejects(openRemote({ socketPath: join(path, 'newer') }), {
     code: 'AS_ERR_PROTOCOL',
-    message: /newer 9.* speaks versions 4 to 5/,
+    message: /newer 9.* speaks versions 5 to 6/,
   });
   const service = createServer((_, response) => response.end('hello'));
   await new Promise<void>((resolve) => service.listen(join(path, 'service'), resolve));
@@ -192,23 +192,28 @@ function get(url: string, socketPath?: string): Promise<{ status: number; text: 
 const NOBODY = 65_534;
 
 t.test('who may speak', { skip: process.getuid?.() !== 0 && 'needs root, to be somebody else' }, async (t) => {
-  const asOther = async (socketPath: string) => {
-    const code = `require('node:http').request({ socketPath: process.argv[1], path: '/hello', method: 'POST' }, (reply) => {
-      console.log(reply.statusCode); reply.resume(); }).on('error', (error) => console.log(error.code)).end(Buffer.from(process.argv[2], 'hex'))`;
-    const hello = encodeHead({ versions: { min: 1, max: 1 } }).toString('hex');
-    return (await command(process.execPath, ['-e', code, socketPath, hello], { uid: NOBODY, cwd: '/' })).stdout
-      .toString()
-      .trim();
+  const asOther = async (socketPath: string, path = '/hello', headers = {}) => {
+    const code = `const [, socketPath, path, headers, body] = process.argv;
+      require('node:http').request({ socketPath, path, method: 'POST', headers: JSON.parse(headers) }, (reply) => {
+        console.log(reply.statusCode); reply.resume(); })
+      .on('upgrade', (reply, socket) => { console.log(reply.statusCode); socket.destroy(); })
+      .on('error', (error) => console.log(error.code)).end(Buffer.from(body, 'hex'))`;
+    const body = path === '/hello' ? encodeHead({ versions: { min: 1, max: 1 } }).toString('hex') : '';
+    const args = ['-e', code, socketPath, path, JSON.stringify(headers), body];
+    return (await command(process.execPath, args, { uid: NOBODY, cwd: '/' })).stdout.toString().trim();
   };
+  const upgrade = { connection: 'upgrade', upgrade: 'artifactstore-dataplane' };
   const closed = await openDaemon({ mode: 0o666 });
   t.teardown(closed.close);
   await chmod(join(closed.socketPath, '..'), 0o755);
   t.equal(await asOther(closed.socketPath), '403', 'the kernel says who asks, whatever the mode');
+  t.equal(await asOther(closed.socketPath, '/v4/serve', upgrade), '403', 'for a connection of their own too');
   t.match(await closed.client.backendHealth(), { ready: true }, 'its own user may');
   const open = await openDaemon({ mode: 0o666, allowUids: [NOBODY] });
   t.teardown(open.close);
   await chmod(join(open.socketPath, '..'), 0o755);
   t.equal(await asOther(open.socketPath), '200');
+  t.equal(await asOther(open.socketPath, '/v4/serve', upgrade), '101');
   const moded = await openDaemon({ allowUids: [NOBODY] });
   t.teardown(moded.close);
   await chmod(join(moded.socketPath, '..'), 0o755);

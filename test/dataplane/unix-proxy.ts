@@ -57,17 +57,25 @@ export async function openProxy(t: Test, target: string) {
 
 function pass(from: Socket, to: Socket, most: number | undefined, { delayMs }: Fault, breakOff: () => void): void {
   let passed = 0;
+  let onTheirWay = 0;
+  let isEnded = false;
   from.on('data', (chunk) => {
+    onTheirWay++;
     const left = most === undefined ? chunk.length : Math.min(most - passed, chunk.length);
     passed += left;
     from.pause();
     setTimeout(() => {
+      onTheirWay--;
       const isOver = passed === most;
       const isRoom = left === 0 || to.destroyed || to.write(chunk.subarray(0, left));
       if (isOver) breakOff();
       else if (isRoom) from.resume();
       else to.once('drain', () => from.resume());
+      if (isEnded && onTheirWay === 0) to.end();
     }, delayMs ?? 0);
   });
-  from.on('end', () => to.end());
+  from.on('end', () => {
+    isEnded = true;
+    if (onTheirWay === 0) to.end();
+  });
 }

@@ -41,6 +41,7 @@ import {
   Op,
   OpenFlag,
   type Operation,
+  SEND_PIECES,
   VerifyMode,
 } from '../../native/addon.js';
 import { loadAddon } from '../../native/load.js';
@@ -387,13 +388,42 @@ export class LocalBackend {
       .catch((error) => Promise.reject(receiveError(error, this.path)));
   }
 
+  /** Begins to receive a stream in pieces from a socket that is open, until `dropPieces`. Throws AS_ERR_ABORTED: it is not. */
+  keepPieces(socket: number): Handle {
+    const own = loadAddon().keepPieces(socket);
+    if (own === 0) throw senderGone();
+    return own;
+  }
+
+  dropPieces(own: Handle): void {
+    loadAddon().dropPieces(own);
+  }
+
+  /** As `ingestReceive`, of a stream in pieces; `mark` is what has ended it. */
+  async ingestReceivePieces(
+    ingest: Handle,
+    pieces: Handle,
+    most: number,
+    waitMs: number,
+  ): Promise<{ size: number; mark: number | undefined }> {
+    const [size = 0, mark = -1] = await this.scheduler
+      .run<number[]>([Op.ingestReceivePieces, ingest, pieces, most, waitMs], most)
+      .catch((error) => Promise.reject(receiveError(error, this.path)));
+    return { size, mark: mark < 0 ? undefined : mark };
+  }
+
   /** Begins to send bytes of an object to a socket; calls `senderPump` until it sends nothing and leaves nothing, then `senderClose`. */
-  async senderBegin(address: ContentAddress, socket: number, { start, end }: ByteRange): Promise<Handle> {
+  async senderBegin(
+    address: ContentAddress,
+    socket: number,
+    { start, end }: ByteRange,
+    inPieces: boolean,
+  ): Promise<Handle> {
     // Kept before anything is waited for: the descriptor of a socket that closes may be another's at any time.
     const own = loadAddon().keepSocket(socket);
     if (own < 0) throw connectionGone();
     return this.scheduler
-      .run<Handle>([Op.senderBegin, this.store, digestBytes(address), own, start, end])
+      .run<Handle>([Op.senderBegin, this.store, digestBytes(address), own, start, end, inPieces ? SEND_PIECES : 0])
       .catch((error) => Promise.reject(senderError(error, address)));
   }
 

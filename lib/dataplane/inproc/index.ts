@@ -195,6 +195,17 @@ class InprocDataPlane implements ClosableDataPlane {
     }
   }
 
+  async *servePieces(address: ContentAddress, socket: number, range: ByteRange): AsyncGenerator<Uint8Array | number> {
+    this.#enter();
+    try {
+      checkAddress(address);
+      checkRange(range);
+      yield* serveSocket(this.backend, this.#readArena, address, socket, range, true);
+    } finally {
+      this.#leave();
+    }
+  }
+
   async *serveOutboard(address: ContentAddress, range?: ByteRange): AsyncGenerator<Uint8Array> {
     this.#refuseClosed();
     checkAddress(address);

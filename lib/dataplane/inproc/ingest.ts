@@ -24,16 +24,16 @@ export async function ingestBytes(
   const held = new HeldBytes();
   let stream: StreamIngest | undefined;
   try {
+    const begin = async () => {
+      stream = new StreamIngest(backend, arena, hints);
+      await stream.write(held.bytes);
+      return stream;
+    };
     for await (const chunk of source) {
-      if (stream === undefined && held.keep(chunk)) continue;
-      if (stream === undefined) {
-        stream = new StreamIngest(backend, arena, hints);
-        await stream.write(held.bytes);
-      }
-      await stream.write(chunk);
+      if (stream !== undefined || !held.keep(chunk)) await (stream ?? (await begin())).write(chunk);
       const given = isSocketSource(source) ? await source.giveSocket() : undefined;
       if (given === undefined) continue;
-      await receive(backend, stream, given);
+      await receive(backend, stream ?? (await begin()), given);
       break;
     }
     return await (stream ? stream.finish() : backend.ingestWhole(held.bytes, hints));

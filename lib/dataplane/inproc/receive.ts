@@ -27,31 +27,72 @@ export interface Receiving {
   begun(): Promise<Handle>;
 }
 
+/** What a step received. */
+interface Received {
+  size: number;
+  /** Nothing more is to come. */
+  isLast: boolean;
+}
+
+/** Where bytes come from, in steps. */
+interface Line {
+  step(ingest: Handle, waitMs: number): Promise<Received>;
+  close(): void;
+}
+
 /**
  * Has an ingest take all that is left to come.
  *
- * @throws AS_ERR_ABORTED: the connection ended before that; what `took` throws; AS_ERR_NO_SPACE, AS_ERR_IO
+ * @throws AS_ERR_ABORTED: the connection ended before that; what `took` and `ended` throw; AS_ERR_NO_SPACE, AS_ERR_IO
  */
 export async function receive(backend: LocalBackend, into: Receiving, given: GivenSocket): Promise<void> {
   // Kept before anything is waited for: the descriptor of a socket that closes may be another's at any time.
-  const socket = backend.keepSocket(given.descriptor);
+  const line = given.size === 'pieces' ? inPieces(backend, given) : ofSize(backend, given, given.size);
   try {
     for (const chunk of given.before) await into.write(chunk);
     const ingest = await into.begun();
-    let [left, waitMs, pauseMs] = [given.size, RECEIVE_WAIT_MS, 0];
-    while (left > 0) {
-      const size = await backend.ingestReceive(ingest, socket, Math.min(left, BATCH_BYTES_MAX), waitMs);
-      given.took(size);
-      left -= size;
-      const isQuick = size >= SLAB_SIZE || left === 0;
+    let [waitMs, pauseMs] = [RECEIVE_WAIT_MS, 0];
+    for (;;) {
+      const { size, isLast } = await line.step(ingest, waitMs);
+      if (isLast) return;
+      const isQuick = size >= SLAB_SIZE;
       waitMs = isQuick ? RECEIVE_WAIT_MS : 0;
       if (isQuick) continue;
       pauseMs = size > 0 ? RECEIVE_PAUSE_FIRST_MS : nextPause(pauseMs);
       await sleep(pauseMs);
     }
   } finally {
-    backend.dropSocket(socket);
+    line.close();
   }
+}
+
+/** So many bytes as they are. */
+function ofSize(backend: LocalBackend, given: GivenSocket, size: number): Line {
+  const socket = backend.keepSocket(given.descriptor);
+  let left = size;
+  return {
+    step: async (ingest, waitMs) => {
+      const size = left > 0 ? await backend.ingestReceive(ingest, socket, Math.min(left, BATCH_BYTES_MAX), waitMs) : 0;
+      given.took(size);
+      left -= size;
+      return { size, isLast: left === 0 };
+    },
+    close: () => backend.dropSocket(socket),
+  };
+}
+
+/** Pieces, until something else comes. */
+function inPieces(backend: LocalBackend, given: GivenSocket): Line {
+  const pieces = backend.keepPieces(given.descriptor);
+  return {
+    step: async (ingest, waitMs) => {
+      const { size, mark } = await backend.ingestReceivePieces(ingest, pieces, BATCH_BYTES_MAX, waitMs);
+      given.took(size);
+      if (mark !== undefined) await given.ended?.(mark);
+      return { size, isLast: mark !== undefined };
+    },
+    close: () => backend.dropPieces(pieces),
+  };
 }
 
 function nextPause(pauseMs: number): number {

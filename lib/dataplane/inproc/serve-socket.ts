@@ -14,15 +14,16 @@ import type { ByteRange, ContentAddress } from '../spi.js';
 import type { Arena } from './arena.js';
 import { copy } from './serve.js';
 
-/** Numbers say how many bytes have been sent; chunks are for the caller to write before the next is asked for. */
+/** Bytes of an object, in pieces or as they are. Numbers say how many bytes have been sent; chunks are for the caller to write before the next is asked for. */
 export async function* serveSocket(
   backend: LocalBackend,
   arena: Arena,
   address: ContentAddress,
   socket: number,
   range: ByteRange,
+  inPieces = false,
 ): AsyncGenerator<Uint8Array | number> {
-  const sender = await backend.senderBegin(address, socket, range);
+  const sender = await backend.senderBegin(address, socket, range, inPieces);
   try {
     for (let waitMs = SEND_WAIT_MS; ; ) {
       const { sent, rest } = await pump(waitMs);

@@ -5,6 +5,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import type { CborInput, CborValue } from '../../cbor/index.js';
@@ -14,15 +15,19 @@ import {
   REMOTE_ATTEMPTS_MAX,
   REMOTE_BACKOFF_FIRST_MS,
   REMOTE_CALLS_MAX,
+  REMOTE_CHANNELS_MAX,
   REMOTE_STREAMS_MAX,
 } from '../../limits.js';
 import type { Family } from '../../metrics/exposition.js';
 import type { WorkerLoad } from '../../native/scheduler.js';
+import { Channel } from './channel.js';
 import { failureOf } from './failure.js';
 import { BodyReader, encodeHead } from './frames.js';
 import { type Greeting, helloValue, readGreeting } from './greeting.js';
 import { type Attempted, connectionFailure, Interrupted } from './interrupted.js';
 import {
+  CHANNEL_PROTOCOL,
+  CHANNELS_SINCE,
   HELLO,
   INSTANCE_HEADER,
   MEDIA_TYPE,
@@ -50,6 +55,8 @@ export interface Request {
   isIdempotent?: boolean;
   /** It may take as long as somebody likes, and holds its connection meanwhile. */
   isStream?: boolean;
+  /** It has a connection of its own, which ends with it. Only where `takeChannel` says so. `read`: somebody else than Node is to read the answer. */
+  channel?: 'read' | 'written' | undefined;
   signal?: AbortSignal | undefined;
   /** Milliseconds in which the answer must begin. Default: it may take as long as the work. */
   timeoutMs?: number;
@@ -61,6 +68,12 @@ export interface Answer {
   body: BodyReader;
   /** Which run of the daemon gave it. */
   instance: string;
+  /** The error that its connection broke. */
+  cut(): Error;
+  /** The connection, where it is the request's own. */
+  channel?: Channel;
+  /** Of that connection, for whoever is to read it: Node does not. -1: it does. */
+  descriptor?: number;
   /** Nothing more of it is wanted. */
   discard(): void;
 }
@@ -68,6 +81,9 @@ export interface Answer {
 export class Connection {
   readonly #calls: Pool;
   readonly #streams: Pool;
+  readonly #channels = new Set<Channel>();
+  /** Operations that may have one. */
+  #channelsTaken = 0;
   readonly #tally = new Tally();
   #greeting: Promise<Known> | undefined;
   /** The run of the daemon that was spoken to last. */
@@ -106,22 +122,36 @@ export class Connection {
     return (await this.#known()).version;
   }
 
+  /** Whether an operation may have a connection of its own: both ends know how, and few have. Then `leaveChannel` follows when it has ended. */
+  async takeChannel(): Promise<boolean> {
+    const { version } = await this.#known();
+    if (version < CHANNELS_SINCE || this.#channelsTaken >= REMOTE_CHANNELS_MAX) return false;
+    this.#channelsTaken++;
+    return true;
+  }
+
+  leaveChannel(): void {
+    this.#channelsTaken--;
+  }
+
   /** Requests that are on their way, for `load`. */
   load(): WorkerLoad {
     const { running, queued } = this.#calls.stats;
     return {
       workers: REMOTE_CALLS_MAX + REMOTE_STREAMS_MAX,
-      busy: running + this.#streams.stats.running,
+      busy: running + this.#streams.stats.running + this.#channels.size,
       waiting: { syncing: 0, quick: queued + this.#streams.stats.queued },
     };
   }
 
   families(): Family[] {
-    return this.#tally.families(this.#calls.stats.connected + this.#streams.stats.connected);
+    const { connected } = this.#streams.stats;
+    return this.#tally.families(this.#calls.stats.connected + connected + this.#channels.size);
   }
 
   /** Ends all connections, whatever is under way. */
   async close(): Promise<void> {
+    for (const channel of this.#channels) channel.destroy();
     await Promise.all([this.#calls.destroy(), this.#streams.destroy()]);
   }
 
@@ -151,6 +181,8 @@ export class Connection {
       } catch (error) {
         answer.discard();
         throw error;
+      } finally {
+        answer.channel?.destroy();
       }
     });
   }
@@ -159,7 +191,7 @@ export class Connection {
   open(request: Request): Promise<Answer> {
     return this.#repeatedly({ ...request, isStream: true }, async (sending) => {
       const answer = await this.#request({ ...request, isStream: true }, sending);
-      await answer.body.head();
+      if (answer.channel === undefined) await answer.body.head();
       return answer;
     });
   }
@@ -186,6 +218,7 @@ export class Connection {
     const { operation, signal, isStream, timeoutMs } = request;
     const { version, greeting } = await this.#known();
     if (OPERATIONS[operation] > version) throw tooOld(greeting, operation, version);
+    if (request.channel) return this.#openChannel(request, sending, `/v${version}/${operation}`);
     return this.#send({
       pool: isStream ? this.#streams : this.#calls,
       path: `/v${version}/${operation}`,
@@ -214,19 +247,56 @@ export class Connection {
       throw failure(error);
     }
     const discard = () => void reply.body.on('error', () => undefined).destroy();
-    const { [INSTANCE_HEADER]: instance, 'content-type': type } = reply.headers;
-    if (type !== MEDIA_TYPE || typeof instance !== 'string') {
+    const instance = this.#instanceOf(reply);
+    if (instance === undefined) {
       discard();
       throw notADataPlane(attempted.place, reply.statusCode);
     }
-    if (this.#instance !== instance) this.#changed(instance);
-    const answer = { body: new BodyReader(mended(reply.body, failure)), instance, discard };
+    const cut = () => failure(new Error('it ended before all had come'));
+    const answer = { body: new BodyReader(mended(reply.body, failure)), instance, cut, discard };
     if (reply.statusCode === 200) return answer;
     try {
       throw failureOf(await answer.body.head());
     } finally {
       await answer.body.end().catch(() => discard());
     }
+  }
+
+  async #openChannel(
+    { operation, channel: use, isIdempotent = true }: Request,
+    sending: Sending,
+    path: string,
+  ): Promise<Answer> {
+    const attempted = { place: this.place, operation, isIdempotent };
+    const failure = (cause: unknown) => connectionFailure(attempted, cause);
+    const reply = await upgrade(this.#streams, path).catch((error) => Promise.reject(failure(error)));
+    const instance = this.#instanceOf(reply);
+    const { channel } = reply;
+    if (instance === undefined) channel?.destroy();
+    if (instance === undefined) throw notADataPlane(attempted.place, reply.statusCode);
+    if (channel === undefined) throw failureOf(await new BodyReader(reply.body).head());
+    this.#channels.add(channel);
+    channel.onClose(() => this.#channels.delete(channel));
+    const cut = () => failure(new Error('it ended before all had come'));
+    const descriptor = use === 'read' ? channel.giveReading() : -1; // before anything can come
+    // What it cannot write the other end has not asked for: why not, its answer says.
+    void channel.writeAll(sending.stream()).catch(() => undefined);
+    return {
+      body: new BodyReader(mended(channel, failure), { cut }),
+      instance,
+      cut,
+      channel,
+      descriptor,
+      discard: () => channel.destroy(),
+    };
+  }
+
+  /** Which run of the daemon answered; undefined: it is none. */
+  #instanceOf({ headers }: Pick<Dispatcher.ResponseData, 'headers'>): string | undefined {
+    const { [INSTANCE_HEADER]: instance, 'content-type': type } = headers;
+    if (type !== MEDIA_TYPE || typeof instance !== 'string') return undefined;
+    if (this.#instance !== instance) this.#changed(instance);
+    return instance;
   }
 
   /** Another run of the daemon answers: what the last one said of itself counts no more. */
@@ -294,6 +364,13 @@ class Sending {
     return isReadOnce(rest) ? !this.#hasBegun : isIdempotent;
   }
 
+  /** The same as a stream, whatever follows the head. */
+  async *stream(): AsyncGenerator<Uint8Array> {
+    const body = this.body();
+    if (body instanceof Uint8Array) yield body;
+    else yield* body;
+  }
+
   body(): Uint8Array | AsyncIterable<Uint8Array> {
     const { head, rest = [] } = this.request;
     if (head instanceof EncodedBody) return head.bytes;
@@ -326,6 +403,35 @@ function encoding(head: CborInput): Buffer {
       { cause },
     );
   }
+}
+
+/** An answer to the question whether a connection may become an operation's own: it has, or why not. */
+type Upgraded = Pick<Dispatcher.ResponseData, 'headers' | 'statusCode'> &
+  ({ channel: Channel; body?: never } | { channel?: never; body: AsyncIterable<Uint8Array> });
+
+function upgrade(pool: Pool, path: string): Promise<Upgraded> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let head: Pick<Upgraded, 'headers' | 'statusCode'> | undefined;
+    pool.dispatch(
+      { method: 'POST', path, headers: { 'content-type': MEDIA_TYPE }, upgrade: CHANNEL_PROTOCOL },
+      {
+        onRequestStart: () => undefined,
+        onRequestUpgrade: (_, statusCode, headers, socket) =>
+          resolve({ statusCode, headers, channel: new Channel(socket as Socket) }),
+        onResponseStart: (_, statusCode, headers) => {
+          head = { statusCode, headers };
+        },
+        onResponseData: (_, chunk) => void chunks.push(chunk),
+        onResponseEnd: () => head && resolve({ ...head, body: each(chunks) }),
+        onResponseError: (_, error) => reject(error),
+      },
+    );
+  });
+}
+
+async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
 }
 
 async function* mended(

@@ -55,13 +55,23 @@ export class BodyReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  readonly #channel: { cut: () => Error } | undefined;
+
+  /** @param channel of what comes over a connection of its own, which ends when both sides have what they want: the error where it ends before */
+  constructor(source: AsyncIterable<Uint8Array>, channel?: { cut: () => Error }) {
     this.#source = source[Symbol.asyncIterator]();
+    this.#channel = channel;
   }
 
-  /** A head. Throws AS_ERR_PROTOCOL: it is none; AS_ERR_LIMIT: too large. */
+  /** Whether something has come that nobody has asked for. */
+  get isAhead(): boolean {
+    return this.#rest.byteLength > 0;
+  }
+
+  /** A head. Throws AS_ERR_PROTOCOL: it is none; AS_ERR_LIMIT: too large; what the other end says, where it stands in place of one. */
   async head(sizeMax: number = REMOTE_HEAD_SIZE_MAX): Promise<CborValue> {
     const size = await this.#size();
+    if (size === FAILED) throw failureOf(await this.head());
     if (size > sizeMax) throw tooLarge('a head', size, sizeMax);
     return decodeHead(await this.bytes(size));
   }
@@ -112,8 +122,8 @@ export class BodyReader {
 
   /** Nothing more comes. Throws AS_ERR_PROTOCOL: something does. */
   async end(): Promise<void> {
-    if (this.#rest.byteLength > 0 || (await this.#next()) !== undefined)
-      throw malformed('there is more than was announced');
+    const isMore = this.isAhead || (this.#channel === undefined && (await this.#next()) !== undefined);
+    if (isMore) throw malformed('there is more than was announced');
   }
 
   /** Reads on and forgets, so that who still sends is not held up. */
@@ -125,11 +135,16 @@ export class BodyReader {
     }
   }
 
+  /** What a stream ended with that somebody else has read up to there, the size of a piece that is none. Throws as `stream` does. */
+  async ended(mark: number): Promise<void> {
+    if (mark === FAILED) await this.#fail();
+    if (mark > REMOTE_PIECE_SIZE_MAX) throw tooLarge('a piece', mark, REMOTE_PIECE_SIZE_MAX);
+  }
+
   /** The size of the next piece; 0 behind the last. */
   async #piece(): Promise<number> {
     const size = await this.#size();
-    if (size === FAILED) await this.#fail();
-    if (size > REMOTE_PIECE_SIZE_MAX) throw tooLarge('a piece', size, REMOTE_PIECE_SIZE_MAX);
+    await this.ended(size);
     return size;
   }
 
@@ -148,7 +163,7 @@ export class BodyReader {
   async #some(most: number): Promise<Uint8Array> {
     if (this.#rest.byteLength === 0 && most > 0) {
       const chunk = await this.#next();
-      if (chunk === undefined) throw malformed('it ends too early');
+      if (chunk === undefined) throw this.#channel?.cut() ?? malformed('it ends too early');
       this.#rest = chunk;
     }
     const part = this.#rest.subarray(0, most);

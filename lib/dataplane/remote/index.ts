@@ -11,6 +11,7 @@ import {
   REMOTE_ATTEMPTS_MAX,
   REMOTE_BATCH_MAX,
   REMOTE_BATCHES_IN_FLIGHT,
+  REMOTE_CHANNEL_FROM,
   REMOTE_HEALTH_TIMEOUT_MS,
 } from '../../limits.js';
 import type { Family } from '../../metrics/exposition.js';
@@ -48,6 +49,7 @@ import { isSmallBytes, ManyIngest } from './ingest-many.js';
 import { Interrupted } from './interrupted.js';
 import { readListing } from './listing.js';
 import { OPERATIONS, type Versions } from './protocol.js';
+import { received } from './received.js';
 import { SmallReads } from './small-reads.js';
 import {
   NOTHING,
@@ -306,10 +308,10 @@ class RemoteDataPlane implements ClosableDataPlane {
     let start = range?.start ?? 0;
     for (let failed = 0; ; ) {
       const rest = range === undefined ? undefined : { start, end: range.end };
-      const { body, discard } = await this.connection.open({ operation, head: plainValue({ address, range: rest }) });
+      const { parts, leave } = await this.#open(operation, address, rest);
       let isEnded = false;
       try {
-        for await (const part of body.stream()) {
+        for await (const part of parts) {
           yield part;
           start += part.byteLength;
           failed = 0;
@@ -321,8 +323,30 @@ class RemoteDataPlane implements ClosableDataPlane {
         if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
         if (!mayGoOn || ++failed >= REMOTE_ATTEMPTS_MAX) throw error;
       } finally {
-        if (!isEnded) discard();
+        leave(isEnded);
       }
+    }
+  }
+
+  /** Asks for bytes; many of them over a connection of their own. Call `leave` when nothing more is wanted. */
+  async #open(operation: 'serve' | 'outboard', address: ContentAddress, range: ByteRange | undefined) {
+    const { connection } = this;
+    const head = plainValue({ address, range });
+    const size = range === undefined ? 0 : range.end - range.start;
+    if (operation !== 'serve' || size < REMOTE_CHANNEL_FROM || !(await connection.takeChannel())) {
+      const { body, discard } = await connection.open({ operation, head });
+      return { parts: body.stream(), leave: (isEnded: boolean) => isEnded || discard() };
+    }
+    try {
+      const answer = await connection.open({ operation, head, channel: 'read' });
+      const leave = () => {
+        connection.leaveChannel();
+        answer.discard();
+      };
+      return { parts: received(answer, size), leave };
+    } catch (error) {
+      connection.leaveChannel();
+      throw error;
     }
   }
 

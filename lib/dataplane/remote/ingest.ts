@@ -6,7 +6,7 @@
 
 import type { CborInput } from '../../cbor/index.js';
 import { isStoreError } from '../../errors.js';
-import { SLAB_SIZE } from '../../limits.js';
+import { REMOTE_CHANNEL_FROM, SLAB_SIZE } from '../../limits.js';
 import {
   type ByteSource,
   type FileSource,
@@ -40,7 +40,9 @@ export async function ingest(
 ): Promise<Ingested> {
   const { session } = hints;
   if (session !== undefined)
-    return 'offset' in session ? append(connection, source, hints) : send(connection, hints, [STREAM_END]);
+    return 'offset' in session
+      ? sendOnceAsked(connection, source, hints, 'append')
+      : send(connection, hints, [STREAM_END]);
   if (isFileSource(source)) {
     if (source.signal?.aborted) throw aborted();
     const found = await ingestPath(connection, source, hints);
@@ -55,6 +57,9 @@ export async function ingest(
       bytes.byteLength <= SLAB_SIZE ? [encodeWhole(bytes)] : () => new SentStream(once(bytes)),
     );
   }
+  const isLarge = (hints.size ?? Number.POSITIVE_INFINITY) >= REMOTE_CHANNEL_FROM;
+  if (isLarge && (await connection.takeChannel()))
+    return sendOnceAsked(connection, source, hints, 'channel').finally(() => connection.leaveChannel());
   const stream = new SentStream(source);
   return send(connection, hints, stream).catch((error) => {
     throw stream.failure?.error ?? error;
@@ -99,8 +104,16 @@ async function ingestPath(
   }
 }
 
-/** Appends to an upload session. The source is not asked for a byte before the daemon has begun: somebody else may be writing to the session. */
-async function append(connection: Connection, source: ByteSource, hints: SessionHints): Promise<Ingested> {
+/**
+ * Sends a stream that is not asked for a byte before the daemon has begun. Of an append to an upload session, because somebody else may be writing to the session; over a connection of
+ * its own, because the daemon has somebody else read it from there on.
+ */
+async function sendOnceAsked(
+  connection: Connection,
+  source: ByteSource,
+  hints: IngestHints | SessionHints,
+  kind: 'append' | 'channel',
+): Promise<Ingested> {
   const gate = new Gate();
   const stream = new SentStream(source, gate);
   const request = {
@@ -108,7 +121,8 @@ async function append(connection: Connection, source: ByteSource, hints: Session
     head: { hints: hintsValue(hints) },
     rest: stream,
     isStream: true,
-    isIdempotent: false,
+    isIdempotent: kind === 'channel',
+    channel: kind === 'channel' ? 'written' : undefined,
   } as const;
   try {
     return await connection.ask(request, (answer) => reported(answer, () => undefined, gate));

@@ -11,7 +11,7 @@ export interface Versions {
   readonly max: number;
 }
 
-export const VERSIONS: Versions = { min: 1, max: 3 };
+export const VERSIONS: Versions = { min: 1, max: 4 };
 
 /** The newest version that both speak; undefined when there is none. */
 export function commonVersion(ours: Versions, theirs: Versions): number | undefined {
@@ -24,6 +24,15 @@ export const MEDIA_TYPE = 'application/vnd.artifactstore.dataplane';
 
 /** Header of every answer: which run of the daemon gave it, 32 hex digits. */
 export const INSTANCE_HEADER = 'artifactstore-instance';
+
+/** What a connection is turned into that is one operation's own, as HTTP names it in `Upgrade`; and the first version that has that. */
+export const CHANNEL_PROTOCOL = 'artifactstore-dataplane';
+export const CHANNELS_SINCE = 4;
+
+/** Operations that may have a connection of their own. */
+export const CHANNEL_OPERATIONS = ['ingest', 'serve'] as const satisfies readonly OperationName[];
+
+export type ChannelOperation = (typeof CHANNEL_OPERATIONS)[number];
 
 /** Where versions are agreed on; of every version. */
 export const HELLO = '/hello';

@@ -6,11 +6,12 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CborInput } from '../../../cbor/index.js';
-import { ArtifactStoreError, isStoreError } from '../../../errors.js';
+import { ArtifactStoreError } from '../../../errors.js';
 import { failureValue } from '../failure.js';
 import { BodyReader, encodeFailedEnd, encodeHead, encodePieces, STREAM_END } from '../frames.js';
 import { INSTANCE_HEADER, MEDIA_TYPE } from '../protocol.js';
 import { NOTHING } from '../values.js';
+import { statusOf } from './status.js';
 
 export class Exchange {
   readonly body: BodyReader;
@@ -120,11 +121,4 @@ export class Exchange {
 /** Nobody waits for the answer any more. */
 function gone(): ArtifactStoreError {
   return new ArtifactStoreError('AS_ERR_ABORTED', 'The client went away.');
-}
-
-/** For people who look at the traffic; clients read the code in the body. */
-function statusOf(error: unknown): number {
-  if (isStoreError(error, 'AS_ERR_PROTOCOL', 'AS_ERR_CBOR_DECODE')) return 400;
-  if (isStoreError(error, 'AS_ERR_FORBIDDEN')) return 403;
-  return error instanceof ArtifactStoreError && error.code !== 'AS_ERR_INTERNAL' ? 422 : 500;
 }

@@ -21,13 +21,18 @@ import { listen, type Place } from '../../../listen/listen.js';
 import { requireInheritedSockets } from '../../../listen/systemd.js';
 import { EXPOSITION_TYPE } from '../../../metrics/exposition.js';
 import type { ClosableDataPlane } from '../../closable.js';
+import type { Channel } from '../channel.js';
 import { greetingValue, readHello } from '../greeting.js';
-import { HELLO, operationsOf, VERSIONS } from '../protocol.js';
+import { type ChannelOperation, HELLO, type OperationName, VERSIONS } from '../protocol.js';
+import { ChannelExchange } from './channel-exchange.js';
+import { runOnChannel } from './channel-operations.js';
 import { Exchange } from './exchange.js';
 import { HostMetrics } from './metrics.js';
-import { Operations, requireOperation } from './operations.js';
+import { Operations } from './operations.js';
 import { Peers } from './peers.js';
 import { Roots } from './roots.js';
+import { requireChannel, requireOperation } from './routes.js';
+import { acceptChannel, refuseChannel } from './upgrade.js';
 
 export interface HostOptions {
   /** `unix:/path`, or `systemd` for sockets that were handed over. */
@@ -85,6 +90,7 @@ class PlaneHost implements RunningHost {
   readonly #metrics = new HostMetrics();
   readonly #plane: ClosableDataPlane;
   #connections = 0;
+  readonly #channels = new Set<Channel>();
   readonly #instance = randomBytes(16);
   readonly #roots: Roots;
   readonly #peers: Peers;
@@ -121,6 +127,10 @@ class PlaneHost implements RunningHost {
       this.#metrics.refusePeer();
     });
     server.on('request', (request, response) => void this.#handle(request, response));
+    server.on('upgrade', (request, socket, head) => {
+      if (head.byteLength > 0) socket.unshift(head); // sent at once with what asks for it
+      void this.#handleUpgrade(request, socket as Socket);
+    });
     const bound = await listen(server, place);
     this.#servers.push(server);
     server.on('error', (error) => this.options.onError(error, 'accepting a connection'));
@@ -158,6 +168,7 @@ class PlaneHost implements RunningHost {
     }, REMOTE_CLOSE_CHECK_MS);
     const late = setTimeout(() => {
       for (const server of this.#servers) server.closeAllConnections();
+      for (const channel of this.#channels) channel.destroy();
     }, this.options.closeGraceMs);
     await Promise.all(ended);
     clearInterval(idle);
@@ -188,31 +199,55 @@ class PlaneHost implements RunningHost {
     }
   }
 
-  async #route({ method, url = '' }: IncomingMessage, exchange: Exchange): Promise<void> {
-    if (method === 'POST' && url === HELLO) return this.#greet(exchange);
-    const [, version, name] = /^\/v(\d{1,9})\/([a-z-]{1,32})$/.exec(url) ?? [];
-    if (method !== 'POST' || version === undefined || name === undefined) {
-      throw new ArtifactStoreError(
-        'AS_ERR_PROTOCOL',
-        'This is a data plane: it takes POST of /hello and /v<version>/<operation>.',
-        {},
-      );
+  /** A client asks for a connection of its own for an operation. */
+  async #handleUpgrade(request: IncomingMessage, socket: Socket): Promise<void> {
+    const instance = this.#instance.toString('hex');
+    socket.on('error', () => undefined); // whoever reads or writes learns it
+    let operation: ChannelOperation;
+    try {
+      const refusal = this.#refused.get(socket);
+      if (refusal !== undefined) throw refusal;
+      operation = requireChannel(request);
+    } catch (error) {
+      return refuseChannel(socket, instance, error);
     }
-    if (Number(version) < VERSIONS.min || Number(version) > VERSIONS.max) {
-      const message = `This data plane speaks versions ${VERSIONS.min} to ${VERSIONS.max} of its protocol, not ${version}. Say hello first.`;
-      throw new ArtifactStoreError('AS_ERR_PROTOCOL', message, {
-        ours: [VERSIONS.min, VERSIONS.max],
-        theirs: [Number(version)],
-      });
+    const channel = await acceptChannel(socket, instance).catch(() => undefined); // who asked has gone
+    if (channel !== undefined) await this.#runOnChannel(operation, channel);
+  }
+
+  async #runOnChannel(operation: ChannelOperation, channel: Channel): Promise<void> {
+    const exchange = new ChannelExchange(channel);
+    this.#channels.add(channel);
+    channel.onClose(() => this.#channels.delete(channel));
+    try {
+      const run = () => runOnChannel(operation, this.#plane, exchange);
+      await this.#counted(operation, run, () => !channel.isOpen);
+    } catch (error) {
+      const isOurs = error instanceof ArtifactStoreError && error.code !== 'AS_ERR_INTERNAL';
+      if (!isOurs && channel.isOpen) this.options.onError(error, `${operation} over a connection of its own`);
+      exchange.fail(error);
     }
-    const operation = requireOperation(name, operationsOf(Number(version)));
+  }
+
+  async #route(request: IncomingMessage, exchange: Exchange): Promise<void> {
+    if (request.method === 'POST' && request.url === HELLO) return this.#greet(exchange);
+    const operation = requireOperation(request);
+    await this.#counted(
+      operation,
+      () => this.#operations.run(operation, exchange),
+      () => exchange.signal.aborted,
+    );
+  }
+
+  /** Runs an operation, and counts what became of it. */
+  async #counted(operation: OperationName, run: () => Promise<void>, isAbandoned: () => boolean): Promise<void> {
     const end = this.#metrics.begin(operation);
     try {
-      await this.#operations.run(operation, exchange);
-      end(exchange.signal.aborted ? 'abandoned' : 'answered');
+      await run();
+      end(isAbandoned() ? 'abandoned' : 'answered');
     } catch (error) {
       const isRefusal = error instanceof ArtifactStoreError && error.code !== 'AS_ERR_INTERNAL';
-      end(exchange.signal.aborted ? 'abandoned' : isRefusal ? 'refused' : 'failed');
+      end(isAbandoned() ? 'abandoned' : isRefusal ? 'refused' : 'failed');
       throw error;
     }
   }

@@ -290,14 +290,3 @@ function cannotErase(): ArtifactStoreError {
     'This data plane erases nothing: several stores use its objects, and what one must erase another may need. Ask its operator.',
   );
 }
-
-/** Names that are operations. */
-export function requireOperation(name: string, known: readonly OperationName[]): OperationName {
-  const operation = known.find((one) => one === name);
-  if (operation !== undefined) return operation;
-  throw new ArtifactStoreError(
-    'AS_ERR_PROTOCOL',
-    `A data plane has no operation "${name}"; it has ${known.join(', ')}.`,
-    { operation: name },
-  );
-}

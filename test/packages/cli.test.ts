@@ -102,7 +102,10 @@ t.test('what there is', async (t) => {
   t.equal(await text('packages', 'other', '--containing', blake3.slice(0, 20)), '');
   const kept = await run('rm', blake3);
   t.match([kept.code, kept.stderr], [EXIT.conflict, /needed by acme\/tools@1\.1; .*AS_ERR_IN_USE/]);
-  t.match(await text('usage'), /^acme {2}1 package, 2 versions, 2 refs; files 46 B; objects, manifests among them, [\d.]+ kB, on disk /);
+  t.match(
+    await text('usage'),
+    /^acme {2}1 package, 2 versions, 2 refs; files 46 B; objects, manifests among them, [\d.]+ kB, on disk /,
+  );
   t.match(await json('usage', 'acme'), [
     { namespace: 'acme', packages: 1, versions: 2, refs: 2, size: 46, objects: 7 },
   ]);

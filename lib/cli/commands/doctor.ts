@@ -132,8 +132,7 @@ function coldRows({ ready, problem, backend, facts, freeSize, totalSize }: Backe
   ];
   if (freeSize !== undefined && totalSize !== undefined)
     rows.push(['cold free', `${formatSize(freeSize)} of ${formatSize(totalSize)}`]);
-  if (facts.dataPlane === 's3')
-    rows.push(...s3Rows(facts).map(([name, value]): Row => [`cold ${name}`, value]));
+  if (facts.dataPlane === 's3') rows.push(...s3Rows(facts).map(([name, value]): Row => [`cold ${name}`, value]));
   return rows;
 }
 

@@ -6,7 +6,14 @@
  * their changes with it; `sqlite-views.ts` makes the table that counts the rows.
  */
 
-import { FieldKind, type FillRecords, type RecordField, writeDecimal } from '../record-form.js';
+import {
+  FieldKind,
+  type FillRecords,
+  fillRecordsPlainly,
+  type RecordField,
+  type RecordForm,
+  writeDecimal,
+} from '../record-form.js';
 import { byteOfDigits } from './subject-head.js';
 
 /** Numbers below this one are in the table of `COUNTERS`; two of them count the rows of one blob. */
@@ -19,6 +26,9 @@ export const COUNTERS = `
   CREATE TEMP TABLE IF NOT EXISTS counters (n INTEGER PRIMARY KEY);
   INSERT OR IGNORE INTO counters
     WITH RECURSIVE more (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM more WHERE n < ${RADIX - 1}) SELECT n FROM more;`;
+
+/** From so many rows on it pays to call the core, whose arguments have to be taken apart first. */
+const CORE_ROWS_MIN = 16;
 
 /** Digits of numbers: of an integer from 0 to 2^53-1, of a head, of a place in a batch and its bytes. */
 const DIGITS = { number: 16, head: 15, place: 8 } as const;
@@ -44,6 +54,9 @@ export class FixedRows<M extends Members> {
   readonly width: number;
   /** The members, for those who write them. */
   readonly places: { readonly [name in keyof M]: Place };
+  readonly #names: readonly (keyof M)[];
+  /** A row of spaces. */
+  readonly #forms: readonly RecordForm[];
 
   constructor(
     readonly parameter: string,
@@ -59,6 +72,8 @@ export class FixedRows<M extends Members> {
     }
     this.places = places as { [name in keyof M]: Place };
     this.width = offset;
+    this.#names = Object.keys(places);
+    this.#forms = [{ bytes: Buffer.alloc(offset, ' '), places: Object.values(places).map((place) => place.offset) }];
   }
 
   /** SQL: one row `n`, from 0, for each row of the blob, in order; none when the blob is null. Write it behind FROM. */
@@ -82,12 +97,10 @@ export class FixedRows<M extends Members> {
   /** The blob of rows whose values stand in columns. */
   fill(fillRecords: FillRecords, rows: Uint32Array, columns: { readonly [name in keyof M]: RowColumn }): Uint8Array {
     const target = Buffer.allocUnsafe(this.width * rows.length);
-    const names = Object.keys(this.places) as (keyof M)[];
-    const places = names.map((name) => this.places[name].offset);
-    const fields = names.map((name) => fieldOf(this.places[name], columns[name]));
-    const forms = [{ bytes: Buffer.alloc(this.width, ' '), places }];
+    const fields = this.#names.map((name) => fieldOf(this.places[name], columns[name]));
     const [ends, formOf] = [new Uint32Array(rows.length), new Uint8Array(rows.length)];
-    fillRecords({ target, at: 0, ends, rows, formOf, forms, fields });
+    const fill = rows.length < CORE_ROWS_MIN ? fillRecordsPlainly : fillRecords;
+    fill({ target, at: 0, ends, rows, formOf, forms: this.#forms, fields });
     return target;
   }
 

@@ -38,7 +38,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     run: async (args) => (await import('./remote/command.js')).benchRemote(args),
   },
   s3: {
-    usage: '[--rounds <count>] [--size <bytes>] [--folder <path>] [--json]',
+    usage: '[--rounds <count>] [--size <bytes>] [--tls] [--folder <path>] [--json]',
     run: async (args) => (await import('./s3/command.js')).benchS3(args),
   },
   tiers: {

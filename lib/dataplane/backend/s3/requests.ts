@@ -1,7 +1,7 @@
 /**
  * Requests to an S3-compatible server: signed, sent over kept connections, and sent again when the server is busy or a connection breaks.
  *
- * With handed-over.ts the only file of this folder that sends them with undici. Nothing is sent again that the server has refused for what it is: a wrong signature, a missing right,
+ * With handed-over.ts the only file of this folder that sends them with undici; tls-answer.ts sends some by itself. Nothing is sent again that the server has refused for what it is: a wrong signature, a missing right,
  * a missing object. Called by bucket.ts.
  */
 

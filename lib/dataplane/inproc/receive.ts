@@ -12,8 +12,9 @@ import {
   BATCH_BYTES_MAX,
   RECEIVE_PAUSE_FIRST_MS,
   RECEIVE_PAUSE_MAX_MS,
+  RECEIVE_PIECES_QUICK_SIZE,
+  RECEIVE_QUICK_SIZE,
   RECEIVE_WAIT_MS,
-  SLAB_SIZE,
 } from '../../limits.js';
 import type { Handle } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
@@ -36,6 +37,8 @@ interface Received {
 
 /** Where bytes come from, in steps. */
 interface Line {
+  /** Bytes of a step from which on it is waited for again. */
+  quickSize: number;
   step(ingest: Handle, waitMs: number): Promise<Received>;
   close(): void;
 }
@@ -55,7 +58,7 @@ export async function receive(backend: LocalBackend, into: Receiving, given: Giv
     for (;;) {
       const { size, isLast } = await line.step(ingest, waitMs);
       if (isLast) return;
-      const isQuick = size >= SLAB_SIZE;
+      const isQuick = size >= line.quickSize;
       waitMs = isQuick ? RECEIVE_WAIT_MS : 0;
       if (isQuick) continue;
       pauseMs = size > 0 ? RECEIVE_PAUSE_FIRST_MS : nextPause(pauseMs);
@@ -71,6 +74,7 @@ function ofSize(backend: LocalBackend, given: GivenSocket, size: number): Line {
   const socket = backend.keepSocket(given.descriptor);
   let left = size;
   return {
+    quickSize: RECEIVE_QUICK_SIZE,
     step: async (ingest, waitMs) => {
       const size = left > 0 ? await backend.ingestReceive(ingest, socket, Math.min(left, BATCH_BYTES_MAX), waitMs) : 0;
       given.took(size);
@@ -85,6 +89,7 @@ function ofSize(backend: LocalBackend, given: GivenSocket, size: number): Line {
 function inPieces(backend: LocalBackend, given: GivenSocket): Line {
   const pieces = backend.keepPieces(given.descriptor);
   return {
+    quickSize: RECEIVE_PIECES_QUICK_SIZE,
     step: async (ingest, waitMs) => {
       const { size, mark } = await backend.ingestReceivePieces(ingest, pieces, BATCH_BYTES_MAX, waitMs);
       given.took(size);

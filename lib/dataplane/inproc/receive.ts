@@ -54,15 +54,14 @@ export async function receive(backend: LocalBackend, into: Receiving, given: Giv
   try {
     for (const chunk of given.before) await into.write(chunk);
     const ingest = await into.begun();
-    let [waitMs, pauseMs] = [RECEIVE_WAIT_MS, 0];
+    let [waitMs, heard] = [RECEIVE_WAIT_MS, performance.now()];
     for (;;) {
       const { size, isLast } = await line.step(ingest, waitMs);
       if (isLast) return;
       const isQuick = size >= line.quickSize;
       waitMs = isQuick ? RECEIVE_WAIT_MS : 0;
-      if (isQuick) continue;
-      pauseMs = size > 0 ? RECEIVE_PAUSE_FIRST_MS : nextPause(pauseMs);
-      await sleep(pauseMs);
+      if (size > 0) heard = performance.now();
+      if (!isQuick) await sleep(pauseAfter(performance.now() - heard));
     }
   } finally {
     line.close();
@@ -100,6 +99,7 @@ function inPieces(backend: LocalBackend, given: GivenSocket): Line {
   };
 }
 
-function nextPause(pauseMs: number): number {
-  return Math.min(Math.max(2 * pauseMs, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
+/** An eighth of the time in which nothing came: so no more than that is lost on one who was kept from sending for a while. */
+function pauseAfter(silentMs: number): number {
+  return Math.min(Math.max(silentMs / 8, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
 }

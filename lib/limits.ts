@@ -93,6 +93,13 @@ export const READS_REMEMBERED_MAX = 16_384;
 /** Objects whose record is kept in memory since it was last asked for: what a busy service gives out again and again, in some 10 MB. */
 export const KNOWN_OBJECTS_MAX = 16_384;
 
+/**
+ * Bytes that a sender has sent in one step of those below if it is quick: what a network of 10 Gbit/s brings meanwhile; over a Unix socket less, because with the kernel's own buffer of
+ * 208 KiB, doubled, it can send no more while nobody looks.
+ */
+export const RECEIVE_QUICK_SIZE = SLAB_SIZE;
+export const RECEIVE_PIECES_QUICK_SIZE = SLAB_SIZE / 4;
+
 /** Milliseconds that a worker waits for a socket to take more: one that is read quickly has room within tenths of it. */
 export const SEND_WAIT_MS = 2;
 
@@ -382,6 +389,9 @@ export const REMOTE_STREAMS_MAX = HTTP_CONNECTIONS_MAX;
 export const REMOTE_CHANNEL_FROM = 4 * 1024 * 1024;
 export const REMOTE_CHANNELS_MAX = RECEIVERS_MAX;
 export const REMOTE_RECEIVE_WAIT_MS = 20;
+
+/** Bytes that the kernel is asked to hold between the ends of such a stream: with its own 208 KiB each waits for the other five times a chunk. */
+export const REMOTE_CHANNEL_BUFFER_SIZE = 1024 * 1024;
 
 /** Connections of a daemon: those of two services that stream as much as they can. */
 export const REMOTE_CONNECTIONS_MAX = 2 * (REMOTE_CALLS_MAX + REMOTE_STREAMS_MAX + REMOTE_CHANNELS_MAX);

@@ -453,6 +453,8 @@ export interface NativeAddon {
   keepPieces(fd: number): Handle;
   /** Ends it, while nobody receives. */
   dropPieces(pieces: Handle): void;
+  /** Has the kernel hold up to `size` bytes that were written to a socket that is open and not read yet, or as many as it lets anybody. */
+  widenSocket(fd: number, size: number): void;
   /** Process, user and group at the other end of a Unix socket that is open, as the kernel noted them when it connected; null for any other socket. */
   peerOf(fd: number): [pid: number, uid: number, gid: number] | null;
   Digester: new () => NativeDigester;

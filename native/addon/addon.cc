@@ -70,6 +70,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("dropSocket", Napi::Function::New<artifactstore::DropSocket>(env, "dropSocket"));
   exports.Set("keepPieces", Napi::Function::New<artifactstore::KeepPieces>(env, "keepPieces"));
   exports.Set("dropPieces", Napi::Function::New<artifactstore::DropPieces>(env, "dropPieces"));
+  exports.Set("widenSocket", Napi::Function::New<artifactstore::WidenSocket>(env, "widenSocket"));
   exports.Set("fillRecords", Napi::Function::New<artifactstore::FillRecords>(env, "fillRecords"));
   exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));

@@ -53,6 +53,11 @@ Napi::Value KeepPieces(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), error ? 0 : handles().add(Kind::pieces, pieces));
 }
 
+Napi::Value WidenSocket(const Napi::CallbackInfo &info) {
+  as_socket_widen(info[0].ToNumber().Int32Value(), info[1].ToNumber().Uint32Value());
+  return info.Env().Undefined();
+}
+
 Napi::Value DropPieces(const Napi::CallbackInfo &info) {
   Borrowed<as_pieces> pieces(info[0].ToNumber().Uint32Value(), Kind::pieces);
   if (pieces) as_pieces_end(pieces.take());

@@ -11,4 +11,7 @@ Napi::Value KeepPieces(const Napi::CallbackInfo &info);
 // dropPieces(handle): ends it, while nobody receives.
 Napi::Value DropPieces(const Napi::CallbackInfo &info);
 
+// widenSocket(fd, size): has the kernel hold more of what is written to it.
+Napi::Value WidenSocket(const Napi::CallbackInfo &info);
+
 }  // namespace artifactstore

@@ -528,6 +528,9 @@ void as_proven_file_abort(as_proven_file *file);
 int as_socket_keep(int fd);
 void as_socket_close(int fd);
 
+/* Has the kernel hold up to `size` bytes that were written to an open socket and not read yet, or as many as it lets anybody: who writes and who reads wait for each other less often. */
+void as_socket_widen(int fd, size_t size);
+
 /* ---- streams in pieces ---- */
 
 enum {

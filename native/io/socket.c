@@ -35,6 +35,11 @@ void as_socket_expect(int fd, size_t size) {
   setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &count, sizeof count); /* where it cannot be said, waiting ends sooner */
 }
 
+void as_socket_widen(int fd, size_t size) {
+  int count = (int)size;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &count, sizeof count); /* a wish: without it there is more waiting */
+}
+
 static int wait_for(int fd, short events, int milliseconds) {
   struct pollfd wanted = {.fd = fd, .events = events};
   return milliseconds > 0 && poll(&wanted, 1, milliseconds) > 0;

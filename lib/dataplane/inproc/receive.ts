@@ -12,8 +12,9 @@ import {
   BATCH_BYTES_MAX,
   RECEIVE_PAUSE_FIRST_MS,
   RECEIVE_PAUSE_MAX_MS,
+  RECEIVE_PIECES_QUICK_SIZE,
+  RECEIVE_QUICK_SIZE,
   RECEIVE_WAIT_MS,
-  SLAB_SIZE,
 } from '../../limits.js';
 import type { Handle } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
@@ -36,6 +37,8 @@ interface Received {
 
 /** Where bytes come from, in steps. */
 interface Line {
+  /** Bytes of a step from which on it is waited for again. */
+  quickSize: number;
   step(ingest: Handle, waitMs: number): Promise<Received>;
   close(): void;
 }
@@ -51,15 +54,14 @@ export async function receive(backend: LocalBackend, into: Receiving, given: Giv
   try {
     for (const chunk of given.before) await into.write(chunk);
     const ingest = await into.begun();
-    let [waitMs, pauseMs] = [RECEIVE_WAIT_MS, 0];
+    let [waitMs, heard] = [RECEIVE_WAIT_MS, performance.now()];
     for (;;) {
       const { size, isLast } = await line.step(ingest, waitMs);
       if (isLast) return;
-      const isQuick = size >= SLAB_SIZE;
+      const isQuick = size >= line.quickSize;
       waitMs = isQuick ? RECEIVE_WAIT_MS : 0;
-      if (isQuick) continue;
-      pauseMs = size > 0 ? RECEIVE_PAUSE_FIRST_MS : nextPause(pauseMs);
-      await sleep(pauseMs);
+      if (size > 0) heard = performance.now();
+      if (!isQuick) await sleep(pauseAfter(performance.now() - heard));
     }
   } finally {
     line.close();
@@ -71,6 +73,7 @@ function ofSize(backend: LocalBackend, given: GivenSocket, size: number): Line {
   const socket = backend.keepSocket(given.descriptor);
   let left = size;
   return {
+    quickSize: RECEIVE_QUICK_SIZE,
     step: async (ingest, waitMs) => {
       const size = left > 0 ? await backend.ingestReceive(ingest, socket, Math.min(left, BATCH_BYTES_MAX), waitMs) : 0;
       given.took(size);
@@ -85,6 +88,7 @@ function ofSize(backend: LocalBackend, given: GivenSocket, size: number): Line {
 function inPieces(backend: LocalBackend, given: GivenSocket): Line {
   const pieces = backend.keepPieces(given.descriptor);
   return {
+    quickSize: RECEIVE_PIECES_QUICK_SIZE,
     step: async (ingest, waitMs) => {
       const { size, mark } = await backend.ingestReceivePieces(ingest, pieces, BATCH_BYTES_MAX, waitMs);
       given.took(size);
@@ -95,6 +99,7 @@ function inPieces(backend: LocalBackend, given: GivenSocket): Line {
   };
 }
 
-function nextPause(pauseMs: number): number {
-  return Math.min(Math.max(2 * pauseMs, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
+/** An eighth of the time in which nothing came: so no more than that is lost on one who was kept from sending for a while. */
+function pauseAfter(silentMs: number): number {
+  return Math.min(Math.max(silentMs / 8, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
 }

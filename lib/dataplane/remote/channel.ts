@@ -2,13 +2,14 @@
  * A connection that has become one operation's own: no HTTP any more, but a head and streams as they stand, either way, until it ends. Node's socket writes, and reads what is short;
  * a long stream is read by the core, which has a descriptor of its own for it.
  *
- * What it needs of Node and is no part of its interface is looked for before: where it is missing, all is read by Node. Imports `node:net`'s types and errors. Made by both ends.
+ * What it needs of Node and is no part of its interface is looked for before: where it is missing, all is read by Node. Imports `node:net`'s types, the addon, errors and limits. Made by both ends.
  */
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { ArtifactStoreError } from '../../errors.js';
-import { REMOTE_COPIED_MAX } from '../../limits.js';
+import { REMOTE_CHANNEL_BUFFER_SIZE, REMOTE_COPIED_MAX } from '../../limits.js';
+import { loadAddon } from '../../native/load.js';
 
 /** What a connection is made of. */
 interface Handle {
@@ -26,6 +27,7 @@ export class Channel implements AsyncIterable<Uint8Array> {
 
   constructor(private readonly socket: Socket) {
     socket.setTimeout(0);
+    if (this.descriptor >= 0) loadAddon().widenSocket(this.descriptor, REMOTE_CHANNEL_BUFFER_SIZE);
     socket.on('error', (error) => {
       this.#failure = error;
     });

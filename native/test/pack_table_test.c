@@ -97,7 +97,7 @@ static void test_growing(void) {
     expected[index].kind = (as_record_kind)(1 + below(&seed, 4));
     expected[index].at.offset = i;
     as_table_put(&table, &expected[index]);
-    if (table.before && i % 16 == 0) {
+    if (table.before && i % 384 == 0) {
       size_t position = 0, met = 0;
       for (const as_entry *entry = as_table_next(&table, &position); entry; entry = as_table_next(&table, &position), met++) {
         CHECK(entry == as_table_get(&table, entry->blake3), "an entry that is not the one that counts");

@@ -41,9 +41,19 @@ static int index_files(void) {
 /* Runs that are no file yet. */
 static size_t tables(void) {
   size_t count = 0;
+  pthread_rwlock_rdlock(&store->packs->lock);
   for (size_t i = 0; i < store->packs->run_count; i++) {
     count += store->packs->runs[i].index == NULL;
   }
+  pthread_rwlock_unlock(&store->packs->lock);
+  return count;
+}
+
+/* How many runs there are; a thread may be putting one. */
+static size_t runs(void) {
+  pthread_rwlock_rdlock(&store->packs->lock);
+  size_t count = store->packs->run_count;
+  pthread_rwlock_unlock(&store->packs->lock);
   return count;
 }
 
@@ -123,7 +133,7 @@ static void test_beside_commits(void) {
   CHECK_INT(tables(), 1);
   model_check_all(store, objects, count);
   model_remove(store, &objects[0]);
-  while (store->packs->run_count < 3) { /* sealed by this thread, since the other is at work */
+  while (runs() < 3) { /* sealed by this thread, since the other is at work */
     model_put(store, &objects[count++]);
   }
   model_check_all(store, objects, count);
@@ -152,7 +162,7 @@ static void test_failure(void) {
   model_check_all(store, objects, count);
   failure = 0;
   release();
-  while (store->packs->run_count < 2) {
+  while (runs() < 2) {
     model_put(store, &objects[count++]);
   }
   as_packs_end_sealing(store);

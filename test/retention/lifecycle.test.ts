@@ -466,6 +466,43 @@ t.test('an ingest that begins in the middle of a removal learns of it', async (t
   t.ok(guard.deletedSince(whileRemoved, first), 'while its bytes were removed');
 });
 
+t.test('an undelete between what is due and its locks keeps the object', async (t) => {
+  const path = place('store');
+  const store = await newStore(t, path);
+  const [first, second] = (await putMany(store, 2)) as [ContentAddress, ContentAddress];
+  await store.retire([first, second]);
+  await store.close();
+  const log = await openEventLog({ path: join(path, 'events.sqlite'), views: registryViews });
+  t.teardown(() => log.close());
+  const registry = createLifecycleRegistry(log.reader);
+  const due = registry.due.bind(registry);
+  registry.due = async (...asked) => {
+    const page = await due(...asked);
+    if (page.length > 0) await lifecycle.undelete([first]);
+    return page;
+  };
+  const removed: ContentAddress[] = [];
+  const lifecycle = new Lifecycle({
+    actor: 'bob',
+    log,
+    registry,
+    registryBehind: registry,
+    guard: new AddressGuard(),
+    protection: UNPROTECTED,
+    dataPlane: {
+      deleteObject: async (address) => {
+        removed.push(address);
+        return { deleted: true, freedSize: 1 };
+      },
+    },
+    compact: async () => ({ freedSize: 0 }),
+    flush: async () => undefined,
+    isPresent: async () => true,
+  });
+  t.match(await lifecycle.sweep(), { objects: 1, keptCount: 0, failedCount: 0 });
+  t.same(removed, [second], 'what came back in between is asked for again, under the locks');
+});
+
 t.test('deletions are forgotten when no ingest is as old, and doubted when there are too many', (t) => {
   const guard = new AddressGuard();
   const address = (n: number): ContentAddress => `blake3:${n.toString(16).padStart(12, '0').padEnd(64, '0')}`;

@@ -6,6 +6,7 @@ import type { Installation, Part } from '../../doctor.js';
 import { isStoreError } from '../../errors.js';
 import type { Usage } from '../../registry/registry.js';
 import { formatItems, formatSize } from '../format.js';
+import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
 import { packageVersion } from '../version.js';
 
@@ -19,7 +20,7 @@ interface Flags {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Show what runs here (kernel, I/O, versions) and whether the store opens.')
-    .option('--limits', 'every limit too; with --json they are always there')
+    .addOption(option('--limits', 'every limit too; with --json they are always there'))
     .action((flags: Flags, command: Command) => runCommand(command, (session) => diagnose(session, flags)));
 }
 

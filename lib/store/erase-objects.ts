@@ -7,6 +7,7 @@
  * keep the thing.
  */
 
+import { eraseFrom } from '../dataplane/removal.js';
 import type { ContentAddress, DeletionResult } from '../dataplane/spi.js';
 import { LIFECYCLE_BLOCK } from '../limits.js';
 import { ERASE_AFTER, type Standing } from '../registry/lifecycle.js';
@@ -121,6 +122,5 @@ function remove(
   { dataPlane }: LifecycleHost,
   addresses: readonly ContentAddress[],
 ): Promise<(DeletionResult | Error)[]> {
-  const erase = (address: ContentAddress) => dataPlane.eraseObject?.(address) ?? dataPlane.deleteObject(address);
-  return Promise.all(addresses.map((address) => erase(address).catch((error: Error) => error)));
+  return Promise.all(addresses.map((address) => eraseFrom(dataPlane, address).catch((error: Error) => error)));
 }

@@ -1,5 +1,5 @@
 /**
- * Ten thousand random histories of stores against a simple model (history.ts, world.ts): nothing live, held or locked is ever missing, nothing goes that no plan or
+ * Twenty thousand random histories of stores against a simple model (history.ts, world.ts): nothing live, held or locked is ever missing, nothing goes that no plan or
  * person named, and what a plan announces comes back.
  *
  * A few on disk, as anybody opens a store, the others with their bytes in memory. ARTIFACTSTORE_RETENTION_HISTORIES runs as many as are wanted by hand, millions too;
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 
-const HISTORIES = Number(process.env.ARTIFACTSTORE_RETENTION_HISTORIES ?? 10_000);
+const HISTORIES = Number(process.env.ARTIFACTSTORE_RETENTION_HISTORIES ?? 20_000);
 const SEED = Number(process.env.ARTIFACTSTORE_RETENTION_SEED ?? Math.floor(Math.random() * 2 ** 23));
 /** Histories of one store: more share more of what a store does, and wait longer for the first that goes wrong. */
 const OF_A_STORE = 200;

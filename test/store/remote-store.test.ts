@@ -207,7 +207,7 @@ t.test('the command line', async (t) => {
   });
   t.match(
     lines(doctor.stdout).find((line) => line.startsWith('data plane')),
-    /in a daemon \(artifactstore \d.*protocol 1 to 3/,
+    /in a daemon \(artifactstore \d.*protocol 1 to 4\)/,
   );
   t.match((await cli(['--store', newPath(), 'dataplane'])).stderr, /--listen unix:/);
   t.equal((await cli(['--store', newPath(), 'dataplane', '--listen', '127.0.0.1:1'])).code, 2);

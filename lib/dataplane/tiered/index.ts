@@ -16,6 +16,7 @@ import { isStoreError } from '../../errors.js';
 import type { Family } from '../../metrics/exposition.js';
 import type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
 import { mergeListings } from '../listing.js';
+import { deleteAll, eraseFrom } from '../removal.js';
 import type {
   BackendStatus,
   ByteRange,
@@ -268,15 +269,6 @@ export function copyObject(
   expected: Omit<IngestHints, 'blake3' | 'durability'> = {},
 ): Promise<IngestResult> {
   return to.ingestStream(from.serveObject(address), { ...expected, blake3: address });
-}
-
-function eraseFrom(plane: DataPlane, address: ContentAddress): Promise<DeletionResult> {
-  return plane.eraseObject?.(address) ?? plane.deleteObject(address);
-}
-
-function deleteAll(plane: DataPlane, addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
-  if (plane.deleteMany !== undefined) return plane.deleteMany(addresses);
-  return Promise.all(addresses.map((address) => plane.deleteObject(address).catch((error: Error) => error)));
 }
 
 /** A plane says of itself what tier it is; here it is the hot one. */

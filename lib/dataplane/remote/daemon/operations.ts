@@ -18,6 +18,7 @@ import { joinPaths } from '../../file-list.js';
 import { fileSource } from '../../file-source.js';
 import { MutableIngestTable } from '../../ingest-table.js';
 import { Permits } from '../../inproc/permits.js';
+import { deleteAll, eraseFrom } from '../../removal.js';
 import {
   type ByteRange,
   type BytesSource,
@@ -221,7 +222,7 @@ export class Operations {
     const address = readAddress(await exchange.body.head());
     const { plane, isShared } = this.host;
     if (isShared) throw cannotErase();
-    await exchange.answer(plainValue(await (plane.eraseObject?.(address) ?? plane.deleteObject(address))));
+    await exchange.answer(plainValue(await eraseFrom(plane, address)));
   }
 
   async #deleteMany(exchange: Exchange): Promise<void> {
@@ -233,8 +234,7 @@ export class Operations {
   #removeMany(addresses: readonly ContentAddress[]): Promise<(DeletionResult | Error)[]> {
     const { plane, isShared } = this.host;
     if (isShared) return Promise.resolve(addresses.map(() => ({ deleted: false, freedSize: 0 })));
-    if (plane.deleteMany !== undefined) return plane.deleteMany(addresses);
-    return Promise.all(addresses.map((address) => plane.deleteObject(address).catch((error: Error) => error)));
+    return deleteAll(plane, addresses);
   }
 
   async #list(exchange: Exchange): Promise<void> {

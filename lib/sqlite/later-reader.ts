@@ -10,7 +10,7 @@ export class LaterReader implements Reader {
   #connection: Promise<Connection> | undefined;
 
   /** @param path of a database that there is by the first question */
-  constructor(private readonly path: string) {}
+  constructor(readonly path: string) {}
 
   async all<Row>(sql: string, parameters: SqlParameters = []): Promise<Row[]> {
     return (await this.#opened()).all<Row>(sql, parameters);

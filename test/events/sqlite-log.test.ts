@@ -30,6 +30,7 @@ import { fillRecords } from '../../lib/records.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
+import { LaterReader } from '../../lib/sqlite/later-reader.js';
 import { loadSqlite } from '../../lib/sqlite/load.js';
 import { forkUnhooked } from '../support/unhooked.js';
 import { dumpViews } from './dump.js';
@@ -736,6 +737,33 @@ t.test('settling leaves nothing for closing to copy, and the log goes on', async
   await reader.close();
   await log.close();
   await log.settle();
+});
+
+t.test('who asks behind others has a connection of its own, and sees what is acknowledged', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const last = async () => (await log.readerBehind.get<{ last: number }>('SELECT max(last) AS last FROM events'))?.last;
+  for (let seq = 1; seq <= 3; seq++) {
+    await log.append([event(`behind ${seq}`)]);
+    t.equal(await last(), seq);
+  }
+  // Long enough that the other connection answers first, if it does not wait for this one.
+  const long = log.readerBehind.get(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000)
+    SELECT count(*) AS count FROM n`);
+  let isOver = false;
+  void long.then(() => {
+    isOver = true;
+  });
+  t.equal((await log.read()).length, 3);
+  t.notOk(isOver, 'nobody waits for it');
+  t.same(await long, { count: 3_000_000 });
+  await log.close();
+
+  const missing = new LaterReader(`${t.testdir()}/none`);
+  await t.rejects(missing.all('SELECT 1'), { code: 'AS_ERR_STORE_MISSING' });
+  (await Connection.open(missing.path, 'write')).close();
+  t.same(await missing.all('SELECT 1 AS one'), [{ one: 1 }], 'and the next question tries again');
+  await missing.close();
 });
 
 t.test('the write-ahead log is copied beside who writes, before a commit has to do it, and begins anew', async (t) => {

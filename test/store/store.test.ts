@@ -5,6 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,6 +30,8 @@ import {
   digestTable,
   type ObjectRecord,
   openStore,
+  SPANS,
+  type Span,
   type Store,
   type StoreOptions,
   toHex,
@@ -751,4 +754,25 @@ t.test('what is known of objects is forgotten with what happens to them', async 
   const dead = new KnownObjects();
   await dead.get(name, async () => ({ ...record, state: 'deleted' }));
   t.ok(dead.get(name, ask) instanceof Promise, 'only what is live is');
+});
+
+t.test('what runs is told to whoever listens', async (t) => {
+  const spans: Span[] = [];
+  const listen = (span: unknown) => spans.push(span as Span);
+  subscribe(SPANS, listen);
+  const began = performance.now();
+  const store = await opened(t);
+  const puts = await store.putMany(Array.from({ length: 3 }, (_, n) => text(`told ${n}`)));
+  await store.retire([...puts].map((put) => (put as PutResult).blake3));
+  await store.sweep();
+  await store.close();
+  unsubscribe(SPANS, listen);
+  const ended = performance.now();
+  for (const { begin, end } of spans) t.ok(began <= begin && begin <= end && end <= ended);
+  const native = spans.filter(({ kind }) => kind === 'native').flatMap(({ what }) => what.split(' '));
+  for (const operation of ['open', 'ingestMany', 'removeMany']) t.ok(native.includes(operation), operation);
+  t.ok(spans.some(({ kind, what }) => kind === 'sqlite' && what.startsWith('INSERT INTO commits_')));
+  const count = spans.length;
+  await (await opened(t)).put(text('nobody listens'));
+  t.equal(spans.length, count);
 });

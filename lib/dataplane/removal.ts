@@ -14,11 +14,21 @@ export function eraseFrom(
   return plane.eraseObject?.(address) ?? plane.deleteObject(address);
 }
 
-/** Deletes objects, in one call where the data plane has one and it is worth it. Gives for each, in their order, what was done, or the error of its deletion. */
+/**
+ * Deletes objects, in one call where the data plane has one. Gives for each, in their order, what was done, or the error of its deletion. What is no digest is refused as
+ * `deleteMany` of that data plane does.
+ */
 export function deleteAll(
   plane: Pick<DataPlane, 'deleteMany' | 'deleteObject'>,
   addresses: readonly ContentAddress[],
 ): Promise<(DeletionResult | Error)[]> {
-  if (plane.deleteMany !== undefined && addresses.length > 1) return plane.deleteMany(addresses);
+  return plane.deleteMany?.(addresses) ?? deleteEach(plane, addresses);
+}
+
+/** The same in a call for each: for few, for which somebody waits. */
+export function deleteEach(
+  plane: Pick<DataPlane, 'deleteObject'>,
+  addresses: readonly ContentAddress[],
+): Promise<(DeletionResult | Error)[]> {
   return Promise.all(addresses.map((address) => plane.deleteObject(address).catch((error: Error) => error)));
 }

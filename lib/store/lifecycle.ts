@@ -8,7 +8,7 @@
  * events are written. A crash between two steps leaves tombstones, which the next sweep carries out; nothing is kept beside the log.
  */
 
-import { deleteAll } from '../dataplane/removal.js';
+import { deleteAll, deleteEach } from '../dataplane/removal.js';
 import type { ContentAddress, DataPlane, DeletionResult } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import { objectCorrupted, objectUndeleted } from '../events/kinds.js';
@@ -290,7 +290,8 @@ export class Lifecycle {
     const chosen = unforbidden(due, await protection.ofObjects(due, 'sweep', await log.now()), report);
     if (chosen.length === 0) return;
     const addresses = chosen.map(({ blake3 }) => blake3);
-    const results = await guard.removing(addresses, () => deleteAll(this.host.dataPlane, addresses));
+    const remove = addresses.length > 1 ? deleteAll : deleteEach;
+    const results = await guard.removing(addresses, () => remove(this.host.dataPlane, addresses));
     const removed = new Map<ContentAddress, DeletionResult>();
     for (const [index, result] of results.entries()) {
       const address = addresses[index] as ContentAddress;

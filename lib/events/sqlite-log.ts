@@ -12,7 +12,7 @@ import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3, toHex } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
-import { Checkpointer } from '../sqlite/checkpointer.js';
+import { Checkpointer, COPY } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { LaterReader } from '../sqlite/later-reader.js';
 import { EventBatch } from './batch.js';
@@ -330,9 +330,6 @@ export class SqliteEventLog implements EventLog {
     return statement;
   }
 }
-
-/** Copies the write-ahead log into the database as far as nobody has to wait for anybody. */
-const COPY = 'PRAGMA wal_checkpoint(PASSIVE)';
 
 /** A commit that is ready to be stored. */
 interface Prepared {

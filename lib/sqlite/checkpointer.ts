@@ -26,7 +26,7 @@ interface LogPages {
 
 const LOOK = 'PRAGMA wal_checkpoint(NOOP)';
 /** Copies what it can without waiting for anybody, and lets nobody wait. */
-const COPY = 'PRAGMA wal_checkpoint(PASSIVE)';
+export const COPY = 'PRAGMA wal_checkpoint(PASSIVE)';
 
 export class Checkpointer {
   /** Bytes committed since the last look, as far as one can tell. */

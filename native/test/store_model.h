@@ -1,6 +1,6 @@
 /*
  * A model of a store's content for tests: which objects there should be, and whether they are there.
- * May include: store_fixture.h. Included by: store_pack_test.c, store_torn_test.c, store_pack_fault_test.c,
+ * May include: store_fixture.h. Included by: store_pack_test.c, store_seal_test.c, store_torn_test.c, store_pack_fault_test.c,
  * store_deferred_test.c.
  */
 #ifndef AS_TEST_STORE_MODEL_H
@@ -97,6 +97,21 @@ static inline as_store *open_small(const as_io *io, unsigned flags, uint64_t seg
   store->packs->segment_size_max = segment_size;
   store->packs->runs_max = runs;
   return store;
+}
+
+/* ---- indexes of packs, as files ---- */
+
+static inline int count_index(void *context, const char *name) {
+  uint64_t first, last;
+  *(int *)context += as_index_name_parse(name, &first, &last);
+  return 0;
+}
+
+/* How many there are. */
+static inline int index_files(void) {
+  int count = 0;
+  CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("packs"), count_index, &count), 0);
+  return count;
 }
 
 #endif

@@ -152,18 +152,6 @@ static void make_objects(void) {
   }
 }
 
-static int count_index(void *context, const char *name) {
-  uint64_t first, last;
-  *(int *)context += as_index_name_parse(name, &first, &last);
-  return 0;
-}
-
-static int index_files(void) {
-  int count = 0;
-  CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("packs"), count_index, &count), 0);
-  return count;
-}
-
 /* Has runs merged until there are few; nobody else is committing. */
 static void settle_runs(void) {
   as_packs_end_merge(store);

@@ -26,18 +26,6 @@ static void open_beside(const as_io *io, unsigned flags) {
   store->packs->seal_beside_from = 1;
 }
 
-static int count_index(void *context, const char *name) {
-  uint64_t first, last;
-  *(int *)context += as_index_name_parse(name, &first, &last);
-  return 0;
-}
-
-static int index_files(void) {
-  int count = 0;
-  CHECK_INT(as_io_posix()->list(as_io_posix(), AT_FDCWD, fixture_file("packs"), count_index, &count), 0);
-  return count;
-}
-
 /* Runs that are no file yet. */
 static size_t tables(void) {
   size_t count = 0;

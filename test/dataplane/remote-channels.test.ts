@@ -11,7 +11,6 @@ import t, { type Test } from 'tap';
 import { decodeCanonical } from '../../lib/cbor/index.js';
 import type { ClosableDataPlane } from '../../lib/dataplane/closable.js';
 import { openInproc } from '../../lib/dataplane/inproc/index.js';
-import { hostPlane } from '../../lib/dataplane/remote/daemon/host.js';
 import { encodeFailedEnd, encodeHead } from '../../lib/dataplane/remote/frames.js';
 import { openRemote } from '../../lib/dataplane/remote/index.js';
 import type { ByteRange, ContentAddress } from '../../lib/dataplane/spi.js';
@@ -19,7 +18,7 @@ import { formatBlake3, formatSha256 } from '../../lib/digest-name.js';
 import { ArtifactStoreError } from '../../lib/errors.js';
 import { REMOTE_CHANNEL_FROM, REMOTE_CHANNELS_MAX, REMOTE_PIECE_SIZE_MAX } from '../../lib/limits.js';
 import { loadAddon } from '../../lib/native/load.js';
-import { folder, HOST, openDaemon } from './remote-support.js';
+import { clientOf, folder, openDaemon } from './remote-support.js';
 
 const TYPE = 'application/vnd.artifactstore.dataplane';
 const LARGE = REMOTE_CHANNEL_FROM + 77_777;
@@ -145,13 +144,7 @@ t.test('a client has so many such reads at once, and no more', async (t) => {
       }
     },
   });
-  const host = await hostPlane(counting, { ...HOST, listen: [`unix:${path}/s`] });
-  const client = await openRemote({ socketPath: join(path, 's') });
-  t.teardown(async () => {
-    await client.close();
-    await host.close();
-    await inner.close();
-  });
+  const client = await clientOf(t, counting, inner, path);
   const bytes = randomBytes(LARGE);
   const address = formatBlake3((await inner.ingestStream(chunks(bytes, 1 << 20), {})).blake3);
   const reads = Array.from({ length: 3 * REMOTE_CHANNELS_MAX }, () => read(client, address, 0, LARGE));
@@ -184,13 +177,7 @@ t.test('a data plane that neither receives nor sends itself is read and written 
   async function* iterated(source: AsyncIterable<Uint8Array>) {
     yield* source;
   }
-  const host = await hostPlane(plain, { ...HOST, listen: [`unix:${path}/s`] });
-  const client = await openRemote({ socketPath: join(path, 's') });
-  t.teardown(async () => {
-    await client.close();
-    await host.close();
-    await inner.close();
-  });
+  const client = await clientOf(t, plain, inner, path);
   const bytes = randomBytes(LARGE);
   const { blake3 } = await client.ingestStream(chunks(bytes, 400_000), {});
   t.equal(formatBlake3(blake3), addressOf(bytes));

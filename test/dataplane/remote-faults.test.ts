@@ -13,7 +13,7 @@ import { formatBlake3, formatSha256 } from '../../lib/digest-name.js';
 import { isStoreError } from '../../lib/errors.js';
 import { READS_AHEAD, SLAB_COUNT, SLAB_SIZE } from '../../lib/limits.js';
 import { cleanEnvironment, executable } from '../cli/run.js';
-import { folder, HOST, openDaemon } from './remote-support.js';
+import { clientOf, folder, HOST, openDaemon } from './remote-support.js';
 import { type Fault, openProxy } from './unix-proxy.js';
 
 const KILLS = Number(process.env.ARTIFACTSTORE_KILLS ?? 3);
@@ -157,13 +157,7 @@ t.test('a slow reader holds the daemon back, and itself', async (t) => {
       while (given++ < 500) yield Buffer.alloc(1 << 20, given);
     },
   });
-  const host = await hostPlane(counting, { ...HOST, listen: [`unix:${path}/s`] });
-  const client = await openRemote({ socketPath: join(path, 's') });
-  t.teardown(async () => {
-    await client.close();
-    await host.close();
-    await inner.close();
-  });
+  const client = await clientOf(t, counting, inner, path);
   const reading = client.serveObject(`blake3:${'0'.repeat(64)}`, { start: 0, end: 500 << 20 })[Symbol.asyncIterator]();
   await reading.next();
   let before = -1;

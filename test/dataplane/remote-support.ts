@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { ClosableDataPlane } from '../../lib/dataplane/closable.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
 import { type HostOptions, hostPlane } from '../../lib/dataplane/remote/daemon/host.js';
 import { openRemote, type RemoteOptions } from '../../lib/dataplane/remote/index.js';
@@ -24,6 +25,18 @@ export async function folder(t?: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'as-remote-'));
   t?.teardown(() => rm(path, { recursive: true, force: true }));
   return path;
+}
+
+/** A client of a daemon in this process over a data plane of the test's own, which is `inner` or stands before it. All of it ends with the test. */
+export async function clientOf(t: Test, plane: ClosableDataPlane, inner: ClosableDataPlane, path: string) {
+  const host = await hostPlane(plane, { ...HOST, listen: [`unix:${path}/s`] });
+  const client = await openRemote({ socketPath: join(path, 's') });
+  t.teardown(async () => {
+    await client.close();
+    await host.close();
+    await inner.close();
+  });
+  return client;
 }
 
 /** A daemon in this process, and a client of it. */

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { openStore, type StoreOptions } from '../../lib/index.js';
 import { withSwift } from '../dataplane/s3-support.js';
+import { countWhole } from '../support/acknowledged.js';
 import { Random } from '../support/random.js';
 import { startS3rver } from '../support/s3rver.js';
 import type { Server } from '../support/swift-bucket.js';
@@ -52,15 +53,7 @@ async function check(
 ): Promise<void> {
   const store = await openStore(options);
   try {
-    for (const name of acknowledged) {
-      const read = await (await store.get(name)).bytes().catch((error: Error) => error);
-      if (read instanceof Error) t.fail(`${name} was acknowledged: ${read.message}`);
-    }
-    let checked = 0;
-    for await (const found of await store.scrub()) {
-      if (!('result' in found) || found.result.status !== 'intact') t.fail(JSON.stringify(found));
-      checked++;
-    }
+    const checked = await countWhole(t, store, acknowledged);
     t.ok(checked >= acknowledged.size, `${acknowledged.size} were acknowledged, ${checked} are whole`);
     if (!isLast) return; // it lists the whole bucket, which takes Swift a while
     const swept = await store.reconcile({ age: 0 });

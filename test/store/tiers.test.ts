@@ -13,6 +13,7 @@ import { openInproc } from '../../lib/dataplane/inproc/index.js';
 import { type ColdReads, type MoveReport, openStore, type Store, type StoreTier } from '../../lib/index.js';
 import { hostStore } from '../../lib/store/host.js';
 import { cli, jsonLines, lines } from '../cli/run.js';
+import { countWhole } from '../support/acknowledged.js';
 import { allObjects } from '../support/all-objects.js';
 import { Random } from '../support/random.js';
 import { damageStored } from '../support/stored.js';
@@ -412,15 +413,7 @@ t.test('killed at any instant, nothing is lost, and the same command finishes', 
     t.equal(signal, 'SIGKILL', 'it went on until it was killed');
     t.ok(moves > 0, `${moves} moves before kill ${kill}`);
     const store = await openStore({ path, cold });
-    for (const name of acknowledged) {
-      const read = await (await store.get(name)).bytes().catch((error: Error) => error);
-      if (read instanceof Error) t.fail(`${name} was acknowledged: ${read.message}`);
-    }
-    let checked = 0;
-    for await (const found of await store.scrub()) {
-      if (!('result' in found) || found.result.status !== 'intact') t.fail(JSON.stringify(found));
-      checked++;
-    }
+    const checked = await countWhole(t, store, acknowledged);
     t.ok(checked >= acknowledged.size, `${checked} objects are whole`);
     const objects = (await store.list({ limit: 10_000 })).objects;
     const to: StoreTier = kill % 2 === 0 ? 'cold' : 'hot';

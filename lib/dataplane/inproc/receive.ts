@@ -8,16 +8,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  BATCH_BYTES_MAX,
-  RECEIVE_PAUSE_FIRST_MS,
-  RECEIVE_PAUSE_MAX_MS,
-  RECEIVE_PIECES_QUICK_SIZE,
-  RECEIVE_QUICK_SIZE,
-  RECEIVE_WAIT_MS,
-} from '../../limits.js';
+import { BATCH_BYTES_MAX, RECEIVE_PIECES_QUICK_SIZE, RECEIVE_QUICK_SIZE, RECEIVE_WAIT_MS } from '../../limits.js';
 import type { Handle } from '../../native/addon.js';
 import type { LocalBackend } from '../backend/local.js';
+import { pauseAfter } from '../receive-pause.js';
 import type { GivenSocket } from '../spi.js';
 
 /** What the bytes go into. */
@@ -97,9 +91,4 @@ function inPieces(backend: LocalBackend, given: GivenSocket): Line {
     },
     close: () => backend.dropPieces(pieces),
   };
-}
-
-/** An eighth of the time in which nothing came: so no more than that is lost on one who was kept from sending for a while. */
-function pauseAfter(silentMs: number): number {
-  return Math.min(Math.max(silentMs / 8, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
 }

@@ -5,9 +5,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RECEIVE_PAUSE_FIRST_MS, RECEIVE_PAUSE_MAX_MS, REMOTE_RECEIVE_WAIT_MS, SLAB_SIZE } from '../../limits.js';
+import { REMOTE_RECEIVE_WAIT_MS, SLAB_SIZE } from '../../limits.js';
 import { Pieces } from '../../native/pieces.js';
 import { NativeError } from '../../native/scheduler.js';
+import { nextPause } from '../receive-pause.js';
 import type { Answer } from './connection.js';
 import { malformed } from './frames.js';
 
@@ -97,8 +98,7 @@ class Receiver {
         return { bytes: new Uint8Array(memory.buffer, 0, at), mark };
       // A connection over which little comes holds no thread.
       waitMs = size > 0 ? REMOTE_RECEIVE_WAIT_MS : 0;
-      pauseMs =
-        size > 0 ? RECEIVE_PAUSE_FIRST_MS : Math.min(2 * pauseMs || RECEIVE_PAUSE_FIRST_MS, RECEIVE_PAUSE_MAX_MS);
+      pauseMs = nextPause(pauseMs, size > 0);
       await sleep(pauseMs);
     }
     return { bytes: memory.subarray(0, 0), mark: undefined };

@@ -11,8 +11,6 @@ import {
   DIGEST_SIZE,
   FILE_STEP_SIZE,
   GROUP_SIZE,
-  RECEIVE_PAUSE_FIRST_MS,
-  RECEIVE_PAUSE_MAX_MS,
   S3_BLOCK_SIZE,
   S3_IDLE_TIMEOUT_MS,
   S3_RECEIVE_WAIT_MS,
@@ -20,6 +18,7 @@ import {
 import { loadAddon } from '../../../native/load.js';
 import { ProvenFile } from '../../../native/proven-file.js';
 import { NativeError } from '../../../native/scheduler.js';
+import { nextPause } from '../../receive-pause.js';
 import type { ByteRange, ContentAddress, FileSink } from '../../spi.js';
 import { isSinkRefused, sinkError } from '../native-errors.js';
 import type { DecryptedBody, SocketBody } from './bucket.js';
@@ -171,11 +170,7 @@ class Download {
         // A connection over which little comes holds no thread.
         const isQuick = came >= S3_BLOCK_SIZE;
         waitMs = isQuick ? S3_RECEIVE_WAIT_MS : 0;
-        pauseMs = isQuick
-          ? 0
-          : came > 0
-            ? RECEIVE_PAUSE_FIRST_MS
-            : Math.min(Math.max(2 * pauseMs, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
+        pauseMs = isQuick ? 0 : nextPause(pauseMs, came > 0);
         if (pauseMs > 0 && this.#at < this.range.end) await sleep(pauseMs);
       }
       return 'whole';

@@ -8,9 +8,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../lib/index.js';
-import { peakMemory, startDataPlane } from './http/servers.js';
+import { startDataPlane } from './http/servers.js';
 import { makeFile } from './ingest/sources.js';
 import { describeFileSystem, describeMachine, machineLine } from './machine.js';
+import { peakMemory } from './memory.js';
 import { settle } from './programs.js';
 import { SMALL_SIZE, type Subject, smallObjects, WORKS, type Work } from './remote/works.js';
 import { inTurns, median } from './rounds.js';

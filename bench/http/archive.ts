@@ -8,10 +8,11 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { peakMemory } from '../memory.js';
 import { settle } from '../programs.js';
 import { SMALL_SIZE } from './load.js';
 import { rowOf } from './rows.js';
-import { peakMemory, startStore } from './servers.js';
+import { startStore } from './servers.js';
 import type { HttpBench, HttpRow } from './shapes.js';
 
 const BLOCK_SIZE = 512;

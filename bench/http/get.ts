@@ -7,10 +7,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFile, type Source } from '../ingest/sources.js';
+import { peakMemory } from '../memory.js';
 import { findProgram } from '../programs.js';
 import { CONNECTIONS, type LoadGenerator, SMALL_SIZE, WARM_UP_S } from './load.js';
 import { type Contender, measureRows } from './rows.js';
-import { peakMemory, type Server, startBare, startNginx, startStore } from './servers.js';
+import { type Server, startBare, startNginx, startStore } from './servers.js';
 import type { HttpBench, HttpRow } from './shapes.js';
 import { download, sha256Of, transferObstacle, upload } from './transfer.js';
 

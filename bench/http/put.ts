@@ -7,11 +7,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFile, type Source } from '../ingest/sources.js';
+import { peakMemory } from '../memory.js';
 import { PEERS_COMMAND, resolvePeer } from '../peers.js';
 import { findProgram, settle } from '../programs.js';
 import { CONNECTIONS, SMALL_SIZE, WARM_UP_S } from './load.js';
 import { type Contender, clear, measureRows } from './rows.js';
-import { peakMemory, type Server, startRegistry, startStore, startTus } from './servers.js';
+import { type Server, startRegistry, startStore, startTus } from './servers.js';
 import type { HttpBench, HttpRow } from './shapes.js';
 import { transferObstacle, upload } from './transfer.js';
 

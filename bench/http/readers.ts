@@ -10,8 +10,9 @@ import { mkdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { currentMemory } from '../memory.js';
 import { rowOf } from './rows.js';
-import { currentMemory, type Server, startStore } from './servers.js';
+import { type Server, startStore } from './servers.js';
 import type { HttpBench, HttpRow } from './shapes.js';
 
 /** Events whose way is timed. */

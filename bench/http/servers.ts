@@ -7,7 +7,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,27 +68,6 @@ export async function startRegistry(program: string, folder: string): Promise<Se
   const http = { addr: `127.0.0.1:${port}`, secret: 'benchmark' };
   writeFileSync(settings, JSON.stringify({ version: 0.1, log: { level: 'error' }, storage, http }));
   return startOnPort(program, ['serve', settings], port);
-}
-
-/** Bytes of memory that a process ever held at once; undefined where the system does not say. */
-export function peakMemory(pid: number): number | undefined {
-  return memoryOf(pid, 'VmHWM');
-}
-
-/** Bytes of memory that a process holds now; undefined where the system does not say. */
-export function currentMemory(pid: number): number | undefined {
-  return memoryOf(pid, 'VmRSS');
-}
-
-function memoryOf(pid: number, field: string): number | undefined {
-  try {
-    const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
-      readFileSync(`/proc/${pid}/status`, 'utf8'),
-    )?.[1];
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A daemon with the data plane of a new store in `folder`; its address is that of its socket. */

@@ -10,8 +10,9 @@ import { mkdirSync } from 'node:fs';
 import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { currentMemory, peakMemory } from '../memory.js';
 import { rowOf } from './rows.js';
-import { currentMemory, peakMemory, startStore } from './servers.js';
+import { startStore } from './servers.js';
 import type { HttpBench, HttpRow } from './shapes.js';
 
 const UPLOADS = 500;

@@ -31,7 +31,7 @@ export function renderSweep(report: SweepBenchReport): string {
     `tombstones   ${rate(retired)}`,
     `sweep        ${rate(swept)}, ${seconds.toFixed(1)} s; ${cpuEach.toFixed(1)} us of processor time for each; ${report.majorFaults} pages read from the disk`,
     `disk         ${mb(report.usedBefore)} before, ${mb(report.usedAfter)} after`,
-    `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryOfQuarter)} at most for the first quarter, ${mb(report.memoryMost)} in all`,
+    `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryOfHalf)} at most for the first half, ${mb(report.memoryMost)} in all; and mapped pages of indexes, ${mb(report.mappedBefore)} before, ${mb(report.mappedAfter)} after`,
     '',
     table(['milliseconds', 'median', '99%', 'most', 'count'], rows, 1),
     '',

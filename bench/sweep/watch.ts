@@ -7,6 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ContentAddress, SPANS, type Span, type Store } from '../../lib/index.js';
+import { ownMemory } from '../memory.js';
 import type { Wait } from './waits.js';
 
 /** Something that ran meanwhile. */
@@ -24,7 +25,7 @@ export interface Watched {
   syncs: Wait[];
   /** What took longer than ACTIVITY_MS_MIN. */
   activities: Activity[];
-  /** Bytes of resident memory at times. */
+  /** Bytes of memory without mapped pages of files at times. */
   memory: { at: number; size: number }[];
   began: number;
 }
@@ -65,7 +66,7 @@ export function watch(store: Store, kept: readonly ContentAddress[], probe: stri
       const begin = performance.now();
       await sleep(PAUSE_MS);
       seen.late.push({ begin: begin + PAUSE_MS, end: Math.max(performance.now(), begin + PAUSE_MS) });
-      seen.memory.push({ at: performance.now(), size: process.memoryUsage.rss() });
+      seen.memory.push({ at: performance.now(), size: ownMemory(process.pid) ?? 0 });
     }),
   ];
   return {

@@ -90,7 +90,7 @@ static int seal(as_store *store, const as_index_head *head, const as_table *tabl
   }
   sorted_entries sorted = {entries, table->count, 0};
   int error = as_pack_seal_from(store, head, next_sorted, &sorted, out);
-  free(entries);
+  as_table_sorted_free(table, entries);
   return error;
 }
 

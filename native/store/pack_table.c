@@ -1,17 +1,17 @@
 /*
  * A hash table of entries that never shrinks: a segment's records only become more until it is sealed.
- * May include: pack_table.h, the C library. Called by: as declared there.
+ * May include: pack_table.h, core/pages.h, the C library. Called by: as declared there.
  */
 #include "store/pack_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "core/pages.h"
 
 enum {
   FIRST_CAPACITY = 64,
-  HUGE_PAGE = 2 * 1024 * 1024,
   GRADUAL_FROM = 1024, /* slots from which on growing goes step by step */
   MOVED_EACH = 4       /* slots moved with each entry that is put: all, before a table of twice the slots can be full again */
 };
@@ -22,9 +22,11 @@ static size_t room_in(size_t capacity) { return capacity / 4 * 3; }
 
 void as_table_init(as_table *table) { *table = (as_table){0}; }
 
+static void free_slots(as_entry *slots, size_t capacity) { as_pages_give(slots, capacity * sizeof *slots); }
+
 void as_table_free(as_table *table) {
-  free(table->slots);
-  free(table->before);
+  free_slots(table->slots, table->capacity);
+  free_slots(table->before, table->before_capacity);
   as_table_init(table);
 }
 
@@ -40,19 +42,6 @@ static as_entry *find_slot(as_entry *slots, size_t capacity, const uint8_t *addr
   }
 }
 
-/* Empty slots. A large table is filled in all its pages, at random: huge ones, where the kernel has them, save a fault for each of thousands of small ones, which
- * in some virtual machines takes longer than all else. */
-static as_entry *make_slots(size_t capacity) {
-  size_t size = capacity * sizeof(as_entry);
-  as_entry *slots = calloc(capacity, sizeof(as_entry)); /* so many are fresh from the kernel: their zeros cost nothing yet */
-  if (slots && size >= 2 * HUGE_PAGE) {
-    uintptr_t first = ((uintptr_t)slots + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    uintptr_t last = ((uintptr_t)slots + size) / HUGE_PAGE * HUGE_PAGE;
-    madvise((void *)first, last - first, MADV_HUGEPAGE);
-  }
-  return slots;
-}
-
 /* Moves the next `count` of the slots that the table had before it grew. One whose address has been put since is older. */
 static void move_slots(as_table *table, size_t count) {
   size_t left = table->before_capacity - table->moved, end = table->moved + (count < left ? count : left);
@@ -64,14 +53,14 @@ static void move_slots(as_table *table, size_t count) {
     }
   }
   if (table->before && table->moved == table->before_capacity) {
-    free(table->before);
+    free_slots(table->before, table->before_capacity);
     table->before = NULL;
     table->before_capacity = table->moved = 0;
   }
 }
 
 static int grow(as_table *table, size_t capacity) {
-  as_entry *slots = make_slots(capacity);
+  as_entry *slots = capacity <= SIZE_MAX / sizeof *slots ? as_pages_take(capacity * sizeof *slots) : NULL;
   if (!slots) {
     return -ENOMEM;
   }
@@ -150,8 +139,10 @@ static int compare_entries(const void *a, const void *b) {
   return memcmp(((const as_entry *)a)->blake3, ((const as_entry *)b)->blake3, AS_DIGEST_SIZE);
 }
 
+static size_t sorted_size(const as_table *table) { return (table->count ? table->count : 1) * sizeof(as_entry); }
+
 as_entry *as_table_sorted(const as_table *table) {
-  as_entry *sorted = malloc((table->count ? table->count : 1) * sizeof *sorted);
+  as_entry *sorted = as_pages_take(sorted_size(table));
   if (!sorted) {
     return NULL;
   }
@@ -162,3 +153,5 @@ as_entry *as_table_sorted(const as_table *table) {
   qsort(sorted, count, sizeof *sorted, compare_entries);
   return sorted;
 }
+
+void as_table_sorted_free(const as_table *table, as_entry *sorted) { as_pages_give(sorted, sorted_size(table)); }

@@ -44,7 +44,8 @@ const as_entry *as_table_get(const as_table *table, const uint8_t address[AS_DIG
 /* The entries in no order, one for each call: NULL at the end. Begin with *position 0; nothing may be put meanwhile. */
 const as_entry *as_table_next(const as_table *table, size_t *position);
 
-/* All entries sorted by address, in memory that the caller frees; NULL without memory. */
+/* All entries sorted by address; NULL without memory. For as_table_sorted_free, before anything is put. */
 as_entry *as_table_sorted(const as_table *table);
+void as_table_sorted_free(const as_table *table, as_entry *sorted);
 
 #endif

@@ -52,7 +52,7 @@ static void check_sorted(const as_table *table) {
     CHECK(i == 0 || memcmp(sorted[i - 1].blake3, sorted[i].blake3, AS_DIGEST_SIZE) < 0, "not ascending at %zu", i);
     CHECK(same_entry(&sorted[i], as_table_get(table, sorted[i].blake3)), "entry %zu", i);
   }
-  free(sorted);
+  as_table_sorted_free(table, sorted);
 }
 
 static void test_against_array(void) {

@@ -1,4 +1,4 @@
-/** What a process holds of memory, as Linux tells it. Pure but for reading /proc. */
+/** What a process holds of memory and has written, as Linux tells it. Pure but for reading /proc. */
 
 import { readFileSync } from 'node:fs';
 
@@ -17,12 +17,20 @@ export function ownMemory(pid: number): number | undefined {
   return memoryOf(pid, 'RssAnon');
 }
 
+/** Bytes that this process ever had written to disks; undefined where the system does not say. */
+export function bytesWritten(): number | undefined {
+  return numberIn('/proc/self/io', /^write_bytes: (\d+)$/m);
+}
+
 function memoryOf(pid: number, field: string): number | undefined {
+  const kilobytes = numberIn(`/proc/${pid}/status`, new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm'));
+  return kilobytes === undefined ? undefined : kilobytes * 1024;
+}
+
+function numberIn(path: string, pattern: RegExp): number | undefined {
   try {
-    const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
-      readFileSync(`/proc/${pid}/status`, 'utf8'),
-    )?.[1];
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+    const found = pattern.exec(readFileSync(path, 'utf8'))?.[1];
+    return found === undefined ? undefined : Number(found);
   } catch {
     return undefined;
   }

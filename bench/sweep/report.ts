@@ -7,18 +7,19 @@ import type { Waits } from './waits.js';
 
 /** The report for people. */
 export function renderSweep(report: SweepBenchReport): string {
-  const { objects, size, retired, swept, seconds, cpuEach, beside, alone } = report;
+  const { objects, size, retired, swept, seconds, cpuEach, written, beside, loaded, alone } = report;
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')} objects/s`;
-  const waits = (name: string, own: Waits, control: Waits) => [
-    rowOf(`${name}, beside`, own),
-    rowOf('without', control),
+  const waits = (name: string, of: 'puts' | 'gets' | 'syncs' | 'late') => [
+    rowOf(`${name}, beside`, beside[of]),
+    rowOf('beside a writer', loaded[of]),
+    rowOf('beside nobody', alone[of]),
   ];
   const rows = [
-    ...waits('put', beside.puts, alone.puts),
-    ...waits('get', beside.gets, alone.gets),
-    ...waits('sync of another file', beside.syncs, alone.syncs),
-    ...waits('main thread late', beside.late, alone.late),
+    ...waits('put', 'puts'),
+    ...waits('get', 'gets'),
+    ...waits('sync of another file', 'syncs'),
+    ...waits('main thread late', 'late'),
   ];
   const explained = (name: string, longest: readonly { milliseconds: number; after: number; causes: string }[]) =>
     longest.map(({ milliseconds, after, causes }) => {
@@ -29,7 +30,7 @@ export function renderSweep(report: SweepBenchReport): string {
     machineLine(report.machine),
     `${report.fileSystem}; ${objects.toLocaleString('en')} objects of ${size} bytes`,
     `tombstones   ${rate(retired)}`,
-    `sweep        ${rate(swept)}, ${seconds.toFixed(1)} s; ${cpuEach.toFixed(1)} us of processor time for each; ${report.majorFaults} pages read from the disk`,
+    `sweep        ${rate(swept)}, ${seconds.toFixed(1)} s; ${cpuEach.toFixed(1)} us of processor time and ${Math.round(written / swept)} bytes written for each; ${report.majorFaults} pages read from the disk`,
     `disk         ${mb(report.usedBefore)} before, ${mb(report.usedAfter)} after`,
     `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryOfHalf)} at most for the first half, ${mb(report.memoryMost)} in all; and mapped pages of indexes, ${mb(report.mappedBefore)} before, ${mb(report.mappedAfter)} after`,
     '',
@@ -38,8 +39,9 @@ export function renderSweep(report: SweepBenchReport): string {
     'The longest waits, and what ran meanwhile (milliseconds of the wait, of how many):',
     ...explained('put', beside.longestPuts),
     ...explained('get', beside.longestGets),
-    ...explained('put, without a sweep,', alone.longestPuts.slice(0, 2)),
-    ...explained('get, without a sweep,', alone.longestGets.slice(0, 2)),
+    ...explained('put, beside a writer,', loaded.longestPuts.slice(0, 3)),
+    ...explained('put, beside nobody,', alone.longestPuts.slice(0, 2)),
+    ...explained('get, beside nobody,', alone.longestGets.slice(0, 2)),
     '',
     table(['must be reached', 'asked', 'found', 'reached'], verdicts, 4),
   ].join('\n');

@@ -34,8 +34,14 @@ export interface Watched {
 const ACTIVITY_MS_MIN = 3;
 const PAUSE_MS = 5;
 
-/** Stores and reads until it is ended, from `kept`; `probe` is the path of a file for syncs of its own. */
-export function watch(store: Store, kept: readonly ContentAddress[], probe: string) {
+/** Somebody who writes `rate` bytes a second into the file `path`. */
+export interface Load {
+  path: string;
+  rate: number;
+}
+
+/** Stores and reads until it is ended, from `kept`; `probe` is the path of a file for syncs of its own. Beside `load`, if there is to be one. */
+export function watch(store: Store, kept: readonly ContentAddress[], probe: string, load?: Load) {
   const seen: Watched = {
     puts: [],
     gets: [],
@@ -58,7 +64,7 @@ export function watch(store: Store, kept: readonly ContentAddress[], probe: stri
     }
   };
   const activities = noteActivities(seen.activities);
-  const disk = probeDisk(probe, seen.syncs);
+  const disk = [probeDisk(probe, seen.syncs), ...(load === undefined ? [] : [runThread('./disk-load.js', load)])];
   const loops = [
     loop(() => timed(seen.puts, () => store.put(Buffer.from(`while it runs ${performance.now()}`)))),
     loop(() => timed(seen.gets, async () => (await store.get(kept[turn++ % kept.length] as string)).bytes())),
@@ -73,7 +79,7 @@ export function watch(store: Store, kept: readonly ContentAddress[], probe: stri
     end: async (): Promise<Watched> => {
       done = true;
       await Promise.all(loops);
-      await disk.end();
+      await Promise.all(disk.map((one) => one.end()));
       activities.end();
       return seen;
     },
@@ -109,14 +115,19 @@ function nameOf(what: string): string {
 }
 
 function probeDisk(path: string, into: Wait[]) {
-  const worker = new Worker(new URL('./disk-probe.js', import.meta.url), { workerData: path });
+  return runThread('./disk-probe.js', path, ({ begin, end }: Wait) => {
+    into.push({ begin: begin - performance.timeOrigin, end: end - performance.timeOrigin });
+  });
+}
+
+/** A thread that runs until it is told anything. */
+function runThread(script: string, workerData: unknown, onMessage?: (message: Wait) => void) {
+  const worker = new Worker(new URL(script, import.meta.url), { workerData });
   const ended = new Promise<void>((resolve, reject) => {
     worker.once('exit', () => resolve());
     worker.once('error', reject);
   });
-  worker.on('message', ({ begin, end }: Wait) => {
-    into.push({ begin: begin - performance.timeOrigin, end: end - performance.timeOrigin });
-  });
+  if (onMessage !== undefined) worker.on('message', onMessage);
   return {
     end: () => {
       worker.postMessage('end');

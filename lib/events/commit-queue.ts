@@ -30,6 +30,8 @@ export interface Committer<Item, Prepared, Result> {
   prepare(items: readonly Item[]): Prepared;
   /** Stores what was prepared, all or none of it, durably; gives one result for each item, in order. One at a time, in the order of `prepare`. */
   commit(prepared: Prepared): Promise<Result[]>;
+  /** What calls behind let end before they go, if it is under way: never rejects. */
+  readonly before?: () => Promise<void> | undefined;
 }
 
 /** A group on its way: what gives the callers their results, once all of it is stored or has failed. */
@@ -41,6 +43,8 @@ export class CommitQueue<Item, Prepared, Result> {
   readonly #waiting: (Call<Item, Result> | Exclusive)[] = [];
   /** Calls that let those go first. */
   readonly #behind: Call<Item, Result>[] = [];
+  /** What they wait for, apart from those. */
+  #before: Promise<void> | undefined;
   /** Commits of others that the first of them has let go first. */
   #commitsBeforeBehind = 0;
   /** Events in the calls that wait. */
@@ -59,8 +63,8 @@ export class CommitQueue<Item, Prepared, Result> {
    *
    * @param count events in it
    * @param size bytes of them
-   * @param behind to let calls that come later go first, COMMITS_BEFORE_BEHIND_MAX commits of them at most, and to share its commit with none: for large items
-   *   that nobody waits for
+   * @param behind to let calls that come later go first, COMMITS_BEFORE_BEHIND_MAX commits of them at most, and what the committer has under way, and to share its
+   *   commit with none: for large items that nobody waits for
    * @throws AS_ERR_LIMIT: more events or bytes than one commit may have
    * @throws AS_ERR_CLOSED, and what `commit` throws
    */
@@ -84,13 +88,13 @@ export class CommitQueue<Item, Prepared, Result> {
   /** Refuses new calls, and waits for those before. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#running;
+    while (this.#running !== undefined || this.#before !== undefined) await (this.#running ?? this.#before);
   }
 
   #enqueueBehind(call: Call<Item, Result>): void {
     this.#requireOpen();
     this.#behind.push(call);
-    this.#start();
+    if (this.#mayBehindGo()) this.#start();
   }
 
   #enqueue(entry: Call<Item, Result> | Exclusive): void {
@@ -110,9 +114,19 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#running ??= Promise.resolve().then(() => this.#drain());
   }
 
+  /** Whether there are calls behind that wait for nothing but their turn. */
+  #mayBehindGo(): boolean {
+    if (this.#behind.length === 0 || this.#before !== undefined) return false;
+    this.#before = this.#committer.before?.()?.then(() => {
+      this.#before = undefined;
+      this.#start();
+    });
+    return this.#before === undefined;
+  }
+
   /** Whether the first of the calls behind goes next: nobody else waits, or it has let enough go first. */
   #isTurnOfBehind(): boolean {
-    if (this.#behind.length === 0) return false;
+    if (!this.#mayBehindGo()) return false;
     const isTurn = this.#waiting.length === 0 || this.#commitsBeforeBehind >= COMMITS_BEFORE_BEHIND_MAX;
     this.#commitsBeforeBehind = isTurn ? 0 : this.#commitsBeforeBehind + 1;
     return isTurn;
@@ -121,7 +135,7 @@ export class CommitQueue<Item, Prepared, Result> {
   async #drain(): Promise<void> {
     let next: (() => Running) | undefined;
     let deliver: (() => void) | undefined;
-    while (next !== undefined || this.#waiting.length > 0 || this.#behind.length > 0) {
+    while (next !== undefined || this.#waiting.length > 0 || this.#mayBehindGo()) {
       const [first] = this.#waiting;
       if (next === undefined && first !== undefined && 'run' in first) {
         this.#waiting.shift();

@@ -122,6 +122,7 @@ export class SqliteEventLog implements EventLog {
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
     prepare: (blocks) => this.#prepare(blocks),
     commit: (prepared) => this.#commit(prepared),
+    before: () => this.#checkpointer?.copying,
   });
   readonly #listeners = new Set<(last: number) => void>();
   #tail: Tail;

@@ -32,6 +32,7 @@ export class Checkpointer {
   /** Bytes committed since the last look, as far as one can tell. */
   #written = 0;
   #running: Promise<void> | undefined;
+  #copying = false;
   #beside: Connection | undefined;
   #closed = false;
 
@@ -54,7 +55,13 @@ export class Checkpointer {
       .catch(() => undefined)
       .finally(() => {
         this.#running = undefined;
+        this.#copying = false;
       });
+  }
+
+  /** Ends when what is being copied has been; undefined while nothing is. Whoever can wait writes meanwhile what would have to be copied once more, and takes the disk from those who cannot. */
+  get copying(): Promise<void> | undefined {
+    return this.#copying ? this.#running : undefined;
   }
 
   /** Ends after the step under way, and closes the connection beside. */
@@ -69,6 +76,7 @@ export class Checkpointer {
     const beside = this.#beside;
     const { page_size: size } = (await beside.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
     if ((await restOf(beside)) * size < SQLITE_CHECKPOINT_BESIDE_SIZE) return;
+    this.#copying = true;
     for (let round = 0; round < SQLITE_CHECKPOINT_ROUNDS_MAX && !this.#closed; round++) {
       await beside.run(COPY);
       if ((await restOf(beside)) * size <= SQLITE_CHECKPOINT_REST_SIZE) break;

@@ -4,8 +4,8 @@ import t from 'tap';
 import { CommitQueue } from '../../lib/events/commit-queue.js';
 import { COMMITS_BEFORE_BEHIND_MAX } from '../../lib/limits.js';
 
-/** A queue whose commits take a turn of the event loop, and what they had. */
-function noting() {
+/** A queue whose commits take a turn of the event loop, and what they had. `before`: what the committer has under way. */
+function noting(before?: () => Promise<void> | undefined) {
   const commits: string[][] = [];
   const queue = new CommitQueue<string, readonly string[], void>({
     prepare: (items) => items,
@@ -14,9 +14,29 @@ function noting() {
       commits.push([...items]);
       return items.map(() => undefined);
     },
+    ...(before !== undefined && { before }),
   });
   return { queue, commits };
 }
+
+/** Something of the committer's that is under way until it is ended. */
+function underWay() {
+  let finish: () => void = () => undefined;
+  let running: Promise<void> | undefined = new Promise((resolve) => {
+    finish = resolve;
+  });
+  return {
+    before: () => running,
+    end: () => {
+      running = undefined;
+      finish();
+    },
+  };
+}
+
+const turns = async (count: number) => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
 
 t.test('calls behind let others go first, and share their commit with none', async (t) => {
   const { queue, commits } = noting();
@@ -67,4 +87,41 @@ t.test('closing waits for calls behind', async (t) => {
   t.same(commits, [['behind']]);
   await behind;
   await t.rejects(queue.add('late', 1, 1, true), { code: 'AS_ERR_CLOSED' });
+});
+
+t.test('calls behind let the committer end what it has under way, others do not wait for it', async (t) => {
+  const work = underWay();
+  const { queue, commits } = noting(work.before);
+  const behind = [queue.add('behind 1', 1, 1, true), queue.add('behind 2', 1, 1, true)];
+  await queue.add('first', 1, 1);
+  await queue.add('second', 1, 1);
+  await turns(5);
+  t.same(commits, [['first'], ['second']]);
+  work.end();
+  await Promise.all(behind);
+  t.same(commits, [['first'], ['second'], ['behind 1'], ['behind 2']]);
+});
+
+t.test('so does closing, and work that must be alone takes them along', async (t) => {
+  const first = underWay();
+  const closing = noting(first.before);
+  const behind = closing.queue.add('behind', 1, 1, true);
+  const closed = closing.queue.close();
+  await turns(3);
+  t.same(closing.commits, []);
+  first.end();
+  await closed;
+  await behind;
+  t.same(closing.commits, [['behind']]);
+
+  const second = underWay();
+  const alone = noting(second.before);
+  const before = alone.queue.add('behind', 1, 1, true);
+  await alone.queue.exclusively(async () => {
+    alone.commits.push(['alone']);
+  });
+  await before;
+  t.same(alone.commits, [['behind'], ['alone']]);
+  second.end();
+  await alone.queue.close();
 });

@@ -10,14 +10,3 @@ import { RECEIVE_PAUSE_FIRST_MS, RECEIVE_PAUSE_MAX_MS } from '../limits.js';
 export function pauseAfter(silentMs: number): number {
   return Math.min(Math.max(silentMs / 8, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
 }
-
-/**
- * Twice the pause before, in milliseconds.
- *
- * @param pauseMs the one before; 0: there was none
- * @param hasCome whether anything came since
- */
-export function nextPause(pauseMs: number, hasCome: boolean): number {
-  if (hasCome) return RECEIVE_PAUSE_FIRST_MS;
-  return Math.min(Math.max(2 * pauseMs, RECEIVE_PAUSE_FIRST_MS), RECEIVE_PAUSE_MAX_MS);
-}

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { REMOTE_RECEIVE_WAIT_MS, SLAB_SIZE } from '../../limits.js';
 import { Pieces } from '../../native/pieces.js';
 import { NativeError } from '../../native/scheduler.js';
-import { nextPause } from '../receive-pause.js';
+import { pauseAfter } from '../receive-pause.js';
 import type { Answer } from './connection.js';
 import { malformed } from './frames.js';
 
@@ -88,7 +88,7 @@ class Receiver {
     const size = Math.min(SLAB_SIZE, this.#unasked);
     this.#unasked -= size;
     const memory = Buffer.allocUnsafeSlow(Math.max(size, 1)); // behind the last byte the end is still to come
-    let [at, waitMs, pauseMs] = [0, REMOTE_RECEIVE_WAIT_MS, 0];
+    let [at, waitMs, heard] = [0, REMOTE_RECEIVE_WAIT_MS, performance.now()];
     while (this.#isWanted) {
       const received = await this.#receive(memory.subarray(at), waitMs);
       const { size = 0, mark } = received ?? {};
@@ -98,8 +98,8 @@ class Receiver {
         return { bytes: new Uint8Array(memory.buffer, 0, at), mark };
       // A connection over which little comes holds no thread.
       waitMs = size > 0 ? REMOTE_RECEIVE_WAIT_MS : 0;
-      pauseMs = nextPause(pauseMs, size > 0);
-      await sleep(pauseMs);
+      if (size > 0) heard = performance.now();
+      await sleep(pauseAfter(performance.now() - heard));
     }
     return { bytes: memory.subarray(0, 0), mark: undefined };
   }

@@ -18,7 +18,7 @@ import {
 import { loadAddon } from '../../../native/load.js';
 import { ProvenFile } from '../../../native/proven-file.js';
 import { NativeError } from '../../../native/scheduler.js';
-import { nextPause } from '../../receive-pause.js';
+import { pauseAfter } from '../../receive-pause.js';
 import type { ByteRange, ContentAddress, FileSink } from '../../spi.js';
 import { isSinkRefused, sinkError } from '../native-errors.js';
 import type { DecryptedBody, SocketBody } from './bucket.js';
@@ -155,7 +155,6 @@ class Download {
       this.#requireSize(size);
       await this.#append(before);
       let waitMs = S3_RECEIVE_WAIT_MS;
-      let pauseMs = 0;
       let heard = performance.now();
       while (this.#at < this.range.end) {
         const from = this.#at;
@@ -170,8 +169,7 @@ class Download {
         // A connection over which little comes holds no thread.
         const isQuick = came >= S3_BLOCK_SIZE;
         waitMs = isQuick ? S3_RECEIVE_WAIT_MS : 0;
-        pauseMs = isQuick ? 0 : nextPause(pauseMs, came > 0);
-        if (pauseMs > 0 && this.#at < this.range.end) await sleep(pauseMs);
+        if (!isQuick && this.#at < this.range.end) await sleep(pauseAfter(performance.now() - heard));
       }
       return 'whole';
     } catch (error) {

@@ -264,6 +264,10 @@ t.test('credentials from each place', async (t) => {
     WebIdentityToken: 'secret',
   });
   await t.rejects(chain({ AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile }).get(), { message: /AWS_ROLE_ARN is not/ });
+  const front = await openTlsFront(t, tokens);
+  const behindTls = { ...identity, AWS_ENDPOINT_URL_STS: front.endpoint };
+  t.match(await chain({ ...behindTls, AWS_CA_BUNDLE: front.certificate }).get(), { accessKeyId: 'W' });
+  await t.rejects(chain(behindTls).get(), { code: 'AS_ERR_UNAUTHENTICATED', message: /certificate/ });
 });
 
 t.test('what the server honours is found out and used', async (t) => {

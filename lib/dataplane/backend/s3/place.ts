@@ -4,8 +4,8 @@
  * Imports the profile files and errors. Called when the backend is opened.
  */
 
-import { readFile } from 'node:fs/promises';
 import { ArtifactStoreError } from '../../../errors.js';
+import { authoritiesFor } from './credentials/authorities.js';
 import { readProfile } from './credentials/profile.js';
 import type { Environment } from './credentials/provider.js';
 import { parseS3Url } from './keys.js';
@@ -41,24 +41,9 @@ export async function placeOf(
   const named = first(settings.endpoint, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, profile.endpoint_url);
   const endpoint = checkEndpoint(named ?? `https://s3.${region}.amazonaws.com`);
   const addressing = settings.addressing ?? (named === undefined ? 'host' : 'path');
-  const bundle = first(environment.AWS_CA_BUNDLE, profile.ca_bundle);
-  const isTls = endpoint.startsWith('https:');
-  const authorities = bundle !== undefined && isTls ? await readBundle(bundle) : undefined;
+  const authorities = await authoritiesFor(endpoint, environment);
   const pathStyle = addressing === 'path';
   return { bucket, prefix, region, endpoint, pathStyle, ...(authorities !== undefined && { authorities }) };
-}
-
-async function readBundle(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new ArtifactStoreError(
-      'AS_ERR_INVALID_ARGUMENT',
-      `${path}, which AWS_CA_BUNDLE or the profile's ca_bundle names, cannot be read: ${(cause as Error).message}. Name a file of certificates in PEM.`,
-      { path },
-      { cause },
-    );
-  }
 }
 
 function checkEndpoint(endpoint: string): string {

@@ -4,7 +4,7 @@
  * Imports the contract of signatures, undici and errors. Implemented by the files beside it.
  */
 
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { ArtifactStoreError } from '../../../../errors.js';
 import {
   S3_CREDENTIALS_ANSWER_SIZE_MAX,
@@ -56,6 +56,8 @@ export interface Asked {
   headers?: Readonly<Record<string, string>>;
   body?: string;
   timeoutMs?: number;
+  /** Certificates to trust, in PEM, in place of the system's. */
+  authorities?: string | undefined;
 }
 
 /**
@@ -64,16 +66,22 @@ export interface Asked {
  * @throws AS_ERR_UNAUTHENTICATED: it cannot be reached, or refuses
  */
 export async function ask(url: string, place: string, asked: Asked = {}): Promise<string> {
-  const { method = 'GET', headers = {}, body, timeoutMs = S3_CREDENTIALS_TIMEOUT_MS } = asked;
+  const { authorities: ca } = asked;
+  const agent = new Agent({ connect: ca === undefined ? {} : { ca } });
+  try {
+    return await askBy(agent, url, place, asked);
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function askBy(dispatcher: Agent, url: string, place: string, asked: Asked): Promise<string> {
+  const { method = 'GET', headers = {}, body = null, timeoutMs = S3_CREDENTIALS_TIMEOUT_MS } = asked;
   let reason = '';
   for (let attempt = 0; attempt < S3_CREDENTIALS_ATTEMPTS_MAX; attempt++) {
     try {
-      const reply = await request(url, {
-        method,
-        headers,
-        ...(body !== undefined && { body }),
-        signal: AbortSignal.timeout(timeoutMs),
-      });
+      const signal = AbortSignal.timeout(timeoutMs);
+      const reply = await request(url, { method, headers, body, signal, dispatcher });
       const text = await textOf(reply.body);
       if (reply.statusCode >= 200 && reply.statusCode < 300) return text;
       reason = `it answers ${reply.statusCode}`;

@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { elementText } from '../xml.js';
+import { authoritiesFor } from './authorities.js';
 import { ask, type Environment, noCredentials, type Provider } from './provider.js';
 
 export function fromWebIdentity(environment: Environment, region: string): Provider {
@@ -33,6 +34,7 @@ export function fromWebIdentity(environment: Environment, region: string): Provi
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: form.toString(),
+        authorities: await authoritiesFor(endpoint, environment),
       });
       const accessKeyId = elementText(answer, 'AccessKeyId');
       const secretAccessKey = elementText(answer, 'SecretAccessKey');

@@ -194,7 +194,7 @@ async function readBatch(
 ): Promise<EventBatch | undefined> {
   if (after >= end) return undefined;
   const rows = await connection.all<EventRow>(
-    `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
+    `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT +?2`,
     [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
   );
   return joinRows(rows, fillRecords)?.between(after, end);

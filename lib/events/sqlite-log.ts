@@ -91,7 +91,6 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     }
     const writer = await openConnection(options.path, 'write', opened);
     await prepareLog(writer);
-    await views.prepare(writer);
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
@@ -205,6 +204,7 @@ export class SqliteEventLog implements EventLog {
   async rebuild(progress?: (progress: RebuildProgress) => void): Promise<void> {
     const writer = this.#requireWriter();
     await this.#queue.exclusively(async () => {
+      this.#statements.clear(); // what they insert into goes
       this.#tail = await synchronise(writer, this.#views, true, progress);
       this.#tailAhead = this.#tail;
     });
@@ -428,17 +428,24 @@ function commitStatement(shape: string): string {
   return `INSERT INTO commits_${shape} VALUES (${places.join(', ')})`;
 }
 
-/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction. */
-function synchronise(
+/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction; leaves the writer ready for commits. */
+async function synchronise(
   writer: Connection,
   views: SqliteViews,
   rebuild: boolean,
   progress?: (progress: RebuildProgress) => void,
 ): Promise<Tail> {
-  return writer.transaction(async () => {
-    await views.synchronise(writer, rebuild, progress);
-    return readTail(writer);
-  });
+  try {
+    await writer.keepTemporary('file');
+    await views.prepare(writer);
+    return await writer.transaction(async () => {
+      await views.synchronise(writer, rebuild, progress);
+      return readTail(writer);
+    });
+  } finally {
+    await writer.keepTemporary('memory');
+    await views.prepare(writer);
+  }
 }
 
 async function readTail(writer: Connection): Promise<Tail> {

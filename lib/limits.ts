@@ -238,6 +238,9 @@ export const ROW_SIZE_MAX = 64 * 1024;
 /** Events that a rebuild reads and applies at a time: three such batches are in memory at once. */
 export const REBUILD_EVENTS_MAX = 16_384;
 
+/** Bytes of page cache of the connection from which a rebuild reads the events: it meets each page once. */
+export const REBUILD_CACHE_SIZE = 1024 * 1024;
+
 /** Bytes of events in one commit, so in one append too: the database copies them three times on their way down. */
 export const COMMIT_SIZE_MAX = 8 * 1024 * 1024;
 

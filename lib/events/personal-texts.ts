@@ -49,7 +49,7 @@ const KNOWN = 'SELECT pseudonym, salt, text, actor FROM personal WHERE text IS N
 const OF_PSEUDONYMS = `${KNOWN} AND pseudonym IN (SELECT value FROM json_each(?1))`;
 const ACTORS_OF = `${KNOWN} AND actor = 1 AND text = ?1`;
 const MENTIONING = `${KNOWN} AND instr(text, ?1) > 0 ORDER BY pseudonym`;
-const NEWEST_ACTORS = `${KNOWN} AND actor = 1 LIMIT ?1`;
+const NEWEST_ACTORS = `${KNOWN} AND actor = 1 LIMIT +?1`;
 
 export class PersonalTexts {
   readonly #reader: Connection;

@@ -91,7 +91,6 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     }
     const writer = await openConnection(options.path, 'write', opened);
     await prepareLog(writer);
-    await views.prepare(writer);
     const tail = await synchronise(writer, views, false);
     const reader = await openConnection(options.path, 'read', opened);
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
@@ -206,6 +205,7 @@ export class SqliteEventLog implements EventLog {
   async rebuild(progress?: (progress: RebuildProgress) => void): Promise<void> {
     const writer = this.#requireWriter();
     await this.#queue.exclusively(async () => {
+      this.#statements.clear(); // what they insert into goes
       this.#tail = await synchronise(writer, this.#views, true, progress);
       this.#tailAhead = this.#tail;
     });
@@ -316,7 +316,12 @@ export class SqliteEventLog implements EventLog {
 
   async #insert(writer: Connection, prepared: Prepared): Promise<Prepared> {
     const { parameters } = prepared;
-    if (parameters !== undefined) await writer.run(await this.#statementOf(writer, parameters), parameters);
+    if (parameters === undefined) return prepared;
+    const statement = await this.#statementOf(writer, parameters);
+    await writer.run(
+      statement,
+      parameters.filter((value) => value !== null),
+    );
     return prepared;
   }
 
@@ -326,7 +331,7 @@ export class SqliteEventLog implements EventLog {
     const known = this.#statements.get(shape);
     if (known !== undefined) return known;
     await writer.exec(commitTrigger(this.#views, shape));
-    const statement = commitStatement(shape);
+    const statement = commitStatement(this.#views, shape);
     this.#statements.set(shape, statement);
     return statement;
   }
@@ -382,7 +387,7 @@ function shapeOf(parameters: readonly SqlValue[]): string {
 
 /** The temporary view that takes one commit of a shape as one row, and the trigger that carries it out. */
 function commitTrigger(views: SqliteViews, shape: string): string {
-  const own = [...TEXT_COLUMNS, ...views.columns];
+  const own = ownColumns(views);
   const columns = [...COMMIT_COLUMNS, ...own];
   const isFilled = (column: string) => shape[own.indexOf(column)] === '1';
   const statements = [...textStatements(isFilled), ...views.statements(isFilled)];
@@ -399,6 +404,11 @@ function commitTrigger(views: SqliteViews, shape: string): string {
 
 const COMMIT_COLUMNS = ['bytes', 'ends', 'rows', 'time', 'last'];
 const TEXT_COLUMNS = ['texts', 'erased'];
+
+/** Columns that a commit fills as it has to, in the order of the digits of its shape. */
+function ownColumns(views: SqliteViews): string[] {
+  return [...TEXT_COLUMNS, ...views.columns];
+}
 
 /** What stores texts in a commit, and what erases them. Another process that made the same actor a pseudonym made another one. */
 function textStatements(isFilled: (column: string) => boolean): string[] {
@@ -423,23 +433,31 @@ function erasedRows(blocks: readonly EventBlock[]): string | null {
   return erased.length === 0 ? null : JSON.stringify(erased);
 }
 
-function commitStatement(shape: string): string {
-  const count = COMMIT_COLUMNS.length + shape.length;
-  const places = Array.from({ length: count }, (_, index) => `?${index + 1}`);
-  return `INSERT INTO commits_${shape} VALUES (${places.join(', ')})`;
+/** The statement that inserts a commit of a shape; its parameters are only those that it fills, because the driver looks at each in turn, and of one event most are null. */
+function commitStatement(views: SqliteViews, shape: string): string {
+  const columns = [...COMMIT_COLUMNS, ...ownColumns(views).filter((_, index) => shape[index] === '1')];
+  const places = columns.map((_, index) => `?${index + 1}`);
+  return `INSERT INTO commits_${shape} (${columns.join(', ')}) VALUES (${places.join(', ')})`;
 }
 
-/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction. */
-function synchronise(
+/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction; leaves the writer ready for commits. */
+async function synchronise(
   writer: Connection,
   views: SqliteViews,
   rebuild: boolean,
   progress?: (progress: RebuildProgress) => void,
 ): Promise<Tail> {
-  return writer.transaction(async () => {
-    await views.synchronise(writer, rebuild, progress);
-    return readTail(writer);
-  });
+  try {
+    await writer.keepTemporary('file');
+    await views.prepare(writer);
+    return await writer.transaction(async () => {
+      await views.synchronise(writer, rebuild, progress);
+      return readTail(writer);
+    });
+  } finally {
+    await writer.keepTemporary('memory');
+    await views.prepare(writer);
+  }
 }
 
 async function readTail(writer: Connection): Promise<Tail> {

@@ -115,7 +115,7 @@ async function aboutSubject(reader: Connection, query: Query, subject: string): 
   const sql = `
     SELECT seq FROM heads WHERE head = ?1 AND seq > ?2 AND seq < ?3
     UNION ALL SELECT later.seq FROM heads CROSS JOIN later ON later.first = heads.seq WHERE head = ?1 AND later.seq > ?2 AND later.seq < ?3
-    ORDER BY seq ${order} LIMIT ?4`;
+    ORDER BY seq ${order} LIMIT +?4`;
   const seqs = await numbers(reader, sql, [subjectHead(subject), above, below, CANDIDATES_MAX]);
   return { events: await eventsAt(reader, seqs), seen: seenUpTo(query, seqs.at(-1), seqs.length < CANDIDATES_MAX) };
 }
@@ -133,7 +133,7 @@ async function inBlocks(reader: Connection, query: Query, blocksOf: string, want
   const { above, below, reverse } = query;
   const most = CANDIDATES_MAX / BLOCK_EVENTS;
   const order = reverse ? 'DESC' : 'ASC';
-  const sql = `SELECT DISTINCT block FROM ${blocksOf} AND block BETWEEN ?1 AND ?2 ORDER BY block ${order} LIMIT ?3`;
+  const sql = `SELECT DISTINCT block FROM ${blocksOf} AND block BETWEEN ?1 AND ?2 ORDER BY block ${order} LIMIT +?3`;
   const blocks = await numbers(reader, sql, [blockOf(above + 1), blockOf(below - 1), most, ...wanted]);
   const seqs = blocks
     .flatMap((block) => Array.from({ length: BLOCK_EVENTS }, (_, n) => block * BLOCK_EVENTS + n + 1))

@@ -1,14 +1,14 @@
 /**
  * Keeps views in step with the log in one SQLite database: creates them, applies batches, rebuilds them.
  *
- * Imports the database connection's type, the view interface, rows, batches and errors. `sqlite-log.ts` calls it, on its writing
+ * Imports the database connection, the view interface, rows, batches and errors. `sqlite-log.ts` calls it, on its writing
  * connection.
  */
 
 import { ArtifactStoreError } from '../errors.js';
-import { REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
+import { REBUILD_CACHE_SIZE, REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
 import type { FillRecords } from '../record-form.js';
-import type { Connection, SqlValue } from '../sqlite/connection.js';
+import { Connection, type Reader, type SqlValue } from '../sqlite/connection.js';
 import type { EventBatch } from './batch.js';
 import { COUNTERS } from './fixed-rows.js';
 import type { RebuildProgress } from './log.js';
@@ -162,17 +162,31 @@ export class SqliteViews {
 
   /**
    * Applies the events behind `start`, in batches, so that memory does not grow with the log. While the database applies one batch, this thread
-   * works on the next, which was read before.
+   * works on the next, and another connection reads the one behind it: through the one that writes it would wait, and take the place of the views' pages in its cache.
    */
   async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    if (total > start) await this.prepareApply(connection);
-    let reading = readBatch(connection, start, total, this.#fillRecords);
+    if (total > start) {
+      await this.prepareApply(connection);
+      const reader = await Connection.open(connection.path, 'read', REBUILD_CACHE_SIZE);
+      await this.#applyAll(connection, reader, start, total, progress).finally(() => reader.close());
+    }
+    await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
+  }
+
+  async #applyAll(
+    connection: Connection,
+    reader: Reader,
+    start: number,
+    total: number,
+    progress: (progress: RebuildProgress) => void,
+  ): Promise<void> {
+    let reading = readBatch(reader, start, total, this.#fillRecords);
     let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
       const batch = await reading;
       if (batch === undefined) break;
-      reading = readBatch(connection, batch.last, total, this.#fillRecords);
+      reading = readBatch(reader, batch.last, total, this.#fillRecords);
       const changes = this.project(batch);
       await applying;
       if (done > start) progress({ events: done, total });
@@ -180,23 +194,22 @@ export class SqliteViews {
       done = batch.last;
     }
     await applying;
-    if (total > start) progress({ events: total, total });
-    await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
+    progress({ events: total, total });
   }
 }
 
 /** The rows with the next events behind `after`, up to `end`; undefined when there are none. */
 async function readBatch(
-  connection: Connection,
+  reader: Reader,
   after: number,
   end: number,
   fillRecords: FillRecords | undefined,
 ): Promise<EventBatch | undefined> {
   if (after >= end) return undefined;
-  const rows = await connection.all<EventRow>(
-    `SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT ?2`,
-    [after, REBUILD_EVENTS_MAX / ROW_EVENTS_MAX],
-  );
+  const rows = await reader.all<EventRow>(`SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT +?2`, [
+    after,
+    REBUILD_EVENTS_MAX / ROW_EVENTS_MAX,
+  ]);
   return joinRows(rows, fillRecords)?.between(after, end);
 }
 

@@ -133,8 +133,10 @@ class Changes {
 }
 
 function project(batch: EventBatch): { changes: string } | null {
+  const events = batch.ofKinds((kind) => ABOUT.test(kind));
+  if (events.length === 0) return null;
   const changes = new Changes();
-  for (const event of batch.ofKinds((kind) => ABOUT.test(kind))) {
+  for (const event of events) {
     const { subject } = event;
     if (subject === null) continue;
     if (event.kind.startsWith('quota.')) noteRule(changes, event, subject);

@@ -1,15 +1,15 @@
 /**
  * Receipts as the registry keeps them: the canonical CBOR of the event that brought them.
  *
- * Imports CBOR and the contract's types. `sqlite-registry.ts` reads them for every record it gives.
+ * Imports CBOR and the contract's types. `object-records.ts` reads them for every record it gives.
  */
 
 import { decodeCanonical } from '../cbor/index.js';
 import type { Receipt } from '../dataplane/spi.js';
 
-/** One receipt whose key has 64 characters, as far as the key, in hex: that of nearly every object. */
-const BEFORE_KEY = '81a5636b65797840';
-const KEY_END = BEFORE_KEY.length + 2 * 64;
+/** One receipt whose key is 64 hex digits, as far as behind the key: that of nearly every object. */
+const USUAL_START = /^\x81\xa5\x63key\x78\x40([0-9a-f]{64})/;
+const KEY_END = 8 + 64;
 
 /** What stood behind such a key before, and what it says: there are as many as sizes. */
 const known = new Map<string, Omit<Receipt, 'key'>>();
@@ -18,18 +18,17 @@ const KNOWN_MAX = 1000;
 /**
  * Reads receipts, with their members in the order of the contract.
  *
- * @param hex the array of them; empty when there are none
+ * @param bytes the array of them, a character for each byte (`latin1`)
  */
-export function readReceipts(hex: string): Receipt[] {
-  if (hex === '') return [];
-  const rest = hex.startsWith(BEFORE_KEY) ? hex.slice(KEY_END) : undefined;
+export function readReceipts(bytes: string): Receipt[] {
+  const key = USUAL_START.exec(bytes)?.[1];
+  const rest = key === undefined ? undefined : bytes.slice(KEY_END);
   const found = rest === undefined ? undefined : known.get(rest);
-  if (found !== undefined) {
-    const key = Buffer.from(hex.slice(BEFORE_KEY.length, KEY_END), 'hex').toString();
+  if (key !== undefined && found !== undefined) {
     const { backend, tier, storedSize, durability } = found;
     return [{ backend, tier, key, storedSize, durability }];
   }
-  const decoded = decodeCanonical(Buffer.from(hex, 'hex')) as unknown as Receipt[];
+  const decoded = decodeCanonical(Buffer.from(bytes, 'latin1')) as unknown as Receipt[];
   const receipts = decoded.map(({ backend, tier, key, storedSize, durability, ...more }) => ({
     backend,
     tier,

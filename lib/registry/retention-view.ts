@@ -192,8 +192,10 @@ class Changes {
 const ABOUT = /^(policy|hold|lock|retention)[.]|^package[.](classified|pulled)$/;
 
 function project(batch: EventBatch): { changes: string } | null {
+  const events = batch.ofKinds((kind) => ABOUT.test(kind));
+  if (events.length === 0) return null;
   const changes = new Changes();
-  for (const event of batch.ofKinds((kind) => ABOUT.test(kind))) {
+  for (const event of events) {
     if (event.subject !== null) note(changes, event, event.subject);
   }
   const { json } = changes;

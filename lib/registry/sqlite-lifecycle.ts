@@ -54,16 +54,16 @@ const STILL_DUE = `
  */
 const dueWhere = (condition: string) => `
   SELECT * FROM (SELECT seq, blake3, sweep_after FROM objects
-    WHERE state = 'tombstoned' AND ${condition} ORDER BY sweep_after, seq LIMIT ?2)`;
+    WHERE state = 'tombstoned' AND ${condition} ORDER BY sweep_after, seq LIMIT +?2)`;
 const DUE = `
   SELECT json_group_array(json_array(seq, lower(hex(blake3)), sweep_after) ORDER BY sweep_after, seq) AS found
   FROM (${dueWhere('sweep_after = ?3 AND sweep_after <= ?1 AND seq > ?4')}
-    UNION ALL ${dueWhere('sweep_after > ?3 AND sweep_after <= ?1')} ORDER BY sweep_after, seq LIMIT ?2)`;
+    UNION ALL ${dueWhere('sweep_after > ?3 AND sweep_after <= ?1')} ORDER BY sweep_after, seq LIMIT +?2)`;
 
 const BEHIND_ERASURES: DuePlace = { sweepAfter: ERASE_AFTER, seq: Number.MAX_SAFE_INTEGER };
 
 const TO_ERASE = `
-  SELECT blake3 FROM objects WHERE state = 'tombstoned' AND sweep_after = ${ERASE_AFTER} ORDER BY seq LIMIT ?1`;
+  SELECT blake3 FROM objects WHERE state = 'tombstoned' AND sweep_after = ${ERASE_AFTER} ORDER BY seq LIMIT +?1`;
 
 /** Parameters: limit, and the seq behind which to start. */
 const COLLECTABLE = `
@@ -71,7 +71,7 @@ const COLLECTABLE = `
   FROM collectable
     CROSS JOIN objects ON objects.seq BETWEEN ${BLOCK_SEQS} * block + 1 AND ${BLOCK_SEQS} * block + ${BLOCK_SEQS}
   WHERE block >= ?2 / ${BLOCK_SEQS} AND objects.seq > ?2 AND (bits >> (objects.seq - ${BLOCK_SEQS} * block - 1)) & 1
-  ORDER BY block, objects.seq LIMIT ?1`;
+  ORDER BY block, objects.seq LIMIT +?1`;
 
 const REFERENCES = `
   SELECT key AS place, (
@@ -90,7 +90,7 @@ const PRESENT = either(
 
 const UNKNOWN_NEEDS = `
   SELECT address FROM manifests
-  WHERE seq IS NULL AND EXISTS (SELECT 1 FROM packages WHERE packages.manifest = manifests.address) LIMIT ?1`;
+  WHERE seq IS NULL AND EXISTS (SELECT 1 FROM packages WHERE packages.manifest = manifests.address) LIMIT +?1`;
 
 /** An object as STANDING_OF_OBJECT gives it. */
 type Row = readonly [

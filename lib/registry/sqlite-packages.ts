@@ -56,14 +56,14 @@ const NOT_LIVE = `
     CROSS JOIN objects ON objects.seq BETWEEN ${BLOCK_SEQS} * block + 1 AND ${BLOCK_SEQS} * block + ${BLOCK_SEQS}
   WHERE manifests.address = ?1 AND manifest_objects.block >= ?3 / ${BLOCK_SEQS} AND objects.seq > ?3
     AND (bits >> (objects.seq - ${BLOCK_SEQS} * block - 1)) & 1 AND state <> 'live'
-  ORDER BY manifest_objects.block, objects.seq LIMIT ?2`;
+  ORDER BY manifest_objects.block, objects.seq LIMIT +?2`;
 const REF = `SELECT ${REF_COLUMNS} FROM refs WHERE namespace = ?1 AND name = ?2 AND ref = ?3`;
 
 /** A statement for each way to narrow the list. Parameters: namespace, name and last part behind which to start, limit, namespace, name. */
 const pages = (columns: string, table: string, last: string) => {
   const page = (condition: string) => `
     SELECT ${columns} FROM ${table} WHERE (namespace, name, ${last}) > (?1, ?2, ?3) ${condition}
-    ORDER BY namespace, name, ${last} LIMIT ?4`;
+    ORDER BY namespace, name, ${last} LIMIT +?4`;
   return { any: page(''), namespace: page('AND namespace = ?5'), name: page('AND namespace = ?5 AND name = ?6') };
 };
 const VERSIONS = pages(VERSION_COLUMNS, 'packages', 'version');
@@ -100,14 +100,14 @@ const NEEDING = `
     CROSS JOIN manifests ON manifests.seq = manifest_objects.manifest
     CROSS JOIN packages ON packages.manifest = manifests.address
   WHERE (namespace, name, version) > (?4, ?5, ?6)
-  ORDER BY namespace, name, version LIMIT ?3`;
+  ORDER BY namespace, name, version LIMIT +?3`;
 
 const IS_INDEXED = 'SELECT 1 FROM manifests WHERE address = ?1 AND seq IS NOT NULL';
-const NOT_INDEXED = 'SELECT address FROM manifests WHERE seq IS NULL AND address > ?2 ORDER BY address LIMIT ?1';
+const NOT_INDEXED = 'SELECT address FROM manifests WHERE seq IS NULL AND address > ?2 ORDER BY address LIMIT +?1';
 
 const USAGE_COLUMNS = `
   namespace, packages, versions, refs, size, objects, unique_size AS uniqueSize, stored_size AS storedSize, missing`;
-const USAGE = `SELECT ${USAGE_COLUMNS} FROM namespaces WHERE namespace > ?2 ORDER BY namespace LIMIT ?1`;
+const USAGE = `SELECT ${USAGE_COLUMNS} FROM namespaces WHERE namespace > ?2 ORDER BY namespace LIMIT +?1`;
 const USAGE_OF = `SELECT ${USAGE_COLUMNS} FROM namespaces WHERE namespace = ?1`;
 
 interface VersionRow extends Omit<PackageRecord, 'manifest'> {

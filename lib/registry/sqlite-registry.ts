@@ -1,7 +1,7 @@
 /**
  * The registry over the views in SQLite.
  *
- * Imports the database connection's type, receipts, the log's index, digest text, errors, limits and the registry's types. The composition root makes it from the log's
+ * Imports the database connection's type, records, the log's index, digest text, errors, limits and the registry's types. The composition root makes it from the log's
  * reading connection.
  */
 
@@ -20,26 +20,13 @@ import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.js';
 import type { Reader } from '../sqlite/connection.js';
 import { by, either, NOTHING, type SubjectTable } from './object-lookup.js';
-import { readReceipts } from './receipts.js';
-import type {
-  ListQuery,
-  ObjectPage,
-  ObjectRecord,
-  ObjectState,
-  Registry,
-  ScannedObject,
-  Tombstone,
-  Usage,
-} from './registry.js';
+import { RECORD, type RecordRows, readRecords, TOGETHER } from './object-records.js';
+import type { ListQuery, ObjectPage, ObjectRecord, ObjectState, Registry, ScannedObject, Usage } from './registry.js';
 
 /** Candidates named when a prefix is ambiguous: enough to choose from, few enough for a terminal. */
 const CANDIDATES_MAX = 10;
 
-/** A record as one text, because each value of a row costs more on its way out of the database than all of its JSON. */
-const RECORD = `json_array(lower(hex(blake3)), lower(hex(sha256)), size, state, ingested_at, last_seq, json(damaged), json(tombstone),
-  lower(hex(receipts)), lower(hex(cold_receipts)))`;
-
-const STAT = `${either((table) => `SELECT ${RECORD} AS record FROM ${by(table)} WHERE head = ?2 AND blake3 = ?1`)} LIMIT 1`;
+const STAT = `SELECT ${TOGETHER} FROM (${either((table) => `SELECT ${RECORD} FROM ${by(table)} WHERE head = ?2 AND blake3 = ?1`)} LIMIT 1)`;
 
 /** Parameters: bounds of the digest and of its head, for either algorithm. Bounds that are null match nothing: that is how one is left out. */
 const CANDIDATES = `
@@ -84,32 +71,7 @@ const COLD_ALONE = `
 const SCAN = `
   SELECT objects.seq, objects.blake3, sha256, size, verified_at AS verifiedAt
   FROM objects LEFT JOIN verifications ON verifications.blake3 = objects.blake3
-  WHERE objects.seq > ?1 AND state IN ('live', 'corrupt') ORDER BY objects.seq LIMIT ?2`;
-
-interface Row {
-  record: string;
-}
-
-/** A page, as JSON arrays of records. */
-interface PageRow {
-  records: string;
-  /** Further ones, in an order of their own, that may belong between them. */
-  later: string;
-}
-
-/** What is in the JSON of a record, by its place: times in milliseconds, receipts in hex of their CBOR. */
-type RecordMembers = readonly [
-  blake3: string,
-  sha256: string,
-  size: number,
-  state: ObjectState,
-  ingestedAt: number,
-  lastSeq: number,
-  damaged: readonly (readonly [number, number])[] | 'lost' | null,
-  tombstone: Tombstone | null,
-  receipts: string,
-  coldReceipts: string,
-];
+  WHERE objects.seq > ?1 AND state IN ('live', 'corrupt') ORDER BY objects.seq LIMIT +?2`;
 
 interface ScannedRow {
   seq: number;
@@ -153,8 +115,8 @@ class SqliteRegistry implements Registry {
 
   async stat(address: ContentAddress): Promise<ObjectRecord | undefined> {
     const bytes = digestBytes(address);
-    const row = await this.#connection.get<Row>(STAT, [bytes, digestHead(bytes, 0)]);
-    return row === undefined ? undefined : toRecord(JSON.parse(row.record));
+    const rows = await this.#connection.all<RecordRows>(STAT, [bytes, digestHead(bytes, 0)]);
+    return rows.flatMap(readRecords)[0];
   }
 
   areLive(digests: readonly Digest[]): Promise<boolean[]> {
@@ -187,17 +149,16 @@ class SqliteRegistry implements Registry {
     }
     const after = cursor === undefined ? undefined : readCursor(cursor);
     // One more than asked for tells whether there is another page.
-    const row = await this.#connection.get<PageRow>(LISTS[state], [
+    const rows = await this.#connection.all<RecordRows>(LISTS[state], [
       after ?? NOTHING,
       limit + 1,
       after === undefined ? 0 : digestHead(after, 0),
     ]);
-    const found = row === undefined ? [] : inOrder(JSON.parse(row.records), JSON.parse(row.later));
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    const objects = page.map(toRecord);
+    const found = inOrder(rows.map(readRecords));
+    const objects = found.slice(0, limit);
+    const last = objects.at(-1);
     return found.length > limit && last !== undefined
-      ? { objects, cursor: writeCursor(fromHex(last[0])) }
+      ? { objects, cursor: writeCursor(digestBytes(last.blake3)) }
       : { objects };
   }
 
@@ -231,55 +192,34 @@ function digestAt(place: string): string {
 
 /**
  * By address. At most one object for each head is one whose first ingest is the first event about it, and nearly every object is: those fill the page. Any other is looked
- * for only among the heads that the page has come to, because its way through `later` would otherwise go on to the end of all heads, as a rule without finding one.
+ * for only among the heads that the page has come to, because its way through `later` would otherwise go on to the end of all heads, as a rule without finding one. They are
+ * a row of their own, in an order of their own.
  */
 function list(condition: string): string {
-  const found = (table: SubjectTable, bound: string) => `SELECT head, ${RECORD} AS record FROM ${by(table)}
+  const found = (table: SubjectTable, bound: string) => `SELECT head, ${RECORD} FROM ${by(table)}
     WHERE head >= ?3 AND ${bound} AND blake3 > ?1 AND ${condition} ORDER BY head`;
   return `
     WITH page AS MATERIALIZED (
-      SELECT ${together('record')} AS records, iif(count(*) < ?2, ${PAST_HEADS}, max(head)) AS reached
-      FROM (${found('heads', 'true')} LIMIT ?2))
-    SELECT records, (SELECT ${together('record')} FROM (${found('later', 'head <= reached')}, blake3 LIMIT ?2)) AS later FROM page`;
+      SELECT ${TOGETHER}, iif(count(*) < ?2, ${PAST_HEADS}, max(head)) AS reached
+      FROM (${found('heads', 'true')} LIMIT +?2))
+    SELECT members, digests, receipts FROM page
+    UNION ALL
+    SELECT ${TOGETHER} FROM (${found('later', 'head <= (SELECT reached FROM page)')}, blake3 LIMIT +?2)`;
 }
 
 /** In the order in which they were first stored, as their index has them. */
 function listNotLive(state: ObjectState): string {
   const seqOf = (table: SubjectTable) =>
     `(SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?3 AND objects.blake3 = ?1 LIMIT 1)`;
-  return `SELECT ${together('record')} AS records, '[]' AS later FROM (
-    SELECT ${RECORD} AS record FROM objects
-    WHERE state <> 'live' AND state = '${state}' AND seq > coalesce(${seqOf('heads')}, ${seqOf('later')}, 0) ORDER BY seq LIMIT ?2)`;
+  return `SELECT ${TOGETHER} FROM (
+    SELECT ${RECORD} FROM objects
+    WHERE state <> 'live' AND state = '${state}' AND seq > coalesce(${seqOf('heads')}, ${seqOf('later')}, 0) ORDER BY seq LIMIT +?2)`;
 }
 
-/** SQL: JSON values of rows as one array: a row each would cost several times as much. */
-function together(values: string): string {
-  return `'[' || coalesce(group_concat(${values}), '') || ']'`;
-}
-
-/** The records of a page and those that belong between them, by address. */
-function inOrder(records: RecordMembers[], later: RecordMembers[]): RecordMembers[] {
+/** The records of a page and those that belong between them, by address; those of one row are in order. */
+function inOrder([records = [], later = []]: ObjectRecord[][]): ObjectRecord[] {
   if (later.length === 0) return records;
-  return [...records, ...later].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function toRecord(members: RecordMembers): ObjectRecord {
-  const [blake3, sha256, size, state, ingestedAt, lastSeq, damaged, tombstone, receipts, cold] = members;
-  const record: ObjectRecord = {
-    blake3: `blake3:${blake3}`,
-    sha256: `sha256:${sha256}`,
-    size,
-    state,
-    ingestedAt,
-    lastSeq,
-    receipts: cold === '' ? readReceipts(receipts) : [...readReceipts(receipts), ...readReceipts(cold)],
-  };
-  if (state === 'corrupt' && damaged !== null) {
-    if (damaged === 'lost') record.lost = true;
-    else record.damaged = damaged.map(([start, end]) => ({ start, end }));
-  }
-  if (tombstone !== null) record.tombstone = tombstone;
-  return record;
+  return [...records, ...later].sort((a, b) => (a.blake3 < b.blake3 ? -1 : 1));
 }
 
 function writeCursor(blake3: Uint8Array): string {

@@ -50,18 +50,18 @@ const POLICIES = `SELECT ${POLICY_COLUMNS} FROM policies ORDER BY namespace`;
 
 /** Parameters: subject and case behind which to start, limit, and the only subject. */
 const HOLDS = (only: string) => `
-  SELECT ${HOLD_COLUMNS} FROM holds WHERE (subject, case_id) > (?1, ?2) ${only} ORDER BY subject, case_id LIMIT ?3`;
+  SELECT ${HOLD_COLUMNS} FROM holds WHERE (subject, case_id) > (?1, ?2) ${only} ORDER BY subject, case_id LIMIT +?3`;
 const HOLD = `SELECT ${HOLD_COLUMNS} FROM holds WHERE subject = ?1 AND case_id = ?2`;
 const LOCKS = (only: string) =>
-  `SELECT ${LOCK_COLUMNS} FROM locks WHERE subject > ?1 ${only} ORDER BY subject LIMIT ?2`;
+  `SELECT ${LOCK_COLUMNS} FROM locks WHERE subject > ?1 ${only} ORDER BY subject LIMIT +?2`;
 const LOCK = `SELECT ${LOCK_COLUMNS} FROM locks WHERE subject = ?1`;
 
 /** Parameters: subjects as a JSON array, limit; for locks between them the time. */
 const HOLDS_ON = `
-  SELECT ${HOLD_COLUMNS} FROM holds WHERE subject IN (SELECT value FROM json_each(?1)) ORDER BY subject, case_id LIMIT ?2`;
+  SELECT ${HOLD_COLUMNS} FROM holds WHERE subject IN (SELECT value FROM json_each(?1)) ORDER BY subject, case_id LIMIT +?2`;
 const LOCKS_ON = `
   SELECT ${LOCK_COLUMNS} FROM locks WHERE subject IN (SELECT value FROM json_each(?1)) AND until > ?2
-  ORDER BY until DESC, subject LIMIT ?3`;
+  ORDER BY until DESC, subject LIMIT +?3`;
 
 /** Of hundreds of subjects. Whether anything is held or locked at all is asked first: as a rule nothing is, and the list need not be taken apart. */
 const ANY_GUARDS = 'SELECT EXISTS (SELECT 1 FROM holds) AS holds, EXISTS (SELECT 1 FROM locks) AS locks';
@@ -85,10 +85,10 @@ const NEEDERS =
   packages.namespace || '/' || packages.name || '@' || packages.version AS version_`);
 const ONE_OF_NEEDERS = 'subject IN (needer.version_, needer.package_, needer.namespace_)';
 const HOLDS_ON_NEEDERS = `
-  SELECT DISTINCT ${HOLD_COLUMNS} FROM (${NEEDERS}) AS needer JOIN holds ON ${ONE_OF_NEEDERS} LIMIT ?3`;
+  SELECT DISTINCT ${HOLD_COLUMNS} FROM (${NEEDERS}) AS needer JOIN holds ON ${ONE_OF_NEEDERS} LIMIT +?3`;
 const LOCKS_ON_NEEDERS = `
   SELECT DISTINCT ${LOCK_COLUMNS} FROM (${NEEDERS}) AS needer JOIN locks ON ${ONE_OF_NEEDERS} WHERE until > ?3
-  ORDER BY until DESC, subject LIMIT ?4`;
+  ORDER BY until DESC, subject LIMIT +?4`;
 const WAS_NEEDED = `
   SELECT 1 FROM (${(['heads', 'later'] as const)
     .map((table) => `SELECT objects.seq FROM ${by(table)} WHERE heads.head = ?2 AND objects.blake3 = ?1`)
@@ -115,7 +115,7 @@ const JUDGED = (only: string) => `
       WHERE target = manifest AND refs.namespace = packages.namespace AND refs.name = packages.name) AS refs
   FROM packages ${classJoin} LEFT JOIN pulls USING (namespace, name, version)
   WHERE packages.namespace = ?1 AND (packages.name, packages.version) > (?2, ?3) ${only}
-  ORDER BY packages.name, packages.version LIMIT ?4`;
+  ORDER BY packages.name, packages.version LIMIT +?4`;
 
 const NAMESPACES = 'SELECT namespace FROM namespaces WHERE versions > 0 ORDER BY namespace';
 
@@ -127,7 +127,7 @@ const NEEDS_OF = `
   WHERE EXISTS (SELECT 1 FROM manifests CROSS JOIN packages ON packages.manifest = manifests.address
     WHERE manifests.seq = manifest_objects.manifest)`;
 
-const UNNEEDED = 'SELECT block, bits FROM collectable WHERE block > ?1 ORDER BY block LIMIT ?2';
+const UNNEEDED = 'SELECT block, bits FROM collectable WHERE block > ?1 ORDER BY block LIMIT +?2';
 
 /** Parameter: blocks as a JSON array of their number and bits. */
 const PRESENT = `
@@ -149,7 +149,7 @@ const seqIn = (table: SubjectTable) => `
 const SEQS_OF = `
   SELECT json_group_array(coalesce((${seqIn('heads')}), (${seqIn('later')}))) AS seqs FROM json_each(?2) AS wanted`;
 
-const PLANS = `SELECT ${PLAN_COLUMNS} FROM plans ORDER BY seq DESC LIMIT ?1`;
+const PLANS = `SELECT ${PLAN_COLUMNS} FROM plans ORDER BY seq DESC LIMIT +?1`;
 const PLAN = `SELECT ${PLAN_COLUMNS} FROM plans WHERE plan = ?1`;
 const UNFINISHED = `SELECT ${PLAN_COLUMNS} FROM plans WHERE started_at IS NOT NULL AND applied_at IS NULL ORDER BY seq`;
 

@@ -13,7 +13,7 @@ import type { KnownToken, TokenPage, TokenQuery, TokenRecord, TokenRegistry } fr
 
 const COLUMNS = `id, holder, scopes, namespaces, expires, hash, rate, quota, used, created_at AS createdAt,
   created_by AS createdBy, revoked_at AS revokedAt, revoked_by AS revokedBy, reason`;
-const PAGE = `SELECT ${COLUMNS} FROM tokens WHERE id > ?1 ORDER BY id LIMIT ?2`;
+const PAGE = `SELECT ${COLUMNS} FROM tokens WHERE id > ?1 ORDER BY id LIMIT +?2`;
 const FIND = `SELECT ${COLUMNS} FROM tokens WHERE id = ?1`;
 const USABLE = `
   SELECT ${COLUMNS} FROM tokens

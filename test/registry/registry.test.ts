@@ -1,8 +1,10 @@
 /** Digest names, the registry's views and its answers: any name finds its object, any history rebuilds to the same rows. */
 
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { encodeCanonical } from '../../lib/cbor/index.js';
-import type { ContentAddress } from '../../lib/dataplane/spi.js';
+import type { ContentAddress, Receipt } from '../../lib/dataplane/spi.js';
 import * as names from '../../lib/digest-name.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
@@ -11,6 +13,7 @@ import { EVENT_SIZE_MAX, INDEXED_RUNS_MAX } from '../../lib/limits.js';
 import type { DuePlace, LifecycleRegistry } from '../../lib/registry/lifecycle.js';
 import { blocksOf, runsOf } from '../../lib/registry/object-sets.js';
 import type { NamespaceUsage, PackageQuery, PackageRecord, RefRecord } from '../../lib/registry/packages.js';
+import { readReceipts } from '../../lib/registry/receipts.js';
 import type { ObjectPage, ObjectRecord, Registry } from '../../lib/registry/registry.js';
 import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from '../../lib/registry/sqlite-packages.js';
@@ -395,6 +398,45 @@ t.test('pages have objects that share a head, or were heard of before they were 
     t.same(seen, addresses, `${limit} a page`);
   }
   await log.close();
+});
+
+t.test('receipts are read as they were written, whatever their keys are', (t) => {
+  const receipt = (key: string): Receipt => ({
+    backend: 'local',
+    tier: 'hot',
+    key,
+    storedSize: 4096,
+    durability: 'synced',
+  });
+  const keys = [
+    HEX,
+    HEX,
+    'é'.repeat(32),
+    `${'é'.repeat(31)}ab`,
+    HEX.toUpperCase(),
+    HEX.slice(1),
+    `${HEX}0`,
+    'a/key',
+    '',
+  ];
+  for (const receipts of [
+    ...keys.map((key) => [receipt(key)]),
+    [receipt(HEX), receipt(HEX)],
+    [receipt('é'), receipt(HEX)],
+  ]) {
+    const bytes = encodeCanonical(receipts.map((one) => ({ ...one })));
+    t.same(readReceipts(Buffer.from(bytes).toString('latin1')), receipts, JSON.stringify(receipts));
+  }
+  t.end();
+});
+
+t.test('no statement is prepared anew for each limit', (t) => {
+  const lib = resolve(import.meta.dirname, '../../../lib');
+  const sources = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  const having = (form: RegExp) => sources.filter((file) => form.test(readFileSync(join(lib, file), 'utf8')));
+  t.same(having(/LIMIT \?\d/), [], 'see Connection.all');
+  t.ok(having(/LIMIT \+\?\d/).length > 1, 'they were looked at');
+  t.end();
 });
 
 function addressOf(n: number): ContentAddress {

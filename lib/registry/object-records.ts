@@ -1,0 +1,84 @@
+/**
+ * How records of objects leave the database: all those of a page in three values, because each value of a row costs more on its way out than what is in it.
+ *
+ * Imports receipts and the registry's types. `sqlite-registry.ts` asks for them.
+ */
+
+import { DIGEST_SIZE } from '../limits.js';
+import { readReceipts } from './receipts.js';
+import type { ObjectRecord, ObjectState, Tombstone } from './registry.js';
+
+/** SQL: of a row of `objects`, what is numbers and words as JSON, and what is bytes as it stands, which is half of what it would be in digits. */
+export const RECORD = `
+  json_array(size, state, ingested_at, last_seq, json(damaged), json(tombstone), length(receipts), length(cold_receipts)) AS members,
+  blake3 || sha256 AS digests, coalesce(receipts, '') || coalesce(cold_receipts, '') AS all_receipts`;
+
+/** SQL: the rows that a query of RECORD finds, as one. */
+export const TOGETHER = `
+  '[' || coalesce(group_concat(members), '') || ']' AS members, ${joined('digests')} AS digests, ${joined('all_receipts')} AS receipts`;
+
+/** A row of TOGETHER. */
+export interface RecordRows {
+  /** JSON arrays of `RecordMembers`. */
+  members: string;
+  /** BLAKE3 and SHA-256 of each. */
+  digests: Uint8Array;
+  /** Canonical CBOR, of each what it has in the tier that ingests go to, and behind it what it has in further ones. */
+  receipts: Uint8Array;
+}
+
+/** Times in milliseconds, sizes of receipts in bytes. */
+type RecordMembers = readonly [
+  size: number,
+  state: ObjectState,
+  ingestedAt: number,
+  lastSeq: number,
+  damaged: readonly (readonly [number, number])[] | 'lost' | null,
+  tombstone: Tombstone | null,
+  receiptsSize: number | null,
+  coldReceiptsSize: number | null,
+];
+
+const DIGITS = 2 * DIGEST_SIZE;
+
+/** The records in a row of TOGETHER, in the order of the query. */
+export function readRecords(rows: RecordRows): ObjectRecord[] {
+  // All at once: a call for each digest would cost many times as much.
+  const digits = textOf(rows.digests, 'hex');
+  const receipts = textOf(rows.receipts, 'latin1');
+  let at = 0;
+  const receiptsOf = (size: number | null) => {
+    if (size === null) return [];
+    at += size;
+    return readReceipts(receipts.slice(at - size, at));
+  };
+  return (JSON.parse(rows.members) as RecordMembers[]).map((members, n) => {
+    const [size, state, ingestedAt, lastSeq, damaged, tombstone, receiptsSize, coldReceiptsSize] = members;
+    const start = 2 * DIGITS * n;
+    const record: ObjectRecord = {
+      blake3: `blake3:${digits.slice(start, start + DIGITS)}`,
+      sha256: `sha256:${digits.slice(start + DIGITS, start + 2 * DIGITS)}`,
+      size,
+      state,
+      ingestedAt,
+      lastSeq,
+      receipts: receiptsOf(receiptsSize),
+    };
+    if (coldReceiptsSize !== null) record.receipts.push(...receiptsOf(coldReceiptsSize));
+    if (state === 'corrupt' && damaged !== null) {
+      if (damaged === 'lost') record.lost = true;
+      else record.damaged = damaged.map(([from, to]) => ({ start: from, end: to }));
+    }
+    if (tombstone !== null) record.tombstone = tombstone;
+    return record;
+  });
+}
+
+/** SQL: the bytes of all rows, end to end. */
+function joined(bytes: string): string {
+  return `CAST(coalesce(group_concat(${bytes}, ''), '') AS BLOB)`;
+}
+
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array, encoding: 'hex' | 'latin1'): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString(encoding);
+}

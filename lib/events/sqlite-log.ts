@@ -82,6 +82,7 @@ interface Writing {
 export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
   const views = new SqliteViews([logIndex, ...options.views], options.fillRecords);
   const opened: Connection[] = [];
+  let opening: Promise<Connection> | undefined;
   try {
     if (options.readOnly === true) {
       const reader = await openConnection(options.path, 'read', opened);
@@ -90,15 +91,18 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
       return new SqliteEventLog(reader, new PersonalTexts(reader), undefined, views);
     }
     const writer = await openConnection(options.path, 'write', opened);
+    opening = openConnection(options.path, 'read', opened); // beside what follows: the file is there now
+    opening.catch(() => undefined); // reported where it is awaited
     await prepareLog(writer);
     await views.prepare(writer);
     const tail = await synchronise(writer, views, false);
-    const reader = await openConnection(options.path, 'read', opened);
+    const reader = await opening;
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
     const texts = new PersonalTexts(reader);
     await texts.load();
     return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options.fillRecords);
   } catch (error) {
+    await opening?.catch(() => undefined);
     for (const connection of opened) await connection.close();
     throw error;
   }

@@ -166,7 +166,8 @@ export class SqliteViews {
    */
   async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    if (total > start) await this.prepareApply(connection);
+    if (total === start) return;
+    await this.prepareApply(connection);
     let reading = readBatch(connection, start, total, this.#fillRecords);
     let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
@@ -180,7 +181,7 @@ export class SqliteViews {
       done = batch.last;
     }
     await applying;
-    if (total > start) progress({ events: total, total });
+    progress({ events: total, total });
     await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
   }
 }

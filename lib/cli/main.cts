@@ -9,12 +9,11 @@
 
 import fs = require('node:fs');
 import path = require('node:path');
-import v8 = require('node:v8');
 import vm = require('node:vm');
 
 /** What the modules export where they stand in one file. */
 interface Commands {
-  run: () => Promise<void>;
+  run: (onLoaded?: () => void) => Promise<void>;
 }
 
 /** Of the bundle's first line, a comment: the digest of what follows, by which a copy of V8's is known to be of this very file. */
@@ -30,45 +29,68 @@ function readIfThere(file: string): Buffer | undefined {
   }
 }
 
-/** Where V8's code of a bundle is kept: for each command on its own, since it holds what a command has run. */
-function cacheOf(source: string): string {
+/** Runs of a command that keep what they have run, each with what those before it had: the first may have had little to do. */
+const KEEPING_RUNS = 3;
+
+/** V8's code of the bundle after so many runs of this command, of which each has kept what it had run; 0: none has. */
+interface Kept {
+  runs: number;
+  code?: Buffer;
+}
+
+/** Where it is kept: for each command on its own, since it holds what a command has run. */
+function placeOf(source: string, runs: number): string {
   const command = process.argv.slice(2).find((word) => /^[a-z]+$/.test(word)) ?? 'any';
-  const name = `commands-${source.slice(DIGEST.start, DIGEST.end)}-${process.version}-${process.arch}-${command}.cache`;
-  return path.join(__dirname, name);
+  const digest = source.slice(DIGEST.start, DIGEST.end);
+  return path.join(__dirname, `commands-${digest}-${process.version}-${process.arch}-${command}-${runs}.cache`);
+}
+
+function findKept(source: string): Kept {
+  for (let runs = KEEPING_RUNS; runs > 0; runs--) {
+    const code = readIfThere(placeOf(source, runs));
+    if (code !== undefined) return { runs, code };
+  }
+  return { runs: 0 };
 }
 
 /** Keeps V8's code where it may be written: whoever may write there could change the code itself. */
-function keep(cache: string, code: Buffer): void {
-  const whole = `${cache}.${process.pid}.tmp`;
+function keep(source: string, runs: number, code: Buffer): void {
+  const place = placeOf(source, runs);
+  const whole = `${place}.${process.pid}.tmp`;
   try {
     const file = fs.openSync(whole, 'wx');
     fs.writeSync(file, code);
     fs.fsyncSync(file); // V8 takes it for what it was: after a power cut nothing half written may have the name
     fs.closeSync(file);
-    fs.renameSync(whole, cache);
+    fs.renameSync(whole, place);
+    for (let other = 1; other <= KEEPING_RUNS; other++)
+      if (other !== runs) fs.rmSync(placeOf(source, other), { force: true });
   } catch {
     fs.rmSync(whole, { force: true });
   }
 }
 
-async function main(): Promise<void> {
-  // Most commands are over before compiling anything better has paid, and it takes the cores that the work needs: of a put of 10,000 files, a
-  // tenth of its processor time. What runs for seconds still gets there; what runs for days and answers in microseconds must not wait for it.
+/**
+ * Most commands are over before compiling anything better has paid, and it takes the cores that the work needs: of a put of 10,000 files, a
+ * sixth of its processor time. What runs for seconds still gets there; what runs for days and answers in microseconds must not wait for it.
+ */
+function compileLate(): void {
   const isServer = process.argv.includes('serve') || process.argv.includes('dataplane');
-  if (!isServer) v8.setFlagsFromString('--interrupt-budget=4000000');
+  if (!isServer) (require('node:v8') as typeof import('node:v8')).setFlagsFromString('--interrupt-budget=4000000');
+}
+
+async function main(): Promise<void> {
   const source = process.argv.includes('bench') ? undefined : readIfThere(bundle)?.toString('latin1');
-  if (source === undefined) return (await import('./run.js')).run();
-  const cache = cacheOf(source);
-  const cachedData = readIfThere(cache);
-  const script = new vm.Script(source, {
-    filename: bundle,
-    ...(cachedData && { cachedData }),
-  });
+  if (source === undefined) return (await import('./run.js')).run(compileLate);
+  const kept = findKept(source);
+  const script = new vm.Script(source, { filename: bundle, ...(kept.code && { cachedData: kept.code }) });
+  const runs = script.cachedDataRejected === false ? kept.runs : 0;
   const module: { exports: Partial<Commands> } = { exports: {} };
   script.runInThisContext()(module, module.exports, require, __dirname);
-  await (module.exports as Commands).run();
-  const known = cachedData !== undefined && script.cachedDataRejected === false;
-  if (!known && (process.exitCode ?? 0) === 0) keep(cache, script.createCachedData());
+  // V8 takes what was kept only under the flags under which it was made, so a run that keeps it goes without.
+  const keeps = runs < KEEPING_RUNS;
+  await (module.exports as Commands).run(keeps ? undefined : compileLate);
+  if (keeps && (process.exitCode ?? 0) === 0) keep(source, runs + 1, script.createCachedData());
 }
 
 main().then(

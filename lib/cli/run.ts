@@ -6,13 +6,19 @@
 
 import { CommanderError } from 'commander';
 import { ArtifactStoreError } from '../errors.js';
+import { onLoaded } from './engine.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { tidyEnvironment } from './options.js';
 import { Output } from './output.js';
 import { buildProgram } from './program.js';
 
-/** Runs the command that the process was started with. The exit code is left in `process.exitCode`. */
-export async function run(): Promise<void> {
+/**
+ * Runs the command that the process was started with. The exit code is left in `process.exitCode`.
+ *
+ * @param settle run once what the command needs has been loaded
+ */
+export async function run(settle: () => void = () => undefined): Promise<void> {
+  onLoaded(settle);
   process.on('uncaughtException', (error) => {
     fail(error);
     process.exit();

@@ -11,6 +11,7 @@ import type { Moment } from '../events/read-all.js';
 import { isServiceUrl } from '../service-url.js';
 import type { PastVerbs, RegistryVerbs, StoreVerbs } from '../store/verbs.js';
 import type { Store } from '../store.js';
+import { loaded } from './engine.js';
 import { EXIT, exitCodeOf, Interruption, SIGNAL_EXITS } from './exit.js';
 import type { GlobalOptions } from './options.js';
 import { Output } from './output.js';
@@ -73,6 +74,7 @@ export class Session {
       onNotice: (sentence) => this.output.note(sentence, { notice: sentence }),
     });
     this.#closing.push(() => store.close());
+    loaded();
     return store;
   }
 
@@ -90,6 +92,7 @@ export class Session {
     const { openRegistry } = await import('../store/registry-reader.js');
     const registry = await openRegistry({ path: this.options.store });
     this.#closing.push(() => registry.close());
+    loaded();
     return registry;
   }
 
@@ -106,6 +109,7 @@ export class Session {
     const { connect } = await import('./remote.js');
     const client = await connect(this.options, this.signal);
     this.#closing.push(() => client.close());
+    loaded();
     return client;
   }
 

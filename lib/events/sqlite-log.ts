@@ -82,6 +82,7 @@ interface Writing {
 export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
   const views = new SqliteViews([logIndex, ...options.views], options.fillRecords);
   const opened: Connection[] = [];
+  let opening: Promise<Connection> | undefined;
   try {
     if (options.readOnly === true) {
       const reader = await openConnection(options.path, 'read', opened);
@@ -90,14 +91,17 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
       return new SqliteEventLog(reader, new PersonalTexts(reader), undefined, views);
     }
     const writer = await openConnection(options.path, 'write', opened);
+    opening = openConnection(options.path, 'read', opened); // beside what follows: the file is there now
+    opening.catch(() => undefined); // reported where it is awaited
     await prepareLog(writer);
     const tail = await synchronise(writer, views, false);
-    const reader = await openConnection(options.path, 'read', opened);
+    const reader = await opening;
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
     const texts = new PersonalTexts(reader);
     await texts.load();
     return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options.fillRecords);
   } catch (error) {
+    await opening?.catch(() => undefined);
     for (const connection of opened) await connection.close();
     throw error;
   }
@@ -448,7 +452,7 @@ async function synchronise(
   progress?: (progress: RebuildProgress) => void,
 ): Promise<Tail> {
   try {
-    await writer.keepTemporary('file');
+    if (rebuild) await writer.keepTemporary('file'); // a connection that was opened just now does
     await views.prepare(writer);
     return await writer.transaction(async () => {
       await views.synchronise(writer, rebuild, progress);

@@ -82,14 +82,16 @@ const OBJECTS = { ...FORMER_OBJECTS, ...TEXTS };
  */
 export async function prepareLog(connection: Connection): Promise<void> {
   await connection.transaction(async () => {
-    if (await isEmpty(connection)) {
+    const mark = await readMark(connection);
+    const { application, version, objects } = mark;
+    if (application === 0 && objects === 0) {
       const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION}`;
       await connection.exec([...Object.values(OBJECTS), pragmas].join(';\n'));
-    } else if (await isFormer(connection)) {
+    } else if (application === APPLICATION_ID && version === FORMER_VERSION) {
       await checkGuards(connection, FORMER_OBJECTS);
       for (const sql of Object.values(TEXTS)) await connection.exec(sql);
       await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
-    }
+    } else return checkLog(connection, mark);
     await checkLog(connection);
   });
 }
@@ -97,11 +99,11 @@ export async function prepareLog(connection: Connection): Promise<void> {
 /**
  * Makes sure that a database is an event log of a format this code knows, with its guards in place.
  *
+ * @param mark what it says it is, where that has been read
  * @throws AS_ERR_STORE_FORMAT, AS_ERR_LOG_DAMAGED: as for `prepareLog`
  */
-export async function checkLog(connection: Connection): Promise<void> {
-  const application = await pragma(connection, 'application_id');
-  const version = await pragma(connection, 'user_version');
+export async function checkLog(connection: Connection, mark?: Mark): Promise<void> {
+  const { application, version } = mark ?? (await readMark(connection));
   if (application !== APPLICATION_ID) {
     throw formatError(
       connection,
@@ -126,11 +128,6 @@ export async function checkLog(connection: Connection): Promise<void> {
   await checkGuards(connection, OBJECTS);
 }
 
-async function isFormer(connection: Connection): Promise<boolean> {
-  const application = await pragma(connection, 'application_id');
-  return application === APPLICATION_ID && (await pragma(connection, 'user_version')) === FORMER_VERSION;
-}
-
 async function checkGuards(connection: Connection, objects: { readonly [name: string]: string }): Promise<void> {
   const rows = await connection.all<{ name: string; sql: string }>('SELECT name, sql FROM sqlite_schema');
   const found = new Map(rows.map(({ name, sql }) => [name, sql]));
@@ -144,14 +141,21 @@ async function checkGuards(connection: Connection, objects: { readonly [name: st
   }
 }
 
-async function isEmpty(connection: Connection): Promise<boolean> {
-  const row = await connection.get<{ count: number }>('SELECT count(*) AS count FROM sqlite_schema');
-  return row?.count === 0 && (await pragma(connection, 'application_id')) === 0;
+/** What a database says it is, and how many tables and the like it has. */
+interface Mark {
+  application: number;
+  version: number;
+  objects: number;
 }
 
-async function pragma(connection: Connection, name: string): Promise<number> {
-  const row = await connection.get<{ [column: string]: number }>(`PRAGMA ${name}`);
-  return row?.[name] ?? 0;
+/** In one statement, because each is a change of threads. */
+async function readMark(connection: Connection): Promise<Mark> {
+  const mark = await connection.get<Mark>(
+    `SELECT (SELECT application_id FROM pragma_application_id) AS application,
+      (SELECT user_version FROM pragma_user_version) AS version,
+      (SELECT count(*) FROM sqlite_schema) AS objects`,
+  );
+  return mark ?? { application: 0, version: 0, objects: 0 };
 }
 
 function formatError(

@@ -166,11 +166,10 @@ export class SqliteViews {
    */
   async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
     const total = await lastSeq(connection);
-    if (total > start) {
-      await this.prepareApply(connection);
-      const reader = await Connection.open(connection.path, 'read', REBUILD_CACHE_SIZE);
-      await this.#applyAll(connection, reader, start, total, progress).finally(() => reader.close());
-    }
+    if (total === start) return;
+    await this.prepareApply(connection);
+    const reader = await Connection.open(connection.path, 'read', REBUILD_CACHE_SIZE);
+    await this.#applyAll(connection, reader, start, total, progress).finally(() => reader.close());
     await connection.run(`UPDATE views SET position = ?1 WHERE name IN (${this.#names})`, [total]);
   }
 

@@ -21,7 +21,7 @@ constexpr uint64_t kBytesMax = 8 * 1024 * 1024;
 
 // Where a thread reads small files to, until they are committed: as many as one job has, at 4 KiB each, and a batch at 16 KiB each.
 constexpr size_t kBatchRoom = static_cast<size_t>(AS_FILES_MAX) * AS_GROUP_SIZE;
-constexpr size_t kRoomSize = 2 * 1024 * 1024 + kBatchRoom;
+constexpr size_t kRoomSize = 1024 * 1024 + kBatchRoom;
 
 enum Flag : uint8_t { kExisted = 1, kHealed = 2, kOther = 4, kDeferred = 8 };
 

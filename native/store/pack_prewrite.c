@@ -78,9 +78,9 @@ void as_prewrite_claim(as_prewrite *prewrite, uint64_t end) {
   pthread_mutex_unlock(&prewrite->mutex);
 }
 
-void as_prewrite_committed(as_prewrite *prewrite, uint64_t end) {
+void as_prewrite_committed(as_prewrite *prewrite, uint64_t size, uint64_t end) {
   pthread_mutex_lock(&prewrite->mutex);
-  if (++prewrite->commits >= AS_PREWRITE_FROM) {
+  if (++prewrite->commits >= AS_PREWRITE_FROM && size <= AS_PREWRITE_COMMIT_MAX) {
     if (!prewrite->running && prewrite->fd >= 0) {
       start(prewrite);
     }

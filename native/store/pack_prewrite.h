@@ -1,6 +1,7 @@
 /*
  * Writing zeros ahead of where the next commits go, in the background: a sync of bytes that the file system has allocated
- * and written once already needs no change to its own records, and takes half as long.
+ * and written once already needs no change to its own records, and takes half as long. Where commits are large that is little of what they take, and
+ * twice the bytes would be written: so it pauses behind a large one.
  * May include: io/io.h. Called by: pack_writer.c.
  *
  * Only speed depends on it: when it fails or falls behind, commits go where nothing was written before.
@@ -15,6 +16,7 @@
 
 enum {
   AS_PREWRITE_FROM = 3,                    /* commits after which it begins: a single put is over before it would help */
+  AS_PREWRITE_COMMIT_MAX = 512 * 1024,     /* bytes of a commit beyond which zeros for the next cost the disk more than they save */
   AS_PREWRITE_STEP = 1024 * 1024,          /* bytes written at a time: what a commit may have to wait for */
   AS_PREWRITE_AHEAD_MIN = 1024 * 1024,     /* bytes ahead of the last commit: doubles with every commit … */
   AS_PREWRITE_AHEAD_MAX = 16 * 1024 * 1024 /* … up to here: a tenth of a second of the fastest ingest */
@@ -47,8 +49,8 @@ void as_prewrite_turn(as_prewrite *prewrite, int fd, uint64_t end, uint64_t limi
  * if that would write there. */
 void as_prewrite_claim(as_prewrite *prewrite, uint64_t end);
 
-/* Called when a commit has been written. */
-void as_prewrite_committed(as_prewrite *prewrite, uint64_t end);
+/* Called when a commit of `size` bytes has been written, up to `end`. */
+void as_prewrite_committed(as_prewrite *prewrite, uint64_t size, uint64_t end);
 
 /* Ends the thread. */
 void as_prewrite_free(as_prewrite *prewrite);

@@ -329,7 +329,7 @@ static int commit_members(as_store *store, const commit *work) {
   writer->end += length;
   if (!work->deferred) {
     writer->settled = writer->end;
-    as_prewrite_committed(&writer->prewrite, writer->end);
+    as_prewrite_committed(&writer->prewrite, length, writer->end);
   }
   publish(packs, work);
   return 0;

@@ -23,7 +23,7 @@ interface PutFlags {
 
 /** Files stored in one call, and such calls under way: one is reading and hashing, one in the log, one being reported. */
 const LIST_MAX = 1024;
-const LISTS_IN_FLIGHT_MAX = 4;
+const LISTS_IN_FLIGHT_MAX = 8;
 
 const STDIN = Buffer.from('-');
 

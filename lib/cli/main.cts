@@ -72,7 +72,7 @@ function keep(source: string, runs: number, code: Buffer): void {
 
 /**
  * Most commands are over before compiling anything better has paid, and it takes the cores that the work needs: of a put of 10,000 files, a
- * sixth of its processor time. What runs for seconds still gets there; what runs for days and answers in microseconds must not wait for it.
+ * fifth of its processor time. What runs for seconds still gets there; what runs for days and answers in microseconds must not wait for it.
  */
 function compileLate(): void {
   const isServer = process.argv.includes('serve') || process.argv.includes('dataplane');

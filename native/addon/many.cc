@@ -19,7 +19,8 @@ namespace {
 constexpr size_t kCountMax = 1024;
 constexpr uint64_t kBytesMax = 8 * 1024 * 1024;
 
-// Where a thread reads small files to, until they are committed: as many as one job has, at 4 KiB each, and a batch at 16 KiB each.
+// Where a thread reads small files to, until they are committed: as many as one commit of a pack takes, at 4 KiB each, and a batch at 16 KiB each. What is
+// used again costs nothing; fresh pages do.
 constexpr size_t kBatchRoom = static_cast<size_t>(AS_FILES_MAX) * AS_GROUP_SIZE;
 constexpr size_t kRoomSize = 1024 * 1024 + kBatchRoom;
 

@@ -21,7 +21,7 @@ interface PutFlags {
   expect?: string;
 }
 
-/** Files stored in one call, and such calls under way: one is reading and hashing, one in the log, one being reported. */
+/** Files stored in one call, and such calls under way: two are read and hashed, one is in the log, one being reported, and some may wait for the log before files do. */
 const LIST_MAX = 1024;
 const LISTS_IN_FLIGHT_MAX = 8;
 

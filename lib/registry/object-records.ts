@@ -1,5 +1,5 @@
 /**
- * How records of objects leave the database: all those of a page in three values, because each value of a row costs more on its way out than what is in it.
+ * How records of objects leave the database: all those of a page in two values, because each value of a row costs more on its way out than what is in it.
  *
  * Imports receipts and the registry's types. `sqlite-registry.ts` asks for them.
  */
@@ -15,16 +15,15 @@ export const RECORD = `
 
 /** SQL: the rows that a query of RECORD finds, as one. */
 export const TOGETHER = `
-  '[' || coalesce(group_concat(members), '') || ']' AS members, ${joined('digests')} AS digests, ${joined('all_receipts')} AS receipts`;
+  '[' || coalesce(group_concat(members), '') || ']' AS members,
+  CAST(coalesce(group_concat(digests, '') || group_concat(all_receipts, ''), '') AS BLOB) AS bytes`;
 
 /** A row of TOGETHER. */
 export interface RecordRows {
   /** JSON arrays of `RecordMembers`. */
   members: string;
-  /** BLAKE3 and SHA-256 of each. */
-  digests: Uint8Array;
-  /** Canonical CBOR, of each what it has in the tier that ingests go to, and behind it what it has in further ones. */
-  receipts: Uint8Array;
+  /** BLAKE3 and SHA-256 of each; behind them receipts as canonical CBOR, of each what it has in the tier that ingests go to and then what it has in further ones. */
+  bytes: Uint8Array;
 }
 
 /** Times in milliseconds, sizes of receipts in bytes. */
@@ -39,20 +38,23 @@ type RecordMembers = readonly [
   coldReceiptsSize: number | null,
 ];
 
+/** Digits of a digest, and as many bytes of the two of an object. */
 const DIGITS = 2 * DIGEST_SIZE;
 
 /** The records in a row of TOGETHER, in the order of the query. */
 export function readRecords(rows: RecordRows): ObjectRecord[] {
+  const records: RecordMembers[] = JSON.parse(rows.members);
+  const bytes = Buffer.from(rows.bytes.buffer, rows.bytes.byteOffset, rows.bytes.byteLength);
   // All at once: a call for each digest would cost many times as much.
-  const digits = textOf(rows.digests, 'hex');
-  const receipts = textOf(rows.receipts, 'latin1');
+  const digits = bytes.toString('hex', 0, DIGITS * records.length);
+  const receipts = bytes.toString('latin1', DIGITS * records.length);
   let at = 0;
   const receiptsOf = (size: number | null) => {
     if (size === null) return [];
     at += size;
     return readReceipts(receipts.slice(at - size, at));
   };
-  return (JSON.parse(rows.members) as RecordMembers[]).map((members, n) => {
+  return records.map((members, n) => {
     const [size, state, ingestedAt, lastSeq, damaged, tombstone, receiptsSize, coldReceiptsSize] = members;
     const start = 2 * DIGITS * n;
     const record: ObjectRecord = {
@@ -72,13 +74,4 @@ export function readRecords(rows: RecordRows): ObjectRecord[] {
     if (tombstone !== null) record.tombstone = tombstone;
     return record;
   });
-}
-
-/** SQL: the bytes of all rows, end to end. */
-function joined(bytes: string): string {
-  return `CAST(coalesce(group_concat(${bytes}, ''), '') AS BLOB)`;
-}
-
-function textOf({ buffer, byteOffset, byteLength }: Uint8Array, encoding: 'hex' | 'latin1'): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString(encoding);
 }

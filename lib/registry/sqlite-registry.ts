@@ -202,7 +202,7 @@ function list(condition: string): string {
     WITH page AS MATERIALIZED (
       SELECT ${TOGETHER}, iif(count(*) < ?2, ${PAST_HEADS}, max(head)) AS reached
       FROM (${found('heads', 'true')} LIMIT +?2))
-    SELECT members, digests, receipts FROM page
+    SELECT members, bytes FROM page
     UNION ALL
     SELECT ${TOGETHER} FROM (${found('later', 'head <= (SELECT reached FROM page)')}, blake3 LIMIT +?2)`;
 }

@@ -1,7 +1,7 @@
 /**
  * A request's body as a byte source: what the client sends, as fast as it is wanted, and an error when it falls silent or goes away.
  *
- * Imports errors and limits. Made by `server.ts`, read by the store. Listens to `data` because iterating the message itself is slower; pauses the
+ * Imports errors, limits, the newcomers and the taking of sockets. Made by `server.ts`, read by the store. Listens to `data` because iterating the message itself is slower; pauses the
  * socket when the reader falls behind.
  */
 

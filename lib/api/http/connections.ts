@@ -1,7 +1,7 @@
 /**
  * The open connections and the answers under way on each: what a graceful end has to wait for.
  *
- * Imports Node types. Called by `listeners.ts` and `server.ts`.
+ * Imports Node types and the newcomers. Called by `listeners.ts` and `server.ts`.
  */
 
 import type { Server, ServerResponse } from 'node:http';

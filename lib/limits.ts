@@ -114,6 +114,30 @@ export const RECEIVE_WAIT_MS = 2;
 export const RECEIVE_PAUSE_FIRST_MS = 1;
 export const RECEIVE_PAUSE_MAX_MS = 100;
 
+/**
+ * Bodies that may come at once before each of them has to wait for a slab: then the core receives what more come, up to so many, and from so many bytes on. Node reads as many at a time, so a
+ * body that has more than that to come does not end while its socket is given away.
+ */
+export const RECEIVE_CROWD = SLAB_COUNT;
+export const RECEIVERS_CROWD_MAX = 1024;
+export const RECEIVE_CROWDED_FROM = 64 * 1024;
+
+/**
+ * Slow senders that are looked at within a millisecond at most, and the milliseconds between two looks at the same one because of that, at most: enough comes meanwhile to be worth a look, and
+ * less than the kernel holds. Those that one operation looks at, and the bytes that it takes of each: who has as many is quick.
+ */
+export const RECEIVE_LOOKS_PER_MS = 8;
+export const RECEIVE_LOOK_MS_MAX = 50;
+export const RECEIVED_TOGETHER = 64;
+export const RECEIVED_AT_ONCE = 256 * 1024;
+
+/**
+ * Uploads that wait with their first bytes, beyond which nothing is read from connections that are new: one for each slab. And milliseconds after which as many of those are read in any case: so
+ * all that there may be are within 13 s, before their headers are late.
+ */
+export const HTTP_BEGINNING_MAX = SLAB_COUNT;
+export const HTTP_NEWCOMERS_EVERY_MS = 100;
+
 /** Single puts that go down together at least, where so many wait: fewer make an operation and a commit dear, more leave a thread idle. */
 export const PUT_GATHERED_MIN = 128;
 

@@ -78,7 +78,7 @@ export function isFileList(sources: readonly unknown[] | FileList): sources is F
  */
 export interface SocketSource extends ByteSource {
   /**
-   * Gives the socket away, once iteration has begun and between two of its steps. Undefined: it cannot be had, or is not worth it; go on iterating. Who gets it takes
+   * Gives the socket away, before iteration begins or between two of its steps. Undefined: it cannot be had, or is not worth it; go on iterating. Who gets it takes
    * all `before`, then exactly `size` bytes, or all pieces, from the socket, and iterates no more.
    */
   giveSocket(): Promise<GivenSocket | undefined>;
@@ -88,8 +88,8 @@ export interface SocketSource extends ByteSource {
 export interface GivenSocket {
   /** Of the socket at this moment; -1 once it is closed. Its owner may close it at any time: keep one of your own before waiting for anything. */
   readonly descriptor: number;
-  /** What had come already. */
-  readonly before: readonly Uint8Array[];
+  /** What had come already, to be asked for once. The memory goes with the socket: whoever gets it may write there, or give it back. */
+  readonly before: Iterable<Uint8Array>;
   /** Bytes still to come; or `pieces`: nobody knows how many. They come in pieces then, each behind its size as four bytes, the first the highest, until what stands there is no size of a piece. */
   readonly size: number | 'pieces';
   /**

@@ -42,6 +42,7 @@ export const Op = {
   senderClose: 43,
   ingestReceive: 44,
   ingestReceivePieces: 45,
+  ingestReceiveMany: 46,
   walkBegin: 30,
   walkNext: 31,
   walkEnd: 32,
@@ -144,6 +145,7 @@ export type Operation =
   | [typeof Op.senderPump, sender: Handle, most: number, waitMs: number, slab: Uint8Array]
   | [typeof Op.senderClose, sender: Handle]
   | [typeof Op.ingestReceive, ingest: Handle, fd: number, most: number, waitMs: number]
+  | [typeof Op.ingestReceiveMany, ingests: Uint32Array, fds: Uint32Array, mostOfEach: Uint32Array, mostOfAll: number]
   | [typeof Op.ingestReceivePieces, ingest: Handle, pieces: Handle, most: number, waitMs: number]
   | [typeof Op.piecesReceive, pieces: Handle, into: Uint8Array, waitMs: number]
   | [typeof Op.readMany, store: Handle, addresses: Uint8Array, sizes: Uint32Array, slab: Uint8Array]
@@ -339,6 +341,7 @@ export type Outcome =
   | NativeSessionEntry[]
   | number
   | number[]
+  | (number | NativeFailure)[]
   | null;
 
 /** How often one way through the kernels ran: calls of a kernel, and what went through it. */
@@ -446,6 +449,11 @@ export interface NativeAddon {
   keepSocket(fd: number): number;
   /** Closes such a descriptor, where nobody has taken it over. */
   dropSocket(fd: number): void;
+  /**
+   * Gives the memory of bytes back now that are needed no more, where it is theirs alone, and leaves none of them: of many megabytes that come within a second the collector
+   * lets go too late.
+   */
+  freeBytes(bytes: Uint8Array): void;
   /**
    * Begins to receive a stream in pieces from a socket that is open, by a descriptor of its own: a handle for `Op.piecesReceive` and `Op.ingestReceivePieces`; 0: there
    * is none to be had.

@@ -8,6 +8,7 @@
 #include "many_stored.h"
 #include "operations.h"
 #include "peer.h"
+#include "memory.h"
 #include "pieces.h"
 #include "records.h"
 #include "sender.h"
@@ -68,6 +69,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Digester", artifactstore::Digester::Define(env));
   exports.Set("Chunker", artifactstore::Chunker::Define(env));
   exports.Set("dropSocket", Napi::Function::New<artifactstore::DropSocket>(env, "dropSocket"));
+  exports.Set("freeBytes", Napi::Function::New<artifactstore::FreeBytes>(env, "freeBytes"));
   exports.Set("keepPieces", Napi::Function::New<artifactstore::KeepPieces>(env, "keepPieces"));
   exports.Set("dropPieces", Napi::Function::New<artifactstore::DropPieces>(env, "dropPieces"));
   exports.Set("widenSocket", Napi::Function::New<artifactstore::WidenSocket>(env, "widenSocket"));

@@ -44,6 +44,7 @@ enum Code : uint32_t {
   kSenderClose,
   kIngestReceive,
   kIngestReceivePieces,
+  kIngestReceiveMany,
   kReadNodes = 50,
   kOpenBeneath = 60,
   kList,

@@ -171,6 +171,28 @@ Napi::Value ingest_receive(Napi::Env env, const Arguments &in) {
   return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(taken));
 }
 
+// What has come over one of many sockets, into its ingest.
+Napi::Value receive_now(Napi::Env env, uint32_t handle, uint32_t fd, size_t most, size_t *taken) {
+  Borrowed<as_ingest> ingest(handle, Kind::ingest);
+  Borrowed<as_store> store(ingest ? ingest.store() : 0, Kind::store);
+  if (!ingest || !store) return stale(env);
+  int error = as_ingest_receive(ingest.get(), store.get(), static_cast<int>(fd), most, 0, taken);
+  return error ? failure(env, error) : Napi::Number::New(env, static_cast<double>(*taken));
+}
+
+Napi::Value ingest_receive_many(Napi::Env env, const Arguments &in) {
+  std::vector<uint32_t> ingests = in.numbers32(1), sockets = in.numbers32(2), most = in.numbers32(3);
+  if (sockets.size() != ingests.size() || most.size() != ingests.size()) in.refuse(2, "a Uint32Array of the same length");
+  Napi::Array outcomes = Napi::Array::New(env, ingests.size());
+  uint64_t left = in.integer(4);
+  for (uint32_t i = 0; i < ingests.size(); i++) {
+    size_t taken = 0;
+    outcomes[i] = left > 0 ? receive_now(env, ingests[i], sockets[i], most[i], &taken) : Napi::Number::New(env, 0);
+    left -= taken < left ? taken : left;
+  }
+  return outcomes;
+}
+
 Napi::Value ingest_receive_pieces(Napi::Env env, const Arguments &in) {
   Borrowed<as_ingest> ingest(in.handle(1), Kind::ingest);
   Borrowed<as_pieces> pieces(in.handle(2), Kind::pieces);
@@ -403,6 +425,7 @@ Napi::Value perform(Napi::Env env, Napi::Array operation, uint32_t slot, Napi::A
     case kSenderBegin: return sender_begin(env, Arguments(operation, "senderBegin"));
     case kSenderPump: return sender_pump(env, Arguments(operation, "senderPump"));
     case kIngestReceive: return ingest_receive(env, Arguments(operation, "ingestReceive"));
+    case kIngestReceiveMany: return ingest_receive_many(env, Arguments(operation, "ingestReceiveMany"));
     case kIngestReceivePieces: return ingest_receive_pieces(env, Arguments(operation, "ingestReceivePieces"));
     case kSenderClose: return sender_close(env, Arguments(operation, "senderClose"));
     case kReadClose: return read_close(env, Arguments(operation, "readClose"));

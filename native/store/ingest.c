@@ -146,6 +146,16 @@ static int keep_pending(as_ingest *ingest, const void *bytes, size_t size) {
   return error;
 }
 
+/* The pending bytes have been written. What held an object that might have been packed is more than it needs from now on. */
+static void forget_pending(as_ingest *ingest) {
+  ingest->pending_size = 0;
+  if (ingest->pending_capacity > AS_COALESCE_SIZE) {
+    free(ingest->pending);
+    ingest->pending = NULL;
+    ingest->pending_capacity = 0;
+  }
+}
+
 uint8_t *as_ingest_keep(as_ingest *ingest, size_t size) {
   if (reserve(ingest, size ? size : 1)) {
     return NULL;
@@ -253,7 +263,7 @@ static int write_hashed(as_ingest *ingest, const uint8_t *bytes, size_t size, in
   }
   if (ingest->pending_size) {
     error = write_pending(ingest);
-    ingest->pending_size = 0;
+    forget_pending(ingest);
   }
   return error ? error : write_out(ingest, bytes, size);
 }

@@ -21,7 +21,7 @@
 
 enum {
   AS_SMALL_SIZE = AS_GROUP_SIZE,      /* the largest object without an outboard */
-  AS_COALESCE_SIZE = 64 * 1024        /* small appends are gathered into writes of this size */
+  AS_COALESCE_SIZE = 4 * 1024         /* small appends are gathered into writes of this size; each of hundreds of slow uploads may hold it */
 };
 
 /* What only an object beyond AS_SMALL_SIZE needs. */

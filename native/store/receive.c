@@ -36,7 +36,7 @@ static int receive(as_ingest *ingest, as_store *store, origin *from, size_t most
   int error = buffer ? 0 : as_fail(-ENOMEM, "receive", "the socket");
   for (size_t filled = 1, room; !error && filled && *taken < most; *taken += filled) {
     room = most - *taken < AS_STEP_SIZE ? most - *taken : AS_STEP_SIZE;
-    if (*taken == 0 || room < AS_STEP_SIZE) {
+    if (from->wait > 0 && (*taken == 0 || room < AS_STEP_SIZE)) {
       expect(from, room);
     }
     error = fill(from, buffer, room, &filled);

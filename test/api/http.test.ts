@@ -17,7 +17,7 @@ import {
   type Store,
   toHex,
 } from '../../lib/index.js';
-import { MISSING_BODY_SIZE_MAX, MISSING_DIGESTS_MAX } from '../../lib/limits.js';
+import { MISSING_BODY_SIZE_MAX, MISSING_DIGESTS_MAX, RECEIVE_CROWD, RECEIVE_CROWDED_FROM } from '../../lib/limits.js';
 import { StoredObject } from '../../lib/store/stored-object.js';
 import {
   damage,
@@ -953,6 +953,71 @@ t.test('a large body, received by the store itself', async (t) => {
     await until(() => client.socket.writableLength === 0);
     await service.close();
     await client.ended();
+    await isClean(t, service, 0);
+  });
+});
+
+t.test('many bodies at once, received by the store itself', async (t) => {
+  const crowd = RECEIVE_CROWD + 20;
+  const size = 3 * RECEIVE_CROWDED_FROM + 7;
+  const bodyOf = (n: number) => Buffer.concat([text(String(n).padStart(4)), bytes]).subarray(0, size);
+  const bytes = randomBytes(size);
+  /** All of them, with the head and the first bytes of each sent. */
+  const begin = async (t: Test, service: Service) => {
+    const clients = await Promise.all(Array.from({ length: crowd }, () => RawClient.open(t, service.url)));
+    for (const [n, client] of clients.entries()) {
+      client.send(head('PUT /v1/objects HTTP/1.1', `Content-Length: ${size}`)).send(bodyOf(n).subarray(0, 5000));
+    }
+    return clients;
+  };
+
+  await t.test('fast, slow, and a byte now and then', async (t) => {
+    const service = await serve(t);
+    const clients = await begin(t, service);
+    await Promise.all(
+      clients.map(async (client, n) => {
+        const step = [size, 20_000, 777 * n + 3000][n % 3] as number;
+        const body = bodyOf(n);
+        for (let at = 5000; at < size - 3; at += step) {
+          client.send(body.subarray(at, Math.min(at + step, size - 3)));
+          await new Promise((resolve) => setTimeout(resolve, n % 7));
+        }
+        for (let at = size - 3; at < size; at++) {
+          await new Promise((resolve) => setTimeout(resolve, 30));
+          client.send(body.subarray(at, at + 1));
+        }
+        t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 201 Created\r\n/);
+        t.match(client.text, sha256Name(body), 'and it is what was sent');
+      }),
+    );
+    if (placeName() === 'own') {
+      const ended = clients.filter((client) => client.text.includes('\r\nConnection: close\r\n'));
+      t.ok(ended.length >= crowd - RECEIVE_CROWD, `${ended.length} have been given away`);
+    }
+    const alone = await RawClient.open(t, service.url);
+    alone.send(head('PUT /v1/objects HTTP/1.1', `Content-Length: ${size}`)).send(bytes);
+    t.notMatch(await alone.until(/\}\n$/), /Connection: close/, 'one alone keeps its connection');
+    await isClean(t, service, crowd + 1);
+  });
+
+  await t.test('cut off, and silent', async (t) => {
+    const service = await serve(t, { idleTimeoutMs: 400 });
+    const clients = await begin(t, service);
+    for (const [n, client] of clients.entries()) if (n % 2 === 0) client.socket.destroy();
+    for (const [n, client] of clients.entries()) {
+      if (n % 2 === 1) t.match(await client.until(/\}\n$/), /^HTTP\/1\.1 408 .*AS_ERR_HTTP_TIMEOUT/s);
+    }
+    await until(async () => (await stagedFiles(service.path)).length === 0);
+    await isClean(t, service, 0);
+    t.strictSame(service.errors, []);
+  });
+
+  await t.test('by a service that ends', async (t) => {
+    const service = await serve(t, { closeGraceMs: 100 });
+    const clients = await begin(t, service);
+    await until(() => clients.every(({ socket }) => socket.writableLength === 0));
+    await service.close();
+    for (const client of clients) await client.ended();
     await isClean(t, service, 0);
   });
 });

@@ -472,6 +472,25 @@ t.test('the native boundary refuses nonsense without harm', async (t) => {
   }
   t.throws(() => addon.digestParts(bytes, new Uint8Array(8) as unknown as Float64Array, new Uint8Array(64)), TypeError);
   t.throws(() => addon.selectKernel('no-such-kernel'), RangeError);
+  const two = new Uint32Array(2);
+  t.match(run([Op.ingestReceiveMany, two, new Uint32Array(1), two, 100])[0], { name: 'AS_E_INVALID' });
+  const [received] = run([Op.ingestReceiveMany, two, two, two, 100]) as [unknown[]];
+  t.match(received, [{ name: 'AS_E_INVALID' }, { name: 'AS_E_INVALID' }], 'each of many has an outcome of its own');
+});
+
+t.test('memory is given back where nobody else sees it', async (t) => {
+  const { freeBytes } = loadAddon();
+  const alone = new Uint8Array(100);
+  freeBytes(alone);
+  t.equal(alone.byteLength, 0);
+  freeBytes(alone);
+  const others = [new Uint8Array(100).subarray(1), new Uint8Array(new SharedArrayBuffer(100)), Buffer.from('pooled')];
+  for (const bytes of others) {
+    const before = Buffer.from(bytes);
+    freeBytes(bytes);
+    t.ok(before.equals(bytes));
+  }
+  t.throws(() => freeBytes('text' as unknown as Uint8Array), TypeError);
 });
 
 t.test('the scheduler gathers what is submitted together', async (t) => {

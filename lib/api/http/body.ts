@@ -1,7 +1,7 @@
 /**
  * A request's body as a byte source: what the client sends, as fast as it is wanted, and an error when it falls silent or goes away.
  *
- * Imports errors and limits. Made by `server.ts`, read by the store. Listens to `data` because iterating the message itself is slower; pauses the
+ * Imports errors, limits, the newcomers and the taking of sockets. Made by `server.ts`, read by the store. Listens to `data` because iterating the message itself is slower; pauses the
  * socket when the reader falls behind.
  */
 
@@ -12,9 +12,13 @@ import {
   HTTP_BODIES_BUFFER_SIZE,
   HTTP_BODY_BUFFER_SIZE,
   HTTP_RATE_MIN,
+  RECEIVE_CROWD,
+  RECEIVE_CROWDED_FROM,
   RECEIVE_DIRECT_FROM,
+  RECEIVERS_CROWD_MAX,
   RECEIVERS_MAX,
 } from '../../limits.js';
+import { newcomers } from './newcomers.js';
 import { canTakeSocket, descriptorOf, takeSocket } from './take-socket.js';
 
 interface Waiter {
@@ -27,8 +31,17 @@ const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 /** Bodies whose sockets have been given away and are still coming. */
 let given = 0;
 
+/** Bodies that are coming and need a slab each, unless their sockets are given away. */
+let coming = 0;
+
 /** Bytes that all bodies hold for their readers. */
 let held = 0;
+
+/** Whether a socket over which so many bytes are to come is worth its connection. Of a chunked body nobody knows. */
+function isWorthGiving(left: number): boolean {
+  if (coming > RECEIVE_CROWD) return left >= RECEIVE_CROWDED_FROM && given < RECEIVERS_CROWD_MAX;
+  return left >= RECEIVE_DIRECT_FROM && given < RECEIVERS_MAX;
+}
 
 export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSource {
   readonly #chunks: Uint8Array[] = [];
@@ -48,6 +61,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSou
   #left: number | undefined;
   /** It is one of those that `given` counts. */
   #isCounted = false;
+  /** It is one of those that `coming` counts. */
+  #isComing = false;
+  /** It is one of those that wait with their first bytes. */
+  #isBeginning = false;
   /** Whoever has the socket waits for bytes. */
   #isStarved = false;
 
@@ -76,29 +93,45 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSou
     return this.#left === 0 && this.#ended;
   }
 
-  /** Where much is still to come, and few others have been given away. */
+  /** Where much is still to come and few others have been given away, or there is a crowd. */
   async giveSocket(): Promise<GivenSocket | undefined> {
     const { request } = this;
     const size = Number(request.headers['content-length']);
-    const isWorthIt = size - this.#received >= RECEIVE_DIRECT_FROM && given < RECEIVERS_MAX; // of a chunked body nobody knows
-    if (!isWorthIt || this.#ended || this.#error || !canTakeSocket(request)) return undefined;
+    if (!this.#started) this.#start();
+    if (!isWorthGiving(size - this.#received) || this.#ended || this.#error || !canTakeSocket(request))
+      return undefined;
     given++;
     this.#isCounted = true;
+    this.#isBeginning = true;
+    newcomers.uploadBegins();
     this.#left = 0; // from now on, whatever comes meanwhile
     await takeSocket(request);
     request.off('data', this.#onData).off('end', this.#onEnd);
     this.#left = size - this.#received;
     this.#idle?.refresh();
-    this.#hold(-this.#buffered);
     const { socket } = request;
     return {
       get descriptor() {
         return descriptorOf(socket);
       },
-      before: this.#chunks.splice(0),
+      before: this.#before(),
       size: this.#left,
       took: (more) => this.#took(more),
     };
+  }
+
+  /** What had come when the socket was given away, held until it has been taken. */
+  *#before(): Generator<Uint8Array> {
+    for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+      yield chunk;
+      this.#hold(-chunk.byteLength);
+    }
+    this.#began();
+  }
+
+  #began(): void {
+    if (this.#isBeginning) newcomers.uploadBegan();
+    this.#isBeginning = false;
   }
 
   [Symbol.asyncIterator](): this {
@@ -150,6 +183,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSou
   #start(): void {
     this.#started = true;
     this.onStart();
+    this.#isComing = !(Number(this.request.headers['content-length']) < RECEIVE_CROWDED_FROM);
+    if (this.#isComing) coming++;
     this.#idle = setTimeout(this.#onIdle, this.idleMs);
     this.#rate = setInterval(this.#onRate, this.idleMs);
     this.request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onGone).on('error', this.#onGone);
@@ -157,6 +192,9 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, SocketSou
   }
 
   #stop(): void {
+    this.#began();
+    if (this.#isComing) coming--;
+    this.#isComing = false;
     if (this.#isCounted) given--;
     this.#isCounted = false;
     clearTimeout(this.#idle);

@@ -1,11 +1,12 @@
 /**
  * The open connections and the answers under way on each: what a graceful end has to wait for.
  *
- * Imports Node types. Called by `listeners.ts` and `server.ts`.
+ * Imports Node types and the newcomers. Called by `listeners.ts` and `server.ts`.
  */
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { newcomers } from './newcomers.js';
 
 export class Connections {
   readonly #responses = new Map<Socket, Set<ServerResponse>>();
@@ -28,6 +29,7 @@ export class Connections {
     server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#greeting.delete(addressOf(socket));
       this.#responses.set(socket, new Set());
+      if (!isTls) newcomers.add(socket);
       socket.once('close', () => this.#responses.delete(socket));
       if (this.#closing) socket.destroy();
     });
@@ -40,6 +42,7 @@ export class Connections {
 
   /** An answer is under way until its response closes, or `untrack` is told that all of it has left. */
   track(response: ServerResponse): void {
+    newcomers.known(response.req.socket);
     this.#responses.get(response.req.socket)?.add(response);
   }
 

@@ -111,6 +111,13 @@ export interface File {
   hints: IngestHints;
 }
 
+/** A socket, the ingest that gets what comes over it, and how many bytes are to come. */
+export interface Receiving {
+  ingest: Handle;
+  socket: number;
+  left: number;
+}
+
 /** Which digests a verification computes. */
 export type VerifyDigests = keyof typeof VerifyMode;
 
@@ -381,11 +388,40 @@ export class LocalBackend {
     loadAddon().dropSocket(own);
   }
 
+  /** Gives the memory of bytes back now that nobody needs any more. */
+  freeBytes(bytes: Uint8Array): void {
+    loadAddon().freeBytes(bytes);
+  }
+
   /** Appends up to `most` bytes that come over a socket; gives how many did, fewer when nothing came for `waitMs`. */
   ingestReceive(ingest: Handle, socket: number, most: number, waitMs: number): Promise<number> {
     return this.scheduler
       .run<number>([Op.ingestReceive, ingest, socket, most, waitMs], most)
       .catch((error) => Promise.reject(receiveError(error, this.path)));
+  }
+
+  /**
+   * The same of many at once, without waiting: from those to which something has come, up to `most` bytes of each and about BATCH_BYTES_MAX of all. Gives how many came of
+   * each, or what went wrong with it.
+   */
+  async ingestReceiveMany(from: readonly Receiving[], most: number): Promise<(number | NativeFailure)[]> {
+    const ingests = new Uint32Array(from.length);
+    const sockets = new Uint32Array(from.length);
+    const sizes = new Uint32Array(from.length);
+    from.forEach(({ ingest, socket, left }, at) => {
+      ingests[at] = ingest;
+      sockets[at] = socket;
+      sizes[at] = Math.min(left, most);
+    });
+    return this.scheduler.run<(number | NativeFailure)[]>(
+      [Op.ingestReceiveMany, ingests, sockets, sizes, BATCH_BYTES_MAX],
+      BATCH_BYTES_MAX,
+    );
+  }
+
+  /** What became of one of them. */
+  receiveFailure(failure: NativeFailure): unknown {
+    return receiveError(new NativeError(failure), this.path);
   }
 
   /** Begins to receive a stream in pieces from a socket that is open, until `dropPieces`. Throws AS_ERR_ABORTED: it is not. */

@@ -52,6 +52,7 @@ import type {
 import { isFileList, isFileSource } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport, type CompactionWatch } from './compaction.js';
+import { SlowSenders } from './slow-senders.js';
 
 export type { WorkerLoad } from '../../native/scheduler.js';
 export type { ClosableDataPlane, ObjectListing, UploadSession } from '../closable.js';
@@ -108,6 +109,7 @@ function threadsOf(asked: number | undefined): number {
 
 class InprocDataPlane implements ClosableDataPlane {
   readonly #writeArena = new Arena(SLAB_COUNT, SLAB_SIZE);
+  readonly #slow: SlowSenders;
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
   readonly #smallReads: SmallReads;
@@ -127,6 +129,7 @@ class InprocDataPlane implements ClosableDataPlane {
     private readonly backend: LocalBackend,
     private readonly scheduler: Scheduler,
   ) {
+    this.#slow = new SlowSenders(backend);
     this.#smallReads = new SmallReads(backend, this.#readArena);
     this.#compaction = new Compaction((from) => backend.compact(from));
   }
@@ -322,7 +325,7 @@ class InprocDataPlane implements ClosableDataPlane {
   #ingestOne(source: ByteSource, hints: IngestHints): Promise<NativeIngested> {
     return isFileSource(source)
       ? ingestFile(this.backend, source, hints)
-      : ingestBytes(this.backend, this.#writeArena, source, hints);
+      : ingestBytes(this.backend, this.#writeArena, this.#slow, source, hints);
   }
 
   async #ingestSession(source: ByteSource, hints: SessionHints): Promise<IngestResult | SessionResult> {

@@ -12,11 +12,13 @@ import type { LocalBackend } from '../backend/local.js';
 import { type ByteSource, type FileSource, type IngestHints, isBytesSource, isSocketSource } from '../spi.js';
 import type { Arena, Slab, SlabHolder } from './arena.js';
 import { receive } from './receive.js';
+import type { SlowSenders } from './slow-senders.js';
 
 /** Reads a stream to its end and stores it. */
 export async function ingestBytes(
   backend: LocalBackend,
   arena: Arena,
+  slow: SlowSenders,
   source: ByteSource,
   hints: IngestHints,
 ): Promise<NativeIngested> {
@@ -29,12 +31,16 @@ export async function ingestBytes(
       await stream.write(held.bytes);
       return stream;
     };
-    for await (const chunk of source) {
-      if (stream !== undefined || !held.keep(chunk)) await (stream ?? (await begin())).write(chunk);
+    const isReceived = async () => {
       const given = isSocketSource(source) ? await source.giveSocket() : undefined;
-      if (given === undefined) continue;
-      await receive(backend, stream ?? (await begin()), given);
-      break;
+      if (given !== undefined) await receive(backend, slow, stream ?? (await begin()), given);
+      return given !== undefined;
+    };
+    if (!(await isReceived())) {
+      for await (const chunk of source) {
+        if (stream !== undefined || !held.keep(chunk)) await (stream ?? (await begin())).write(chunk);
+        if (await isReceived()) break;
+      }
     }
     return await (stream ? stream.finish() : backend.ingestWhole(held.bytes, hints));
   } finally {
@@ -42,9 +48,11 @@ export async function ingestBytes(
   }
 }
 
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** The beginning of a stream, copied, because a chunk belongs to its source again when the next one is asked for. */
 class HeldBytes {
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes = NOTHING;
 
   get bytes(): Uint8Array {
     return this.#bytes;

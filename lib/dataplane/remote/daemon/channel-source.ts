@@ -18,9 +18,8 @@ export class ChannelSource implements SocketSource {
 
   constructor(private readonly exchange: ChannelExchange) {}
 
-  /** First nothing, so that the socket can be asked for before anything has been read; the client sends only from then on. */
+  /** The client sends only from here on, or from when the socket is given away. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    yield new Uint8Array(0);
     if (this.#parts === undefined) {
       await this.exchange.begin();
       this.#parts = this.exchange.body.stream();

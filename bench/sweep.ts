@@ -61,7 +61,7 @@ async function measure({ objects, size, folder }: SweepBenchOptions) {
     const swept = await sweepWatched(store, objects, () => watch(store, kept, join(path, 'probe')));
     const usedAfter = diskUse(data);
     const seenFor = async (begin: () => ReturnType<typeof watch>) => {
-      const control = begin();
+      const control = await begin();
       await sleep(swept.seconds * 1000);
       return control.end();
     };
@@ -124,10 +124,10 @@ function collectGarbage(): void {
 
 async function sweepWatched(store: Store, objects: number, begin: () => ReturnType<typeof watch>) {
   collectGarbage();
+  const others = await begin();
   const memoryBefore = ownMemory(process.pid) ?? 0;
   const mappedBefore = (currentMemory(process.pid) ?? 0) - memoryBefore;
   const faultsBefore = process.resourceUsage().majorPageFault;
-  const others = begin();
   const cpuBefore = process.cpuUsage();
   const writtenBefore = bytesWritten() ?? 0;
   const began = performance.now();

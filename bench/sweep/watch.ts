@@ -3,6 +3,7 @@
  */
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -33,6 +34,8 @@ export interface Watched {
 /** Milliseconds that something must take to be noted: what is shorter explains no wait. */
 const ACTIVITY_MS_MIN = 3;
 const PAUSE_MS = 5;
+/** Milliseconds in which a thread that has begun comes to its work. */
+const START_MS = 500;
 
 /** Somebody who writes `rate` bytes a second into the file `path`. */
 export interface Load {
@@ -40,13 +43,20 @@ export interface Load {
   rate: number;
 }
 
-/** Stores and reads until it is ended, from `kept`; `probe` is the path of a file for syncs of its own. Beside `load`, if there is to be one. */
-export function watch(store: Store, kept: readonly ContentAddress[], probe: string, load?: Load) {
+/**
+ * Stores and reads until it is ended, from `kept`; `probe` is the path of a file for syncs of its own. Beside `load`, if there is to be one. Begins when the threads of these run and have
+ * come to rest: this thread is late by tens of milliseconds while it starts them.
+ */
+export async function watch(store: Store, kept: readonly ContentAddress[], probe: string, load?: Load) {
+  const syncs: Wait[] = [];
+  const disk = [probeDisk(probe, syncs), ...(load === undefined ? [] : [runThread('./disk-load.js', load)])];
+  await Promise.all(disk.map((one) => one.started));
+  await sleep(START_MS);
   const seen: Watched = {
     puts: [],
     gets: [],
     late: [],
-    syncs: [],
+    syncs,
     activities: [],
     memory: [],
     began: performance.now(),
@@ -64,7 +74,6 @@ export function watch(store: Store, kept: readonly ContentAddress[], probe: stri
     }
   };
   const activities = noteActivities(seen.activities);
-  const disk = [probeDisk(probe, seen.syncs), ...(load === undefined ? [] : [runThread('./disk-load.js', load)])];
   const loops = [
     loop(() => timed(seen.puts, () => store.put(Buffer.from(`while it runs ${performance.now()}`)))),
     loop(() => timed(seen.gets, async () => (await store.get(kept[turn++ % kept.length] as string)).bytes())),
@@ -129,6 +138,7 @@ function runThread(script: string, workerData: unknown, onMessage?: (message: Wa
   });
   if (onMessage !== undefined) worker.on('message', onMessage);
   return {
+    started: once(worker, 'online'),
     end: () => {
       worker.postMessage('end');
       return ended;

@@ -17,6 +17,11 @@ export function ownMemory(pid: number): number | undefined {
   return memoryOf(pid, 'RssAnon');
 }
 
+/** Bytes of mapped pages of files that a process holds now; undefined where the system does not say. */
+export function mappedMemory(pid: number): number | undefined {
+  return memoryOf(pid, 'RssFile');
+}
+
 /** Bytes that this process ever had written to disks; undefined where the system does not say. */
 export function bytesWritten(): number | undefined {
   return numberIn('/proc/self/io', /^write_bytes: (\d+)$/m);

@@ -12,9 +12,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type ContentAddress, openStore, type Store } from '../lib/index.js';
 import { describeFileSystem, describeMachine } from './machine.js';
-import { bytesWritten, currentMemory, ownMemory } from './memory.js';
+import { bytesWritten, mappedMemory, ownMemory } from './memory.js';
 import { lengthOf, longest, type Wait, waitsOf } from './sweep/waits.js';
-import { causesOf, type Watched, watch } from './sweep/watch.js';
+import { causesOf, type Load, type Watched, watch } from './sweep/watch.js';
 
 export interface SweepBenchOptions {
   objects: number;
@@ -58,16 +58,16 @@ async function measure({ objects, size, folder }: SweepBenchOptions) {
     const retired = await fillAndRetire(store, objects, size);
     const usedBefore = diskUse(data);
     await sleep(SETTLE_MS);
-    const swept = await sweepWatched(store, objects, () => watch(store, kept, join(path, 'probe')));
+    const watching = (load?: Load) => watch(store, kept, join(path, 'probe'), load);
+    const swept = await sweepWatched(store, objects, watching);
     const usedAfter = diskUse(data);
-    const seenFor = async (begin: () => ReturnType<typeof watch>) => {
-      const control = await begin();
+    const seenBeside = async (load?: Load) => {
+      const control = await watching(load);
       await sleep(swept.seconds * 1000);
       return control.end();
     };
-    const load = { path: join(path, 'load'), rate: swept.figures.written };
-    const loaded = await seenFor(() => watch(store, kept, join(path, 'probe'), load));
-    const alone = await seenFor(() => watch(store, kept, join(path, 'probe')));
+    const loaded = await seenBeside({ path: join(path, 'load'), rate: swept.figures.written });
+    const alone = await seenBeside();
     return {
       benchmark: 'sweep' as const,
       machine,
@@ -126,7 +126,7 @@ async function sweepWatched(store: Store, objects: number, begin: () => ReturnTy
   collectGarbage();
   const others = await begin();
   const memoryBefore = ownMemory(process.pid) ?? 0;
-  const mappedBefore = (currentMemory(process.pid) ?? 0) - memoryBefore;
+  const mappedBefore = mappedMemory(process.pid) ?? 0;
   const faultsBefore = process.resourceUsage().majorPageFault;
   const cpuBefore = process.cpuUsage();
   const writtenBefore = bytesWritten() ?? 0;
@@ -161,7 +161,7 @@ async function sweepWatched(store: Store, objects: number, begin: () => ReturnTy
       memoryMost: Math.max(memoryBefore, ...seen.memory.map(({ size }) => size)),
       /** Bytes of mapped pages, before and after: the indexes of segments, which the kernel takes back when it needs them. */
       mappedBefore,
-      mappedAfter: (currentMemory(process.pid) ?? 0) - (ownMemory(process.pid) ?? 0),
+      mappedAfter: mappedMemory(process.pid) ?? 0,
       /** Pages of the process that had to be read from the disk meanwhile: others on a machine can cause them. */
       majorFaults,
     },

@@ -41,7 +41,7 @@ export async function placeOf(
   const named = first(settings.endpoint, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, profile.endpoint_url);
   const endpoint = checkEndpoint(named ?? `https://s3.${region}.amazonaws.com`);
   const addressing = settings.addressing ?? (named === undefined ? 'host' : 'path');
-  const authorities = await authoritiesFor(endpoint, environment);
+  const authorities = await authoritiesFor(endpoint, environment, profile);
   const pathStyle = addressing === 'path';
   return { bucket, prefix, region, endpoint, pathStyle, ...(authorities !== undefined && { authorities }) };
 }

@@ -12,11 +12,16 @@ import type { Environment } from './provider.js';
 /**
  * The certificates for a URL, in PEM; undefined: those of the system count, or there is no TLS.
  *
+ * @param profile the settings of the profile, where they have been read
  * @throws AS_ERR_INVALID_ARGUMENT: the file that is named cannot be read
  */
-export async function authoritiesFor(url: string, environment: Environment): Promise<string | undefined> {
+export async function authoritiesFor(
+  url: string,
+  environment: Environment,
+  profile?: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
   if (!url.startsWith('https:')) return undefined;
-  const path = environment.AWS_CA_BUNDLE || (await readProfile(environment))?.ca_bundle;
+  const path = environment.AWS_CA_BUNDLE || (profile ?? (await readProfile(environment)))?.ca_bundle;
   if (!path) return undefined;
   try {
     return await readFile(path, 'utf8');

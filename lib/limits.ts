@@ -454,6 +454,9 @@ export const INDEXED_RUNS_MAX = 12_288;
 /** Packages named in the error that an object is needed: enough to go and look, few enough for a terminal. */
 export const NEEDING_SHOWN_MAX = 10;
 
+/** Manifests named in the error that nobody knows what they need, for the same reason. */
+export const UNKNOWN_NEEDS_SHOWN_MAX = 10;
+
 /** Bytes of a path inside a package, and of one part of it: what Linux takes (PATH_MAX, NAME_MAX), so that every path can be made again. */
 export const PACKAGE_PATH_SIZE_MAX = 4095;
 export const FILE_NAME_SIZE_MAX = 255;

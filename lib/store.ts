@@ -1,84 +1,49 @@
 /**
- * The library facade and composition root: one class, every verb, no HTTP.
+ * The library facade: one class, every verb and what it promises, no HTTP.
  *
- * The only place that picks a data plane and a log and wires them together. Doors and users call it; it decides the order of things:
- * bytes durable, then event durable, then acknowledge.
+ * Opens a data plane and a log, has the parts put together over them (store/composition.ts), and leaves each verb to one of them. Doors and users call it. The parts keep the
+ * order of things: bytes durable, then event durable, then acknowledge.
  */
 
 import { userInfo } from 'node:os';
 import type { Story } from './audit/explain.js';
 import type { ClosableDataPlane, CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
 import type { BackendStatus, ContentAddress, Digest, FileList } from './dataplane/spi.js';
-import { TieredPlane } from './dataplane/tiered/index.js';
 import { formatBlake3, parseDigest } from './digest-name.js';
 import { ArtifactStoreError } from './errors.js';
-import type { EventLog, ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
+import type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 import type { Moment } from './events/read-all.js';
 import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import type { Delivery } from './events/subscribe.js';
 import { OPENING_SWEEP_MAX } from './limits.js';
 import type { Family } from './metrics/exposition.js';
 import { fillRecords } from './records.js';
-import type { Collectable, LifecycleRegistry } from './registry/lifecycle.js';
+import type { Collectable } from './registry/lifecycle.js';
 import type { PastRegistry } from './registry/past-registry.js';
-import type { ListQuery, ObjectPage, ObjectRecord, Registry, Usage } from './registry/registry.js';
-import { createLifecycleRegistry } from './registry/sqlite-lifecycle.js';
-import { createPackageRegistry } from './registry/sqlite-packages.js';
-import { createQuotaRegistry } from './registry/sqlite-quotas.js';
-import { createRegistry } from './registry/sqlite-registry.js';
-import { createRetentionRegistry } from './registry/sqlite-retention.js';
-import { createTokenRegistry } from './registry/sqlite-tokens.js';
+import type { ListQuery, ObjectPage, ObjectRecord, Usage } from './registry/registry.js';
 import { registryViews } from './registry/views.js';
-import { RetentionProtection } from './retention/guard.js';
-import { isProtected } from './retention/protection.js';
-import { AddressGuard } from './store/address-guard.js';
-import { requirePresent, requireRange, requireTombstoned } from './store/checks.js';
+import { composeStore, type StoreParts } from './store/composition.js';
 import { openDataPlanes, type S3Settings } from './store/data-plane.js';
-import { DeferredPuts } from './store/deferred-puts.js';
-import { Erasure, type ErasureDemand, type ErasureReport } from './store/erasure.js';
+import type { DeleteOptions, DeleteReport } from './store/deletion.js';
+import type { ErasureDemand, ErasureReport } from './store/erasure.js';
 import { prepareFolder } from './store/folder.js';
-import {
-  type ExplainOptions,
-  type FollowOptions,
-  History,
-  type PastOptions,
-  type SubscriptionOptions,
-} from './store/history.js';
-import { forgetting, KnownObjects } from './store/known-objects.js';
-import {
-  type ChangeReport,
-  Lifecycle,
-  type LifecycleHost,
-  noChange,
-  nothingSwept,
-  type RetireOptions,
-  requireGrace,
-  type SweepOptions,
-  type SweepReport,
-} from './store/lifecycle.js';
-import { NamespaceQuotas } from './store/namespace-quotas.js';
-import { Packages } from './store/packages.js';
-import { Presence } from './store/presence.js';
+import type { ExplainOptions, FollowOptions, PastOptions, SubscriptionOptions } from './store/history.js';
+import type { ChangeReport, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
+import type { NamespaceQuotas } from './store/namespace-quotas.js';
+import type { Packages } from './store/packages.js';
 import type { PutResult, PutResults } from './store/put-results.js';
-import {
-  type ActorOption,
-  type DeferredPutOptions,
-  type DeferredPutResult,
-  type PutManyOptions,
-  type PutOptions,
-  Puts,
-} from './store/puts.js';
-import { Quotas } from './store/quotas.js';
-import { type GetOptions, Reads } from './store/reads.js';
+import type { ActorOption, DeferredPutOptions, DeferredPutResult, PutManyOptions, PutOptions } from './store/puts.js';
+import type { GetOptions } from './store/reads.js';
 import { type ReconcileOptions, type ReconcileReport, reconcile } from './store/reconcile.js';
-import { Retention } from './store/retention.js';
+import type { Retention } from './store/retention.js';
 import type { Scrub, ScrubOptions } from './store/scrub.js';
 import type { PutSource } from './store/source.js';
+import { StoreState } from './store/state.js';
 import type { StoredObject } from './store/stored-object.js';
-import { type ColdReads, type MoveReport, requireTier, type StoreTier, Tiers } from './store/tiers.js';
-import { Tokens } from './store/tokens.js';
-import { Uploads } from './store/uploads.js';
-import { Verification, type VerifyObjectOptions, type VerifyReport } from './store/verification.js';
+import { type ColdReads, type MoveReport, requireTier, type StoreTier } from './store/tiers.js';
+import type { Tokens } from './store/tokens.js';
+import type { Uploads } from './store/uploads.js';
+import type { VerifyObjectOptions, VerifyReport } from './store/verification.js';
 
 export interface StoreOptions {
   /** Folder of the store. */
@@ -110,7 +75,12 @@ export interface StoreOptions {
 }
 
 export type { CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
+export type { Collectable } from './registry/lifecycle.js';
+export type { Protection, Protector } from './retention/protection.js';
 export type { S3Settings } from './store/data-plane.js';
+export type { DeleteOptions, DeleteReport } from './store/deletion.js';
+export type { ErasureDemand, ErasureReport } from './store/erasure.js';
+export type { ChangeReport, Kept, KeptBecause, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
 export type { PutResult, PutResults } from './store/put-results.js';
 export type {
   ActorOption,
@@ -120,35 +90,11 @@ export type {
   PutOptions,
 } from './store/puts.js';
 export type { GetOptions } from './store/reads.js';
+export type { ReconcileOptions, ReconcileReport } from './store/reconcile.js';
 export type { Sample } from './store/sample.js';
 export type { Scrub, ScrubOptions, ScrubReport } from './store/scrub.js';
 export type { ColdReads, Moved, MoveReport, StoreTier } from './store/tiers.js';
 export type { VerifyObjectOptions, VerifyReport } from './store/verification.js';
-
-export interface DeleteOptions {
-  /** Stands in the tombstone. */
-  reason?: string;
-  /** Delete it although packages need it; they cannot be pulled then. Default false. */
-  force?: boolean;
-  /**
-   * Milliseconds in which its bytes stay and it can be undeleted; a sweep removes them afterwards. Default 0: they are removed at once, and only storing them
-   * again brings it back.
-   */
-  grace?: number;
-}
-
-/** What `delete` did. */
-export interface DeleteReport {
-  record: ObjectRecord;
-  /** Bytes of storage given back; 0 while the grace lasts. */
-  freedSize: number;
-}
-
-export type { Collectable } from './registry/lifecycle.js';
-export type { Protection, Protector } from './retention/protection.js';
-export type { ErasureDemand, ErasureReport } from './store/erasure.js';
-export type { ChangeReport, Kept, KeptBecause, RetireOptions, SweepOptions, SweepReport } from './store/lifecycle.js';
-export type { ReconcileOptions, ReconcileReport } from './store/reconcile.js';
 
 /**
  * Opens a store, or makes one.
@@ -197,24 +143,8 @@ function localActor(): string {
 
 /** A store that is open. `openStore` makes it. */
 export class Store {
-  readonly #dataPlane: ClosableDataPlane;
-  readonly #log: EventLog;
-  readonly #registry: Registry;
-  readonly #known = new KnownObjects();
-  readonly #guard = new AddressGuard();
-  readonly #deferred: DeferredPuts;
-  readonly #history: History;
-  readonly #lifecycleRegistry: LifecycleRegistry;
-  readonly #lifecycle: Lifecycle;
-  readonly #erasure: Erasure;
-  readonly #protection: RetentionProtection;
-  readonly #presence: Presence;
-  readonly #puts: Puts;
-  readonly #verification: Verification;
-  readonly #quotas: Quotas;
-  readonly #reads: Reads;
-  /** Where there is a cold tier. */
-  readonly #tiers: Tiers | undefined;
+  readonly #state: StoreState;
+  readonly #parts: StoreParts;
   /** Objects that come over several calls. */
   readonly uploads: Uploads<PutResult>;
   /** Packages: directories under names. */
@@ -225,7 +155,6 @@ export class Store {
   readonly retention: Retention;
   /** What namespaces may take. */
   readonly quotas: NamespaceQuotas;
-  readonly #resolve = (name: string): Promise<ObjectRecord> => this.#registry.resolve(name);
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -235,135 +164,17 @@ export class Store {
     /** Who acts unless a call says otherwise. */
     readonly actor: string,
     hot: ClosableDataPlane,
-    sqliteLog: SqliteEventLog,
+    log: SqliteEventLog,
     cold?: { plane: ClosableDataPlane; reads: ColdReads },
   ) {
-    const log = forgetting(sqliteLog, this.#known);
-    const registry = createRegistry(sqliteLog.reader);
-    // The registry knows at once what the cold tier may be long in saying.
-    const areCold = (addresses: readonly ContentAddress[]) => registry.areCold(addresses);
-    const tiered = cold && new TieredPlane({ hot, cold: cold.plane, readOnly, areCold });
-    const dataPlane: ClosableDataPlane = tiered ?? hot;
-    this.#deferred = new DeferredPuts(
-      () => dataPlane.sync(),
-      (event) => log.append([event]),
-    );
-    const flush = () => this.#deferred.flush();
-    this.#dataPlane = dataPlane;
-    this.#log = log;
-    this.#registry = registry;
-    this.#tiers =
-      tiered &&
-      new Tiers({
-        ...{ plane: tiered, log, registry, guard: this.#guard, readOnly, coldReads: cold.reads },
-        flush,
-      });
-    this.#presence = new Presence({ dataPlane, registry, guard: this.#guard, tiers: this.#tiers, flush });
-    const presence = this.#presence;
-    const isPresent = (address: ContentAddress) => presence.isPresent(address);
-    this.#reads = new Reads({
-      ...{ actor, dataPlane, log, guard: this.#guard, tiers: this.#tiers },
-      record: (address) => presence.record(address),
-      isPresent,
-      mayRecord: () => !this.readOnly && !this.#closed,
-    });
-    this.#history = new History(log, this.#registry);
-    const retentionRegistry = createRetentionRegistry(sqliteLog.reader);
-    const plainRegistry = createRetentionRegistry(sqliteLog.plainReader);
-    this.#protection = new RetentionProtection(retentionRegistry);
-    this.#lifecycleRegistry = createLifecycleRegistry(sqliteLog.reader);
-    const lifecycleHost: LifecycleHost = {
-      actor,
-      log,
-      registry: this.#lifecycleRegistry,
-      registryBehind: createLifecycleRegistry(sqliteLog.readerBehind),
-      guard: this.#guard,
-      protection: this.#protection,
-      dataPlane,
-      compact: (signal) => dataPlane.compact(signal && { signal }),
-      flush,
-      isPresent,
-    };
-    this.#lifecycle = new Lifecycle(lifecycleHost);
-    this.#erasure = new Erasure({
-      ...{ actor, log, lifecycle: lifecycleHost, resolve: this.#resolve },
-      requireWritable: () => this.#requireWritable(),
-    });
-    this.#verification = new Verification({
-      ...{ path, readOnly, actor, dataPlane, log, registry, guard: this.#guard, presence, flush },
-      isTiered: tiered !== undefined,
-    });
-    const quotaRegistry = createQuotaRegistry(sqliteLog.reader);
-    this.#quotas = new Quotas({
-      limitOf: (token) => this.tokens.quotaOf(token),
-      usedBy: async (token) => (await this.tokens.find(token)).used,
-      standingUploads: () => this.uploads.standing(),
-      namespaces: quotaRegistry,
-    });
-    this.#puts = new Puts({
-      ...{ actor, dataPlane, log, registry, guard: this.#guard, presence },
-      ...{ deferred: this.#deferred, quotas: this.#quotas },
-    });
-    const state = { requireOpen: () => this.#requireOpen(), requireWritable: () => this.#requireWritable() };
-    this.quotas = new NamespaceQuotas({
-      log,
-      registry: quotaRegistry,
-      quotas: this.#quotas,
-      actor,
-      ...state,
-    });
-    this.uploads = new Uploads({
-      dataPlane,
-      log,
-      quotas: this.#quotas,
-      actor,
-      openForNamespaces: () => quotaRegistry.uploads(),
-      requireWritable: state.requireWritable,
-      acknowledged: (ingest, by) => this.#puts.acknowledged(ingest, by),
-    });
-    const packageRegistry = createPackageRegistry(sqliteLog.reader);
-    this.retention = new Retention({
-      log,
-      registry: retentionRegistry,
-      plainRegistry,
-      packages: packageRegistry,
-      objects: this.#registry,
-      lifecycle: this.#lifecycleRegistry,
-      protection: this.#protection,
-      guard: this.#guard,
-      actor,
-      readOnly,
-      put: (bytes, by) => this.put(bytes, { actor: by }),
-      read: async (name) => {
-        const object = await this.get(name);
-        return { address: object.record.blake3, bytes: await object.bytes() };
-      },
-      retire: (addresses, options) => this.#lifecycle.retire(addresses, options),
-      ...state,
-    });
-    this.packages = new Packages({
-      path,
-      actor,
-      dataPlane,
-      log,
-      registry: packageRegistry,
-      guard: this.#guard,
-      quotas: this.#quotas,
-      serve: (object, by) => this.#reads.whole(object, by),
-      protection: this.#protection,
-      retention: this.retention,
-      areLive: (addresses) => this.#registry.areLive(addresses),
-      isPresent,
-      discard: (addresses) => presence.discard(addresses),
-      get: (name, options) => this.get(name, options),
-      ...state,
-    });
-    this.tokens = new Tokens({
-      log,
-      registry: createTokenRegistry(sqliteLog.reader),
-      actor,
-      ...state,
-    });
+    this.#state = new StoreState(path, readOnly);
+    this.#parts = composeStore({ state: this.#state, actor, hot, log, cold });
+    const { uploads, packages, tokens, retention, quotas } = this.#parts;
+    this.uploads = uploads;
+    this.packages = packages;
+    this.tokens = tokens;
+    this.retention = retention;
+    this.quotas = quotas;
   }
 
   /**
@@ -383,8 +194,8 @@ export class Store {
   put(source: PutSource, options: DeferredPutOptions): Promise<DeferredPutResult>;
   put(source: PutSource, options?: PutOptions): Promise<PutResult>;
   async put(source: PutSource, options: PutOptions | DeferredPutOptions = {}): Promise<PutResult | DeferredPutResult> {
-    this.#requireWritable();
-    return this.#puts.put(source, options);
+    this.#state.requireWritable();
+    return this.#parts.puts.put(source, options);
   }
 
   /**
@@ -396,8 +207,8 @@ export class Store {
    *   written AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE. Some of the objects may be stored then
    */
   async putMany(sources: readonly PutSource[] | FileList, options: PutManyOptions = {}): Promise<PutResults> {
-    this.#requireWritable();
-    return this.#puts.putMany(sources, options);
+    this.#state.requireWritable();
+    return this.#parts.puts.putMany(sources, options);
   }
 
   /**
@@ -410,8 +221,8 @@ export class Store {
    * @throws AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async sync(): Promise<void> {
-    this.#requireOpen();
-    await this.#deferred.flush();
+    this.#state.requireOpen();
+    await this.#parts.flush();
   }
 
   /**
@@ -421,16 +232,8 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_CORRUPT, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_RANGE, AS_ERR_CLOSED
    */
   async get(name: string, options: GetOptions = {}): Promise<StoredObject> {
-    this.#requireOpen();
-    const known = this.#known.get(name, this.#resolve);
-    const record = known instanceof Promise ? await known : known;
-    const tiers = this.#tiers;
-    if (options.restore === false || record.state !== 'live' || !tiers?.restores(record))
-      return this.#reads.open(record, options);
-    requireRange(options.range ?? { start: 0, end: 0 }, record);
-    await tiers.restore(record.blake3, options.actor ?? this.actor);
-    const now = await this.#presence.record(record.blake3);
-    return this.#reads.open(now, options, !tiers.restores(now));
+    this.#state.requireOpen();
+    return this.#parts.objects.get(name, options);
   }
 
   /**
@@ -440,10 +243,8 @@ export class Store {
    * @throws AS_ERR_RANGE, AS_ERR_CLOSED
    */
   getKnown(name: string, options: GetOptions = {}): StoredObject | undefined {
-    this.#requireOpen();
-    const record = this.#known.peek(name);
-    if (record === undefined || (options.restore !== false && this.#tiers?.restores(record))) return undefined;
-    return this.#reads.open(record, options);
+    this.#state.requireOpen();
+    return this.#parts.objects.getKnown(name, options);
   }
 
   /**
@@ -462,11 +263,11 @@ export class Store {
     tier: StoreTier,
     options: ActorOption & { signal?: AbortSignal } = {},
   ): AsyncGenerator<MoveReport> {
-    this.#requireWritable();
+    this.#state.requireWritable();
     const { actor = this.actor, signal } = options;
-    const tiers = requireTier(tier, this.#tiers);
+    const tiers = requireTier(tier, this.#parts.tiers);
     if (!name.includes('/')) {
-      const { blake3 } = await this.#registry.resolve(name);
+      const { blake3 } = await this.#parts.registry.resolve(name);
       yield await tiers.move(blake3, tier, actor);
       return;
     }
@@ -484,7 +285,8 @@ export class Store {
    * @throws as `get`
    */
   async outboard(name: string, options: GetOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    return this.#reads.outboard(await this.stat(name), options);
+    this.#state.requireOpen();
+    return this.#parts.objects.outboard(name, options);
   }
 
   /**
@@ -494,28 +296,28 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_CLOSED
    */
   async stat(name: string): Promise<ObjectRecord> {
-    this.#requireOpen();
-    return this.#known.get(name, this.#resolve);
+    this.#state.requireOpen();
+    return this.#parts.objects.stat(name);
   }
 
   /** Those of the digests that name no object that can be read, in their order. Throws AS_ERR_INVALID_DIGEST, AS_ERR_CLOSED. */
   async missing(digests: readonly Digest[]): Promise<Digest[]> {
-    this.#requireOpen();
+    this.#state.requireOpen();
     const asked = digests.map(parseDigest);
-    const live = await this.#registry.areLive(asked);
+    const live = await this.#parts.registry.areLive(asked);
     return asked.filter((_, index) => !live[index]);
   }
 
   /** One page of objects, ordered by content address, of a state other than `live` in the order in which they were first stored; pass its `cursor` for the next. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
   async list(query: ListQuery = {}): Promise<ObjectPage> {
-    this.#requireOpen();
-    return this.#registry.list(query);
+    this.#state.requireOpen();
+    return this.#parts.registry.list(query);
   }
 
   /** Objects and bytes that are live. */
   async usage(): Promise<Usage> {
-    this.#requireOpen();
-    return this.#registry.usage();
+    this.#state.requireOpen();
+    return this.#parts.registry.usage();
   }
 
   /**
@@ -525,7 +327,7 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_IO, AS_ERR_CLOSED, AS_ERR_INVALID_ARGUMENT
    */
   async verify(name: string, options: VerifyObjectOptions = {}): Promise<VerifyReport> {
-    return this.#verification.verify(await this.stat(name), options);
+    return this.#parts.verification.verify(await this.stat(name), options);
   }
 
   /**
@@ -535,8 +337,8 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_IO, AS_ERR_CLOSED
    */
   async scrub(options: ScrubOptions = {}): Promise<Scrub> {
-    this.#requireOpen();
-    return this.#verification.scrub(options);
+    this.#state.requireOpen();
+    return this.#parts.verification.scrub(options);
   }
 
   /**
@@ -549,23 +351,8 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_GONE, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CLOSED
    */
   async delete(name: string, options: ActorOption & DeleteOptions = {}): Promise<DeleteReport> {
-    this.#requireWritable();
-    requireGrace(options.grace);
-    const actor = options.actor ?? this.actor;
-    const { blake3 } = await this.#registry.resolve(name);
-    return this.#guard.locked(blake3, async () => {
-      await this.#deferred.flush(); // a deferred put of it may wait to be recorded
-      requirePresent(await this.#presence.record(blake3));
-      if (!options.force) await this.packages.requireUnneeded(blake3);
-      const retired = noChange();
-      // What packages need has been asked; one that is on its way with it begins anew.
-      await this.#lifecycle.retireLocked([blake3], { ...options, actor, force: true }, retired);
-      for (const { protector } of retired.kept) if (protector) throw isProtected(blake3, 'retire', protector);
-      const swept = nothingSwept();
-      if (!options.grace) await this.#lifecycle.sweepLocked([blake3], 0, actor, swept);
-      for (const { error } of swept.failed) throw error;
-      return { record: await this.#presence.record(blake3), freedSize: swept.freedSize };
-    });
+    this.#state.requireWritable();
+    return this.#parts.deletion.delete(name, options);
   }
 
   /**
@@ -575,8 +362,8 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT: the grace; AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async retire(addresses: readonly ContentAddress[], options: RetireOptions = {}): Promise<ChangeReport> {
-    this.#requireWritable();
-    return this.#lifecycle.retire(addresses, options);
+    this.#state.requireWritable();
+    return this.#parts.lifecycle.retire(addresses, options);
   }
 
   /**
@@ -587,12 +374,8 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_INVALID_DIGEST, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_READ_ONLY, AS_ERR_CLOSED
    */
   async undelete(name: string, options: ActorOption & { reason?: string } = {}): Promise<ObjectRecord> {
-    this.#requireWritable();
-    const { blake3 } = await this.#registry.resolve(name);
-    const { objects } = await this.#lifecycle.undelete([blake3], options);
-    const record = await this.#presence.record(blake3);
-    if (objects === 0) requireTombstoned(record);
-    return record;
+    this.#state.requireWritable();
+    return this.#parts.deletion.undelete(name, options);
   }
 
   /** As `undelete`, for many: those that have no tombstone, or whose bytes are removed, are left as they are and reported. Throws AS_ERR_READ_ONLY, AS_ERR_CLOSED. */
@@ -600,8 +383,8 @@ export class Store {
     addresses: readonly ContentAddress[],
     options: Pick<RetireOptions, 'actor' | 'reason' | 'signal'> = {},
   ): Promise<ChangeReport> {
-    this.#requireWritable();
-    return this.#lifecycle.undelete(addresses, options);
+    this.#state.requireWritable();
+    return this.#parts.lifecycle.undelete(addresses, options);
   }
 
   /**
@@ -611,8 +394,8 @@ export class Store {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
-    this.#requireWritable();
-    return this.#lifecycle.sweep(options);
+    this.#state.requireWritable();
+    return this.#parts.lifecycle.sweep(options);
   }
 
   /**
@@ -626,7 +409,7 @@ export class Store {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async erase(demand: ErasureDemand): Promise<ErasureReport> {
-    return this.#erasure.erase(demand);
+    return this.#parts.erasure.erase(demand);
   }
 
   /**
@@ -637,16 +420,8 @@ export class Store {
    * @throws AS_ERR_CLOSED
    */
   async collectable({ after = 0, limit = 1000 }: { after?: number; limit?: number } = {}): Promise<Collectable[]> {
-    this.#requireOpen();
-    const unknown = await this.#lifecycleRegistry.unknownNeeds(10);
-    if (unknown.length > 0) {
-      throw new ArtifactStoreError(
-        'AS_ERR_IN_USE',
-        `What the packages with the manifests ${unknown.join(', ')} need is not known, because the manifests cannot be read. Store those again, or withdraw the packages.`,
-        { manifests: unknown },
-      );
-    }
-    return this.#lifecycleRegistry.collectable(limit, after);
+    this.#state.requireOpen();
+    return this.#parts.deletion.collectable(after, limit);
   }
 
   /**
@@ -657,24 +432,22 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT: the age; AS_ERR_READ_ONLY, AS_ERR_IO, AS_ERR_CORRUPT, AS_ERR_SQLITE, AS_ERR_CLOSED
    */
   async reconcile(options: ReconcileOptions = {}): Promise<ReconcileReport> {
-    this.#requireWritable();
-    const { actor } = this;
-    const look = (address: ContentAddress) => this.#presence.look(address);
-    const flush = () => this.#deferred.flush();
-    const host = { actor, log: this.#log, guard: this.#guard, dataPlane: this.#dataPlane, flush, look };
-    return reconcile({ ...host, registry: this.#lifecycleRegistry }, options);
+    this.#state.requireWritable();
+    const { presence, lifecycleRegistry } = this.#parts;
+    const look = (address: ContentAddress) => presence.look(address);
+    return reconcile({ ...this.#parts, registry: lifecycleRegistry, look }, options);
   }
 
   /** How many versions of packages need each of these objects, at the same places. Throws AS_ERR_CLOSED. */
   async references(addresses: readonly ContentAddress[]): Promise<number[]> {
-    this.#requireOpen();
-    return this.#lifecycleRegistry.references(addresses);
+    this.#state.requireOpen();
+    return this.#parts.lifecycleRegistry.references(addresses);
   }
 
   /** One page of events in order; see `ReadQuery` for cursor and filters. */
   async events(query: ReadQuery = {}): Promise<StoredEvent[]> {
-    this.#requireOpen();
-    return this.#log.read(query);
+    this.#state.requireOpen();
+    return this.#parts.log.read(query);
   }
 
   /**
@@ -683,8 +456,8 @@ export class Store {
    * @param options `after`: seq to start behind; default: what is newest now. `kind`, `subject`, `actor`: only such events
    */
   async *follow(options: FollowOptions = {}): AsyncGenerator<StoredEvent> {
-    this.#requireOpen();
-    yield* this.#history.follow(options);
+    this.#state.requireOpen();
+    yield* this.#parts.history.follow(options);
   }
 
   /**
@@ -694,8 +467,8 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
    */
   async *subscribe(options: SubscriptionOptions = {}): AsyncGenerator<Delivery> {
-    this.#requireOpen();
-    yield* this.#history.subscribe(options);
+    this.#state.requireOpen();
+    yield* this.#parts.history.subscribe(options);
   }
 
   /**
@@ -705,8 +478,8 @@ export class Store {
    * @throws AS_ERR_NOT_FOUND, AS_ERR_AMBIGUOUS_DIGEST, AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED
    */
   async explain(name: string, options: ExplainOptions = {}): Promise<Story> {
-    this.#requireOpen();
-    return this.#history.explain(name, options);
+    this.#state.requireOpen();
+    return this.#parts.history.explain(name, options);
   }
 
   /**
@@ -716,20 +489,20 @@ export class Store {
    * @throws AS_ERR_INVALID_ARGUMENT, AS_ERR_ABORTED, AS_ERR_NO_SPACE, AS_ERR_CLOSED
    */
   async at(moment: Moment, options: PastOptions = {}): Promise<PastRegistry> {
-    this.#requireOpen();
-    return this.#history.at(moment, options);
+    this.#state.requireOpen();
+    return this.#parts.history.at(moment, options);
   }
 
   /** Seq of the newest event at a moment; 0 before the first. Throws AS_ERR_INVALID_ARGUMENT, AS_ERR_CLOSED. */
   async seqAt(moment: Moment): Promise<number> {
-    this.#requireOpen();
-    return this.#history.seqAt(moment);
+    this.#state.requireOpen();
+    return this.#parts.history.seqAt(moment);
   }
 
   /** Drops every view and derives it again from the log. Throws AS_ERR_READ_ONLY, AS_ERR_LOG_DAMAGED, AS_ERR_NO_SPACE. */
   async rebuild(onProgress?: (progress: RebuildProgress) => void): Promise<void> {
-    this.#requireWritable();
-    await this.#log.rebuild(onProgress);
+    this.#state.requireWritable();
+    await this.#parts.log.rebuild(onProgress);
   }
 
   /**
@@ -739,24 +512,24 @@ export class Store {
    * @throws AS_ERR_READ_ONLY, AS_ERR_NO_SPACE, AS_ERR_IO, AS_ERR_CLOSED
    */
   async compact(watch: CompactionWatch = {}): Promise<CompactionReport> {
-    this.#requireWritable();
-    return this.#dataPlane.compact(watch);
+    this.#state.requireWritable();
+    return this.#parts.dataPlane.compact(watch);
   }
 
   /** How busy the workers are at this moment. */
   load(): WorkerLoad {
-    return this.#dataPlane.load();
+    return this.#parts.dataPlane.load();
   }
 
   /** What the data plane counts, for metrics: nothing where it is in this process. */
   dataPlaneFamilies(): Family[] {
-    return [...(this.#dataPlane.families?.() ?? []), ...(this.#tiers?.families() ?? [])];
+    return [...(this.#parts.dataPlane.families?.() ?? []), ...(this.#parts.tiers?.families() ?? [])];
   }
 
   /** How the storage behind the store is. */
   async health(): Promise<BackendStatus> {
-    this.#requireOpen();
-    return this.#dataPlane.backendHealth();
+    this.#state.requireOpen();
+    return this.#parts.dataPlane.backendHealth();
   }
 
   /** Waits for what is under way, syncs, then releases the store. Closing twice is allowed. Fails as `sync` does, the store being released all the same. */
@@ -776,43 +549,32 @@ export class Store {
    * @throws AS_ERR_STORE_MISSING: none was named; AS_ERR_STORE_FORMAT: it is another
    */
   async requireColdTier(address: string | undefined): Promise<void> {
-    if (this.#tiers !== undefined && address !== undefined) return this.#tiers.requireOwn(address);
-    if ((await this.#registry.someCold()) === undefined) return;
+    const { tiers, registry } = this.#parts;
+    if (tiers !== undefined && address !== undefined) return tiers.requireOwn(address);
+    if ((await registry.someCold()) === undefined) return;
     const message = `Objects of the store in ${this.path} are in its cold tier. Name it: --cold <folder or address>.`;
     throw new ArtifactStoreError('AS_ERR_STORE_MISSING', message, { path: this.path });
   }
 
   /** Finishes erasures, and deletions without a grace, that a crash interrupted between tombstone and removal; of these as many as take no time. Called once, on opening. */
   async finishDeletions(): Promise<void> {
-    await this.#erasure.finish();
-    await this.#lifecycle.finish(OPENING_SWEEP_MAX);
+    await this.#parts.erasure.finish();
+    await this.#parts.lifecycle.finish(OPENING_SWEEP_MAX);
   }
 
   async #close(): Promise<void> {
-    this.#history.close();
+    const { history, puts, deferred, log, dataPlane } = this.#parts;
+    this.#state.close();
+    history.close();
     try {
-      await this.#puts.drain();
-      await this.#deferred.close();
+      await puts.drain();
+      await deferred.close();
       await this.retention.settled();
     } finally {
-      const settled = this.#log.settle(); // beside the data plane, which needs a while too
-      await this.#dataPlane.close();
+      const settled = log.settle(); // beside the data plane, which needs a while too
+      await dataPlane.close();
       await settled;
-      await this.#log.close();
+      await log.close();
     }
-  }
-
-  #requireOpen(): void {
-    if (this.#closed) throw new ArtifactStoreError('AS_ERR_CLOSED', 'The store is closed; open it again.');
-  }
-
-  #requireWritable(): void {
-    this.#requireOpen();
-    if (!this.readOnly) return;
-    throw new ArtifactStoreError(
-      'AS_ERR_READ_ONLY',
-      `The store in ${this.path} was opened read-only. Open it for writing to change it.`,
-      { path: this.path },
-    );
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What the facade checks before it begins: expectations, the state of an object, ranges, reasons, cases.
  *
- * Pure; imports digest text, cases, errors, limits and types. Called by lib/store.ts and what stands beside it.
+ * Pure; imports digest text, cases, errors, limits and types. Called by the parts beside it.
  */
 
 import type { ByteRange, Digest, IngestHints } from '../dataplane/spi.js';

@@ -1,7 +1,7 @@
 /**
  * What damage means to the registry: which ranges an event names.
  *
- * Pure; imports digest text and types. Called by lib/store.ts.
+ * Pure; imports digest text and types. Called by reads.ts and verification.ts.
  */
 
 import type { ByteRange, VerifyResult } from '../dataplane/spi.js';

@@ -2,7 +2,7 @@
  * Puts whose durability was deferred: their bytes are in the data plane, their events wait here until the bytes are durable. So no event is
  * ever durable before the bytes it names, and what nobody can find yet nobody misses after a crash.
  *
- * Imports limits and types. Called by lib/store.ts.
+ * Imports limits and types. Made by composition.ts.
  */
 
 import type { IngestResult } from '../dataplane/spi.js';

@@ -1,7 +1,7 @@
 /**
  * Erasure on legal demand: what is about a person goes for good, at once, and the log stays whole and says that it went, under which order. `Store.erase` is this.
  *
- * Imports event kinds, the log's interface, CBOR, digest text, errors, limits, and the erasing of objects. The facade makes one. What is a personal text: `lib/events/pseudonym.ts`; why it is
+ * Imports event kinds, the log's interface, CBOR, digest text, errors, limits, and the erasing of objects. Made by composition.ts. What is a personal text: `lib/events/pseudonym.ts`; why it is
  * so: docs/adr/0035.
  *
  * Objects first, texts and the event that names all of it last: who repeats an order that a crash cut short erases what is left, and the event tells of both.

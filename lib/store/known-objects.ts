@@ -1,7 +1,7 @@
 /**
  * What the registry said of objects that are read again and again: a question to the database costs several times what reading a small object does.
  *
- * Imports types, digest names and limits. Used by lib/store.ts, which tells it of every event before whoever caused it is answered.
+ * Imports types, digest names and limits. Used by composition.ts, which has it told of every event before whoever caused it is answered.
  */
 
 import type { IngestTable } from '../dataplane/spi.js';

@@ -1,5 +1,5 @@
 /**
- * What the packages' part of the facade needs of the store around it. Types only, so that its files can be read apart from `store.ts`, which
+ * What the packages' part of the facade needs of the store around it. Types only, so that its files can be read apart from `composition.ts`, which
  * fills it in.
  */
 

@@ -1,7 +1,7 @@
 /**
  * Whether the bytes of an object are there, by asking the data plane, and their removal where no event names them.
  *
- * Imports the contract, errors, limits and the guard of addresses. Made by the facade; what it is told of deferred puts comes from there.
+ * Imports the contract, errors, limits and the guard of addresses. Made by composition.ts; what it is told of deferred puts comes from there.
  */
 
 import type { ContentAddress, DataPlane } from '../dataplane/spi.js';

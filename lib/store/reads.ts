@@ -1,7 +1,7 @@
 /**
  * Objects on their way out: the ways in which their bytes come, and what becomes of damage that is met on the way.
  *
- * Imports the contract's types, checks, damage, event kinds, limits of what a caller may do, and the object that is given out. `Store` makes one.
+ * Imports the contract's types, checks, damage, event kinds, limits of what a caller may do, and the object that is given out. Made by composition.ts.
  */
 
 import type { ClosableDataPlane } from '../dataplane/inproc/index.js';

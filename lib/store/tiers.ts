@@ -5,7 +5,7 @@
  * tier or in both, and the same move asked for again does what is left. Nobody holds an address while its bytes are copied, which may take long; what was true
  * before is looked at again under the lock, and a deletion meanwhile has the copying begin anew.
  *
- * Imports the data plane over two tiers, event kinds, the registry's and the guard's types, checks, errors and limits. The facade makes one where the store has a
+ * Imports the data plane over two tiers, event kinds, the registry's and the guard's types, checks, errors and limits. Made where the store has a
  * cold tier.
  */
 

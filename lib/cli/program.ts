@@ -4,7 +4,7 @@
  * Imports commander and the commands, which load the library only when they run. Called by main.ts and by the tests.
  */
 
-import { Command } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { globalOptions } from './options.js';
 import { applyConfiguration } from './settings.js';
 import { packageVersion } from './version.js';
@@ -99,8 +99,18 @@ function isAboutFiles(command: Command): boolean {
   return command.parent?.name() === 'config' && command.name() !== 'show';
 }
 
+/** A command line that commander refused, and the help that says what it takes. */
+export interface Refused extends CommanderError {
+  /** Such as `artifactstore hold --help`. */
+  readonly help: string;
+}
+
 /** Settings that commander does not hand down to commands added whole. */
-function configure(command: Command): void {
-  command.exitOverride().configureOutput({ outputError: () => undefined });
-  for (const below of command.commands) configure(below);
+function configure(command: Command, path = command.name()): void {
+  const help = command.parent === null ? `${path} help` : `${path} --help`;
+  command.exitOverride((error) => {
+    throw Object.assign(error, { help }) satisfies Refused;
+  });
+  command.configureOutput({ outputError: () => undefined });
+  for (const below of command.commands) configure(below, `${path} ${below.name()}`);
 }

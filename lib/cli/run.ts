@@ -10,7 +10,7 @@ import { onLoaded } from './engine.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { tidyEnvironment } from './options.js';
 import { Output } from './output.js';
-import { buildProgram } from './program.js';
+import { buildProgram, type Refused } from './program.js';
 
 /**
  * Runs the command that the process was started with. The exit code is left in `process.exitCode`.
@@ -29,17 +29,17 @@ export async function run(settle: () => void = () => undefined): Promise<void> {
     if (unclear !== undefined) throw usage(`${unclear} is "${process.env[unclear]}"; set it to 1 or 0.`);
     await program.parseAsync();
   } catch (error) {
-    if (error instanceof CommanderError) endCommander(error);
+    if (error instanceof CommanderError) endCommander(error as Refused);
     else fail(error);
   }
 }
 
 /** Commander throws also when it has shown what was asked for. */
-function endCommander(error: CommanderError): void {
+function endCommander(error: Refused): void {
   if (error.exitCode === EXIT.ok) return;
   if (error.code === 'commander.help')
     process.exitCode = EXIT.usage; // no command: the help has been shown
-  else fail(usage(`${sentence(error.message)} Run "artifactstore help" for what there is.`));
+  else fail(usage(`${sentence(error.message)} Run "${error.help}" for what there is.`));
 }
 
 /** `error: unknown option '--x'\n(Did you mean --y?)` → `Unknown option '--x'. Did you mean --y?` */

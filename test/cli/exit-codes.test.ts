@@ -73,6 +73,17 @@ t.test('usage: 2', async (t) => {
     EXIT.usage,
     'AS_ERR_UNAUTHENTICATED_LISTEN',
   );
+  for (const [args, help] of [
+    [['no-such-command'], 'artifactstore help'],
+    [['ls', '--no-such-option'], 'artifactstore ls --help'],
+    [['hold', 'acme/app@1'], 'artifactstore hold --help'],
+    [['retention', 'plan', '--no-such-option'], 'artifactstore retention plan --help'],
+  ] as const) {
+    const { stderr } = await ends(t, [...args], EXIT.usage, 'AS_ERR_INVALID_ARGUMENT');
+    t.match(stderr, `Run "${help}" for what there is.`, 'it names the help of the command that was meant');
+  }
+  const named = await ends(t, [...store, 'rm', 'acme/app@1'], EXIT.usage, 'AS_ERR_INVALID_ARGUMENT');
+  t.match(named.stderr, 'artifactstore withdraw acme/app@1', 'a package is not an object; it says what takes one away');
   const bare = await cli([]);
   t.equal(bare.code, EXIT.usage, 'nothing at all');
   t.match(bare.stderr, /^Usage: artifactstore/);

@@ -1,6 +1,7 @@
 /** `artifactstore rm`: deletes objects and frees their space, at once or after a grace; a tombstone says who, when and why. */
 
 import { Command } from 'commander';
+import { ArtifactStoreError } from '../../errors.js';
 import { formatSize, formatTime } from '../format.js';
 import { option } from '../options.js';
 import { runCommand, type Session } from '../session.js';
@@ -34,6 +35,7 @@ export function rmCommand(): Command {
 }
 
 async function remove(session: Session, digests: string[], { reason, force = false, grace }: RmFlags): Promise<void> {
+  for (const digest of digests) requireDigest(digest);
   const store = await session.openStore();
   const work = (digest: string) =>
     store.delete(digest, { force, ...(reason !== undefined && { reason }), ...(grace !== undefined && { grace }) });
@@ -48,6 +50,13 @@ async function remove(session: Session, digests: string[], { reason, force = fal
     await session.output.result(`${record.blake3}  deleted, ${done}`, { ...record, freedSize });
   }
   session.signal.throwIfAborted();
+}
+
+/** What has a slash is a package: who writes one means something else. */
+function requireDigest(text: string): void {
+  if (!text.includes('/')) return;
+  const message = `"${text}" is a package, not an object. To take away a version: artifactstore withdraw ${text}.`;
+  throw new ArtifactStoreError('AS_ERR_INVALID_ARGUMENT', message, { digest: text });
 }
 
 async function* untilStopped(session: Session, digests: string[]): AsyncGenerator<string> {

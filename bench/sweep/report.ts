@@ -10,7 +10,7 @@ export function renderSweep(report: SweepBenchReport): string {
   const { objects, size, retired, swept, seconds, cpuEach, written, beside, loaded, alone } = report;
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')} objects/s`;
-  const waits = (name: string, of: 'puts' | 'gets' | 'syncs' | 'late') => [
+  const waits = (name: string, of: 'puts' | 'gets' | 'syncs' | 'late' | 'stands') => [
     rowOf(`${name}, beside`, beside[of]),
     rowOf('beside a writer', loaded[of]),
     rowOf('beside nobody', alone[of]),
@@ -20,6 +20,7 @@ export function renderSweep(report: SweepBenchReport): string {
     ...waits('get', 'gets'),
     ...waits('sync of another file', 'syncs'),
     ...waits('main thread late', 'late'),
+    ...waits('the disk did nothing', 'stands'),
   ];
   const explained = (name: string, longest: readonly { milliseconds: number; after: number; causes: string }[]) =>
     longest.map(({ milliseconds, after, causes }) => {

@@ -16,6 +16,14 @@ export interface Waits {
 
 export const lengthOf = ({ begin, end }: Wait): number => end - begin;
 
+/** Waits without the time that lies in `stands`, which do not overlap. */
+export function waitsBeside(stands: readonly Wait[], waits: readonly Wait[]): Wait[] {
+  return waits.map(({ begin, end }) => {
+    const within = stands.map((stand) => Math.max(Math.min(end, stand.end) - Math.max(begin, stand.begin), 0));
+    return { begin, end: end - within.reduce((sum, part) => sum + part, 0) };
+  });
+}
+
 export function waitsOf(waits: readonly Wait[]): Waits {
   const sorted = waits.map(lengthOf).toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] ?? 0;

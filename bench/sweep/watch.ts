@@ -4,6 +4,8 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -24,6 +26,8 @@ export interface Watched {
   late: Wait[];
   /** What the disk took for a page and a sync of somebody else. */
   syncs: Wait[];
+  /** Times in which the disk had been given something and did none of it; none are noted where its device cannot be asked. */
+  stands: Wait[];
   /** What took longer than ACTIVITY_MS_MIN. */
   activities: Activity[];
   /** Bytes of memory without mapped pages of files at times. */
@@ -48,8 +52,11 @@ export interface Load {
  * come to rest: this thread is late by tens of milliseconds while it starts them.
  */
 export async function watch(store: Store, kept: readonly ContentAddress[], probe: string, load?: Load) {
-  const syncs: Wait[] = [];
-  const disk = [probeDisk(probe, syncs), ...(load === undefined ? [] : [runThread('./disk-load.js', load)])];
+  const [syncs, stands]: [Wait[], Wait[]] = [[], []];
+  const counters = countersOf(dirname(probe));
+  const disk = [noteWaits('./disk-probe.js', probe, syncs)];
+  if (counters !== undefined) disk.push(noteWaits('./disk-stand.js', counters, stands));
+  if (load !== undefined) disk.push(runThread('./disk-load.js', load));
   await Promise.all(disk.map((one) => one.started));
   await sleep(START_MS);
   const seen: Watched = {
@@ -57,6 +64,7 @@ export async function watch(store: Store, kept: readonly ContentAddress[], probe
     gets: [],
     late: [],
     syncs,
+    stands,
     activities: [],
     memory: [],
     began: performance.now(),
@@ -123,8 +131,17 @@ function nameOf(what: string): string {
   return what.startsWith('INSERT INTO commits_') ? 'commit of the log' : what.trim().slice(0, 50).replace(/\s+/g, ' ');
 }
 
-function probeDisk(path: string, into: Wait[]) {
-  return runThread('./disk-probe.js', path, ({ begin, end }: Wait) => {
+/** The file with the kernel's counters of the device that a folder is on. */
+function countersOf(folder: string): string | undefined {
+  const { dev } = statSync(folder);
+  const [major, minor] = [(dev >>> 8) & 0xfff, (dev & 0xff) | ((dev >>> 12) & 0xfff00)];
+  const path = `/sys/dev/block/${major}:${minor}/stat`;
+  return existsSync(path) ? path : undefined;
+}
+
+/** A thread that tells from when to when something took. */
+function noteWaits(script: string, path: string, into: Wait[]) {
+  return runThread(script, path, ({ begin, end }: Wait) => {
     into.push({ begin: begin - performance.timeOrigin, end: end - performance.timeOrigin });
   });
 }
@@ -151,7 +168,8 @@ export function causesOf(wait: Wait, seen: Watched): string {
   const within = ({ begin, end }: Wait) => Math.min(end, wait.end) - Math.max(begin, wait.begin);
   const syncs = seen.syncs.map((one) => ({ ...one, name: 'sync of another file' }));
   const late = seen.late.map((one) => ({ ...one, name: 'main thread late' }));
-  return [...seen.activities, ...syncs, ...late]
+  const stands = seen.stands.map((one) => ({ ...one, name: 'the disk did nothing' }));
+  return [...seen.activities, ...syncs, ...late, ...stands]
     .map((one) => ({ name: one.name, own: within(one), all: one.end - one.begin }))
     .filter(({ own }) => own >= ACTIVITY_MS_MIN)
     .sort((a, b) => b.own - a.own)

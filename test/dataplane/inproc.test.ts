@@ -15,7 +15,7 @@ import { StreamIngest } from '../../lib/dataplane/inproc/ingest.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
 import { READS_AHEAD, SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX, SLAB_COUNT } from '../../lib/limits.js';
-import { Op } from '../../lib/native/addon.js';
+import { Op, type Operation } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
 import { damageStored, flip } from '../support/stored.js';
@@ -506,4 +506,27 @@ t.test('the scheduler gathers what is submitted together', async (t) => {
   );
   await scheduler.close();
   await t.rejects(scheduler.run([Op.close, 1]), { code: 'AS_ERR_CLOSED' });
+});
+
+t.test('what goes behind the others takes none of their threads, and goes one of a kind after the other', async (t) => {
+  const scheduler = new Scheduler(1);
+  const order: string[] = [];
+  const nowhere = 99_999; // no store: each fails when it has gone down, and its end can be seen
+  const late = (name: string, operation: Operation) => {
+    const build = () => {
+      order.push(`${name} begins`);
+      return operation;
+    };
+    return scheduler.run({ code: operation[0], build }).catch(({ code }) => order.push(`${name} ends: ${code}`));
+  };
+  const removal = (name: string) => late(name, [Op.removeMany, nowhere, new Uint8Array(32), 0]);
+  const ended = [removal('first'), removal('second'), late('compaction', [Op.compact, nowhere, 0, 0])];
+  ended.push(late('question', [Op.health, nowhere]));
+  await Promise.resolve(); // what is submitted together goes down together
+  t.strictSame(order, ['first begins', 'compaction begins', 'question begins'], 'beside each other, on one thread');
+  t.strictSame(scheduler.load, { workers: 1, busy: 1, waiting: { syncing: 1, quick: 0 } }, 'only one counts as work');
+  await Promise.all(ended);
+  t.ok(order.indexOf('second begins') > order.findIndex((step) => step.startsWith('first ends')), order.join(', '));
+  t.equal(order.filter((step) => step.includes(' ends: ')).length, 4);
+  await scheduler.close();
 });

@@ -1,7 +1,7 @@
 /*
  * Compaction of deletions: more of them in one segment than one step copies. Every step must come closer to the end, and
- * what was deleted stays deleted, also for an index that is made again from the segments that are left. And what a damaged slot may hide
- * stays.
+ * what was deleted stays deleted, also for an index that is made again from the segments that are left. What a damaged slot may hide
+ * stays. And a deleted segment gives its space back a piece after the other.
  * May include: store_model.h. Run by: CTest.
  */
 #include "store_model.h"
@@ -149,11 +149,53 @@ static void test_damaged_slot(void) {
   fixture_remove(fixture_store);
 }
 
+enum { WIDE = 600, PIECE = 8 * 1024 * 1024 /* what a file system lets others wait for is never more than this */ };
+
+static uint64_t gone_size;   /* of the deleted file that is being cut off, when it was last looked at */
+static int gone_pieces;      /* cut off it */
+static int gone_refused;     /* the call, from 1, that fails; 0 for none */
+
+static int watch_truncate(const as_io *io, int fd, uint64_t size) {
+  struct stat status;
+  CHECK_INT(fstat(fd, &status), 0);
+  if (status.st_nlink == 0) {
+    CHECK((uint64_t)status.st_size - size <= PIECE, "%llu bytes at once", (unsigned long long)(status.st_size - (off_t)size));
+    CHECK(gone_pieces == 0 || (uint64_t)status.st_size == gone_size, "a piece was left out");
+    gone_size = size;
+    if (++gone_pieces == gone_refused) {
+      return -EIO;
+    }
+  }
+  return as_io_posix()->truncate(io, fd, size);
+}
+
+/* A segment of some 24 MB that nothing needs any more: it is deleted first, and then cut off from its end. Where that fails, closing it does the rest. */
+static void test_pieces(int refused) {
+  static model_object wide[WIDE];
+  as_io watching = *as_io_posix();
+  watching.truncate = watch_truncate;
+  gone_pieces = 0, gone_refused = refused;
+  store = open_small(&watching, AS_OPEN_CREATE, LARGE, 16);
+  make(wide, WIDE, 40000, 1);
+  put_all(wide, WIDE);
+  as_packs_exclusively(store, seal, NULL);
+  remove_all(wide, WIDE);
+  compact_all(100);
+  CHECK_INT(gone_pieces, refused ? refused : (int)((WIDE * 40000ull) / PIECE));
+  CHECK(packs_size() < PIECE, "%llu bytes are left", (unsigned long long)packs_size());
+  model_check_all(store, wide, WIDE);
+  as_store_close(store);
+  model_free(wide, WIDE);
+  fixture_remove(fixture_store);
+}
+
 int main(void) {
   fixture_begin_in_memory();
   test_many_deletions(2);
   test_many_deletions(16);
   test_damaged_slot();
+  test_pieces(0);
+  test_pieces(2);
   fixture_clean();
   return 0;
 }

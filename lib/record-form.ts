@@ -23,6 +23,8 @@ export enum FieldKind {
   decimal,
   /** Bytes from the place in the column that `from` has for the row. */
   part,
+  /** The same, as many as the form has from there on, but for the `offset` bytes that it ends with: of its own size in each form. */
+  rest,
 }
 
 /** A form, and where in it each field goes, in the order of the fields. It fits the sizes of its fields. */
@@ -71,19 +73,21 @@ export const fillRecordsPlainly: FillRecords = ({ target, at, ends, rows, formOf
     const { bytes, places } = forms[formOf[n] as number] as RecordForm;
     target.set(bytes, start);
     for (let index = 0; index < fields.length; index++) {
-      writeField(target, start + (places[index] as number), fields[index] as RecordField, rows[n] as number, n);
+      const place = places[index] as number;
+      writeField(target, start + place, bytes.length - place, fields[index] as RecordField, rows[n] as number, n);
     }
     start += bytes.length;
     ends[n] = start;
   }
 };
 
-function writeField(target: Uint8Array, at: number, field: RecordField, row: number, n: number): void {
+function writeField(target: Uint8Array, at: number, room: number, field: RecordField, row: number, n: number): void {
   const { kind, column, stride = 0, offset = 0, size = 0 } = field;
   const from = stride * row + offset;
   if (kind === FieldKind.head) writeHead(target, at, column[row] as number);
   else if (kind === FieldKind.decimal) writeDecimal(target, at + size, (column[row] as number) + offset);
   else if (kind === FieldKind.part) writePart(target, at, column, field.from?.[row] ?? Number.NaN, size);
+  else if (kind === FieldKind.rest) writePart(target, at, column, field.from?.[row] ?? Number.NaN, room - offset);
   else if (kind === FieldKind.bytes) writePart(target, at, column, from, size);
   else if (kind === FieldKind.hex) writeHex(target, at, column, from, size);
   else if (kind === FieldKind.boolean) target[at] = column[row] === 1 ? 0xf5 : 0xf4;

@@ -22,10 +22,13 @@ export interface Span {
 
 const spans = channel(SPANS);
 
-/** Whether anybody listens. */
-export const areSpansWanted = (): boolean => spans.hasSubscribers;
+/** When something begins; undefined while nobody listens, because the first look at Node's clock loads a dozen of its modules. */
+export function beginSpan(): number | undefined {
+  return spans.hasSubscribers ? performance.now() : undefined;
+}
 
 /** Tells that something has run since `begin`. */
-export function tellSpan(kind: Span['kind'], what: string, begin: number): void {
-  if (spans.hasSubscribers) spans.publish({ kind, what, begin, end: performance.now() } satisfies Span);
+export function tellSpan(kind: Span['kind'], what: string, begin: number | undefined): void {
+  if (begin === undefined || !spans.hasSubscribers) return;
+  spans.publish({ kind, what, begin, end: performance.now() } satisfies Span);
 }

@@ -13,7 +13,7 @@ import { formatBlake3, parseDigest } from './digest-name.js';
 import { ArtifactStoreError } from './errors.js';
 import type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
 import type { Moment } from './events/read-all.js';
-import { openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
+import { loadEventLog, openEventLog, type SqliteEventLog } from './events/sqlite-log.js';
 import type { Delivery } from './events/subscribe.js';
 import { OPENING_SWEEP_MAX } from './limits.js';
 import type { Family } from './metrics/exposition.js';
@@ -108,7 +108,7 @@ export type { VerifyObjectOptions, VerifyReport } from './store/verification.js'
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { readOnly = false, create = true, dataplane, threads, cold, coldReads = 'stream', s3, onNotice } = options;
   const folder = await prepareFolder(options.path, !readOnly && create, dataplane === undefined ? 'own' : 'elsewhere');
-  const planes = await openDataPlanes(folder, {
+  const opening = openDataPlanes(folder, {
     readOnly,
     ...(threads !== undefined && { threads }),
     ...(dataplane !== undefined && { dataplane }),
@@ -116,6 +116,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...(s3 && { s3 }),
     ...(onNotice && { onNotice }),
   });
+  opening.catch(() => undefined); // reported where it is awaited
+  await loadEventLog(); // beside that; to be opened only once nobody else can write
+  const planes = await opening;
   let log: SqliteEventLog | undefined;
   try {
     log = await openEventLog({ path: folder.log, readOnly, views: registryViews, fillRecords });

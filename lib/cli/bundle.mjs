@@ -1,6 +1,6 @@
 /**
- * Puts the compiled modules of the command line into one file, dist/lib/cli/commands.cjs, for main.cts to read in one go. Nothing is left out and
- * nothing is changed: the modules are those that the tests import one by one.
+ * Puts the compiled modules of the command line into one file, dist/lib/cli/commands.cjs, for main.cts to read in one go. Nothing is left out but
+ * what starts programs for commander, and nothing is changed: the modules are those that the tests import one by one.
  *
  * A step of the build, after the compiler; never part of the package. esbuild does the work.
  */
@@ -23,6 +23,17 @@ const BENCHMARKS = {
   setup: ({ onResolve }) => onResolve({ filter: /[/]bench[/]/ }, ({ path }) => ({ path, external: true })),
 };
 
+/** Commander starts programs of its own where a command is one; none is here, and Node's modules for that take some milliseconds at every start. */
+const NO_PROGRAMS = {
+  name: 'no programs',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      importer.includes('/node_modules/commander/') ? { path, namespace: 'none' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'none' }, () => ({ contents: '' }));
+  },
+};
+
 const { outputFiles, metafile } = await build({
   entryPoints: [join(folder, 'run.js')],
   bundle: true,
@@ -33,7 +44,7 @@ const { outputFiles, metafile } = await build({
   minifyWhitespace: true,
   minifySyntax: true,
   external: APART,
-  plugins: [BENCHMARKS],
+  plugins: [BENCHMARKS, NO_PROGRAMS],
   supported: { 'dynamic-import': false }, // code that V8 has kept cannot import any more, but require
   define: { 'import.meta.url': 'moduleUrl' },
   banner: {

@@ -66,12 +66,12 @@ export function pathLine(before: string, path: Uint8Array): Uint8Array {
 }
 
 /** Bytes as text of as many characters, whatever they stand for: as Latin-1. */
-export function rawText(bytes: Uint8Array): string {
+function rawText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /** The line of `pathLine`, as raw text. */
-export function rawLine(before: string, path: string): string {
+function rawLine(before: string, path: string): string {
   if (!/[\\\n\r]/.test(path)) return `${before}  ${path}\n`;
   return `\\${before}  ${path.replace(/[\\\n\r]/g, (found) => ESCAPES[found] ?? found)}\n`;
 }

@@ -11,7 +11,9 @@ export function filesBetween({ paths, ends, ...watch }: FileList, start: number,
   if (start === 0 && end >= ends.length) return { paths, ends, ...watch };
   const first = start === 0 ? 0 : (ends[start - 1] as number);
   const own = ends.slice(start, end);
-  return { paths: paths.subarray(first, own.at(-1) ?? first), ends: own.map((at) => at - first), ...watch };
+  const last = own.at(-1) ?? first;
+  for (let index = 0; index < own.length; index++) own[index] = (own[index] as number) - first;
+  return { paths: paths.subarray(first, last), ends: own, ...watch };
 }
 
 /** Paths as a list. */

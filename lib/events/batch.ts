@@ -9,7 +9,7 @@
 import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { decodeEvent } from './envelope.js';
 import { INGESTED } from './envelope-parts.js';
-import { orderByHead, upperHead } from './head-order.js';
+import { type HeadOrder, orderByHead } from './head-order.js';
 import { emptyColumns, type IngestColumns } from './ingest-columns.js';
 import { readIngestedEvent } from './ingested-event.js';
 import type { StoredEvent } from './log.js';
@@ -29,7 +29,7 @@ export class EventBatch {
   /** For each event whether it has a subject, and that subject's head. */
   readonly hasSubject: Uint8Array;
   readonly heads: Float64Array;
-  #order: Uint32Array | undefined;
+  #order: HeadOrder | undefined;
   #seqs: Float64Array | undefined;
   #crowded: Uint8Array | undefined;
   readonly #events: (StoredEvent | undefined)[];
@@ -131,10 +131,11 @@ export class EventBatch {
 
   /** Indexes of the events that have a subject, in the order of heads as far as it goes: events about one subject in that of the log. */
   get order(): Uint32Array {
-    this.#order ??= orderByHead(
-      this.heads,
-      indexesWhere(this.count, (i) => this.hasSubject[i] === 1),
-    );
+    return this.#ordered.order;
+  }
+
+  get #ordered(): HeadOrder {
+    this.#order ??= orderByHead(this.heads, indexesOf(this.hasSubject));
     return this.#order;
   }
 
@@ -154,13 +155,12 @@ export class EventBatch {
   }
 
   #findCrowded(): Uint8Array {
-    const { count, order, heads } = this;
-    const crowded = new Uint8Array(count);
+    const { order, mayRepeat } = this.#ordered;
+    const crowded = new Uint8Array(this.count);
     for (let n = 1; n < order.length; n++) {
-      const [before, index] = [order[n - 1] as number, order[n] as number];
-      if (upperHead(heads[before] as number) !== upperHead(heads[index] as number)) continue;
-      crowded[before] = 1;
-      crowded[index] = 1;
+      if (mayRepeat[n] === 0) continue;
+      crowded[order[n - 1] as number] = 1;
+      crowded[order[n] as number] = 1;
     }
     return crowded;
   }
@@ -239,9 +239,10 @@ function shortTextSize(bytes: Uint8Array, at: number): number {
   return (bytes[at - 1] as number) - TEXT_HEAD;
 }
 
-function indexesWhere(count: number, isWanted: (index: number) => boolean): Uint32Array {
-  const found = new Uint32Array(count);
+/** Indexes of those that have a 1. */
+function indexesOf(marks: Uint8Array): Uint32Array {
+  const found = new Uint32Array(marks.length);
   let length = 0;
-  for (let i = 0; i < count; i++) if (isWanted(i)) found[length++] = i;
+  for (let i = 0; i < marks.length; i++) if (marks[i] === 1) found[length++] = i;
   return found.subarray(0, length);
 }

@@ -15,6 +15,7 @@ import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
 import { Checkpointer, COPY } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { LaterReader } from '../sqlite/later-reader.js';
+import { loadSqlite } from '../sqlite/load.js';
 import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
 import { finishErasure, prepareErasure } from './erasure.js';
@@ -105,6 +106,11 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     for (const connection of opened) await connection.close();
     throw error;
   }
+}
+
+/** Loads what every log needs, for who has something else to wait for before one may be opened. What fails here fails again there. */
+export async function loadEventLog(): Promise<void> {
+  await loadSqlite().catch(() => undefined);
 }
 
 /** The log in SQLite. `openEventLog` makes it. */

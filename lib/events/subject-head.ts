@@ -28,7 +28,8 @@ export function digestHead(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   const middle = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
   const low = ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
-  return high * 2 ** 32 + middle * 2 ** 16 + low;
+  // Each number beyond 31 bits is an object until this has been compiled for good: so there are few.
+  return high * 2 ** 32 + (((middle << 16) | low) >>> 0);
 }
 
 /** The value of each byte that is a lower-case hex digit; NOT_A_DIGIT of every other. */

@@ -9,7 +9,7 @@
 import type { Piscina } from 'piscina';
 import { ArtifactStoreError } from '../errors.js';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARED_WEIGHT } from '../limits.js';
-import { areSpansWanted, tellSpan } from '../spans.js';
+import { beginSpan, tellSpan } from '../spans.js';
 import { BEHIND, isFailure, type NativeFailure, Op, type Operation, type Outcome, STARTED } from './addon.js';
 import { loadAddon } from './load.js';
 
@@ -234,7 +234,7 @@ export class Scheduler {
   }
 
   async #execute(batch: Job[]): Promise<void> {
-    const began = performance.now();
+    const began = beginSpan();
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
@@ -243,7 +243,7 @@ export class Scheduler {
     } catch (error) {
       for (const job of batch) job.fail(error as Error);
     } finally {
-      if (areSpansWanted()) tellSpan('native', nameOf(batch), began);
+      if (began !== undefined) tellSpan('native', nameOf(batch), began);
     }
   }
 }

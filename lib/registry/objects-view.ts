@@ -83,6 +83,6 @@ function rowsOf(batch: EventBatch, indexes: Uint32Array): { ingests: Uint8Array;
 function orderOf({ fillRecords }: EventBatch, heads: Float64Array): Uint8Array {
   const rows = new Uint32Array(heads.length);
   for (let row = 0; row < rows.length; row++) rows[row] = row;
-  const order = orderByHead(heads, rows);
+  const { order } = orderByHead(heads, rows);
   return sha256Order.fill(fillRecords, order, { row: { numbers: rows } });
 }

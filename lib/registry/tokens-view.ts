@@ -126,7 +126,8 @@ function* relevant(batch: EventBatch): Generator<StoredEvent> {
 }
 
 function startsAsToken(bytes: Uint8Array, at: number): boolean {
-  return TOKEN_ACTOR_BYTES.every((byte, index) => bytes[at + index] === byte);
+  for (let i = 0; i < TOKEN_ACTOR_BYTES.length; i++) if (bytes[at + i] !== TOKEN_ACTOR_BYTES[i]) return false;
+  return true;
 }
 
 function createdRow(event: StoredEvent, id: string): Row[] {

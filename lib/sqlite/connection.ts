@@ -17,7 +17,7 @@ import {
   SQLITE_CHECKPOINT_SIZE,
   SQLITE_WRITE_CACHE_SIZE,
 } from '../limits.js';
-import { tellSpan } from '../spans.js';
+import { beginSpan, tellSpan } from '../spans.js';
 import { primaryCode, SQLITE_CANTOPEN, SQLITE_READONLY, sqliteError } from './errors.js';
 import { loadSqlite } from './load.js';
 
@@ -199,7 +199,7 @@ export class Connection {
     const result = this.#tail.then(
       () =>
         new Promise<T>((resolve, reject) => {
-          const began = performance.now();
+          const began = beginSpan();
           start((error, value) => {
             tellSpan('sqlite', sql, began);
             if (error === null) resolve(value as T);

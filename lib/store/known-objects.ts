@@ -137,7 +137,8 @@ function forgetSubjects(known: KnownObjects, events: readonly NewEvent[]): void 
 /** What was not there before has no record of a live object that could be known. */
 function forgetIngested(known: KnownObjects, table: IngestTable, indexes: Uint32Array): void {
   const { existed, healed } = table;
-  for (const index of indexes) {
+  for (let n = 0; n < indexes.length; n++) {
+    const index = indexes[n] as number;
     if (existed[index] || healed[index]) known.forget(formatBlake3(table.blake3(index)));
   }
 }

@@ -84,17 +84,11 @@ export class PutResults implements Iterable<PutResult | Error> {
     this.#replaced.set(index, outcome);
   }
 
-  /**
-   * The content address of the object at `index`, from 0, and whether it was there before, without making a result of it: for who wants no more
-   * of many. Undefined where `at` has more to say: of an error, and of an object that was tried again.
-   */
-  addressAt(index: number): { blake3: ContentAddress; existed: boolean } | undefined {
-    const number = Math.floor(index / this.partSize);
-    const table = this.parts[number]?.table;
-    const row = index - number * this.partSize;
-    if (table === undefined || !(row < table.length) || table.errors.has(row) || this.#replaced.has(index))
-      return undefined;
-    return { blake3: this.#blake3(number, row), existed: table.existed[row] === 1 };
+  /** The table of all of them, where it is one, all are stored, and none was tried again: for who tells of many at once. */
+  get wholeTable(): IngestTable | undefined {
+    const [part, ...others] = this.parts;
+    const isWhole = part !== undefined && others.length === 0 && part.table.errors.size === 0;
+    return isWhole && this.#replaced.size === 0 ? part.table : undefined;
   }
 
   #blake3(part: number, row: number): ContentAddress {

@@ -89,7 +89,7 @@ export function toByteSources(
       total += size;
       onProgress?.(total);
     };
-    return { paths: sources.paths, ends: sources.ends, onRead, ...(signal && { signal }) };
+    return { paths: sources.paths, ends: sources.ends, ...(onProgress && { onRead }), ...(signal && { signal }) };
   }
   return sources.map((source) => {
     if (source instanceof Uint8Array) return new WholeBytes(source, {});

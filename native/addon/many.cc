@@ -15,8 +15,9 @@ namespace artifactstore {
 
 namespace {
 
-// Objects, and bytes, after which what has been gathered is committed: so files that turn out to be large do not fill the memory.
-constexpr size_t kCountMax = 1024;
+// Objects, and bytes, after which what has been gathered is committed: more objects would be committed one slice after the other, the last of them with few; and so
+// files that turn out to be large do not fill the memory.
+constexpr size_t kCountMax = AS_COMMIT_SLICE;
 constexpr uint64_t kBytesMax = 8 * 1024 * 1024;
 
 // Where a thread reads small files to, until they are committed: as many as one commit of a pack takes, at 4 KiB each, and a batch at 16 KiB each. What is
@@ -120,6 +121,9 @@ class ManyJob : public Job {
 
   void hand_over(size_t index, as_ingest *longer) { others_[index] = {0, "", {}, longer}; }
 
+  // Whether nothing waits to be committed.
+  bool is_settled() const { return members_.empty(); }
+
   void commit(as_store *store) {
     size_t count = members_.size();
     std::vector<as_ingest *> ingests(count);
@@ -202,6 +206,7 @@ class FilesMany : public ManyJob {
         used = 0;
       }
       used += take_batch(store, start, std::min<size_t>(AS_FILES_MAX, paths_.size() - start), room.get() + used);
+      used = is_settled() ? 0 : used;
     }
   }
 

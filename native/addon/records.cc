@@ -18,6 +18,7 @@ enum class Kind : uint32_t {
   kUuid,     // what is random in a UUIDv7 as text, from the ten bytes of record n
   kDecimal,  // digits of an integer plus `offset`, from a Float64Array or Uint32Array, at the end of `size` bytes of which the others stay as the form has them
   kPart,     // `size` bytes from where `from` says
+  kRest,     // the same, as many as the form has from there on, but for the `offset` that it ends with
   kCount
 };
 
@@ -66,7 +67,7 @@ Field field_of(Napi::Array from, size_t forms) {
   field.offset = number_of(from.Get(3u));
   field.size = number_of(from.Get(4u));
   field.places = column_of<uint32_t>(from.Get(5u), napi_uint32_array, &places);
-  if (field.kind == Kind::kPart) field.from = column_of<uint32_t>(from.Get(6u), napi_uint32_array, &field.from_count);
+  if (field.kind == Kind::kPart || field.kind == Kind::kRest) field.from = column_of<uint32_t>(from.Get(6u), napi_uint32_array, &field.from_count);
   if (field.kind >= Kind::kCount || places != forms) throw Napi::TypeError::New(from.Env(), "fillRecords: an impossible field");
   return field;
 }
@@ -122,9 +123,10 @@ bool decimal_fits(const Field &field, size_t row) {
   return digits <= field.size;
 }
 
-// Bytes that a field takes in a record.
-size_t width_of(const Field &field, size_t row) {
+// Bytes that a field takes in a record, of which `room` are left where it begins.
+size_t width_of(const Field &field, size_t room, size_t row) {
   switch (field.kind) {
+    case Kind::kRest: return room - field.offset;
     case Kind::kHead: return head_size(field.numbers[row]);
     case Kind::kBytes:
     case Kind::kDecimal:
@@ -136,8 +138,9 @@ size_t width_of(const Field &field, size_t row) {
 }
 
 // Elements that its column must have for record n, of row `row`.
-uint64_t needed(const Field &field, size_t n, size_t row) {
+uint64_t needed(const Field &field, size_t room, size_t n, size_t row) {
   switch (field.kind) {
+    case Kind::kRest: return static_cast<uint64_t>(field.from[row]) + room - field.offset;
     case Kind::kHead:
     case Kind::kDecimal:
     case Kind::kBoolean: return row + 1;
@@ -148,12 +151,15 @@ uint64_t needed(const Field &field, size_t n, size_t row) {
 }
 
 bool fits_in(const Field &field, size_t place, size_t size, size_t n, size_t row) {
-  if (field.kind == Kind::kPart && row >= field.from_count) return false;
-  if (needed(field, n, row) > field.count || place + width_of(field, row) > size) return false;
+  if (place > size) return false;
+  size_t room = size - place;
+  if (field.kind == Kind::kRest && field.offset > room) return false;
+  if ((field.kind == Kind::kPart || field.kind == Kind::kRest) && row >= field.from_count) return false;
+  if (needed(field, room, n, row) > field.count || width_of(field, room, row) > room) return false;
   return field.kind != Kind::kDecimal || decimal_fits(field, row);
 }
 
-void write_field(const Field &field, uint8_t *record, size_t form, size_t n, size_t row) {
+void write_field(const Field &field, uint8_t *record, size_t size, size_t form, size_t n, size_t row) {
   uint8_t *to = record + field.places[form];
   const uint8_t *from = field.bytes == nullptr ? nullptr : field.bytes + row * field.stride + field.offset;
   switch (field.kind) {
@@ -162,6 +168,7 @@ void write_field(const Field &field, uint8_t *record, size_t form, size_t n, siz
     case Kind::kHex: write_hex(to, from, field.size); break;
     case Kind::kDecimal: write_decimal(to, field.size, decimal_of(field, row)); break;
     case Kind::kPart: memcpy(to, field.bytes + field.from[row], field.size); break;
+    case Kind::kRest: memcpy(to, field.bytes + field.from[row], size - field.places[form] - field.offset); break;
     case Kind::kBoolean: *to = field.bytes[row] == 1 ? 0xf5 : 0xf4; break;
     default: write_uuid(to, field.bytes + kUuidRandom * n);
   }
@@ -202,7 +209,7 @@ void FillRecords(const Napi::CallbackInfo &info) {
   for (size_t n = 0; n < count; n++) {
     const as_span &form = forms[form_of[n]];
     memcpy(to, form.bytes, form.size);
-    for (const Field &field : fields) write_field(field, to, form_of[n], n, rows[n]);
+    for (const Field &field : fields) write_field(field, to, form.size, form_of[n], n, rows[n]);
     to += form.size;
     at += form.size;
     ends[n] = static_cast<uint32_t>(at);

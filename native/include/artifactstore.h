@@ -393,6 +393,9 @@ void as_ingest_defer(as_ingest *ingest);
 /* Bytes taken in so far. */
 uint64_t as_ingest_length(const as_ingest *ingest);
 
+/* Ingests that are finished together: it bounds open files, and memory to 64 MiB, whatever the batch of a call. Of a larger one each slice is made durable by itself. */
+enum { AS_COMMIT_SLICE = 256 };
+
 /* Makes `count` ingests of one store durable and visible together, as cheaply as one; for those that are deferred, see as_ingest_defer. expects[i] may be NULL.
  * status[i] is what became of ingests[i]; results[i] is set where it is 0, and its digests and size also where it is AS_E_MISMATCH
  * or AS_E_SIZE, to tell what came instead. Every ingest is ended, whatever happened. */

@@ -15,10 +15,6 @@
 #include "store/publish.h"
 #include "store/session.h"
 
-enum {
-  SLICE = 256 /* ingests finished together: bounds open files, and memory to 64 MiB, whatever the caller's batch */
-};
-
 /* One ingest on its way through the stages. */
 typedef struct entry {
   as_ingest *ingest;
@@ -57,9 +53,9 @@ static int finish_input(as_ingest *ingest, as_digests *digests) {
 
 /* All small ingests of the batch in one call. */
 static void digest_small(batch *work) {
-  as_span inputs[SLICE];
-  as_digests digests[SLICE];
-  as_ingested *results[SLICE];
+  as_span inputs[AS_COMMIT_SLICE];
+  as_digests digests[AS_COMMIT_SLICE];
+  as_ingested *results[AS_COMMIT_SLICE];
   size_t count = 0;
   for (size_t i = 0; i < work->count; i++) {
     const entry *at = &work->entries[i];
@@ -142,8 +138,8 @@ static as_pack_item item_of(const entry *at) {
 
 /* Commits all small objects of the batch. */
 static void pack_all(batch *work) {
-  as_pack_item items[SLICE];
-  entry *owners[SLICE];
+  as_pack_item items[AS_COMMIT_SLICE];
+  entry *owners[AS_COMMIT_SLICE];
   size_t count = 0;
   for (size_t i = 0; i < work->count; i++) {
     entry *at = &work->entries[i];
@@ -222,8 +218,8 @@ static void defer(as_store *store, const entry *at, const as_publication *file) 
 /* Stages what is not packed, and publishes all that is not deferred. */
 static void publish_all(batch *work) {
   as_store *store = work->store;
-  as_publication files[SLICE];
-  entry *owners[SLICE];
+  as_publication files[AS_COMMIT_SLICE];
+  entry *owners[AS_COMMIT_SLICE];
   size_t count = 0;
   for (size_t i = 0; i < work->count; i++) {
     entry *at = &work->entries[i];
@@ -271,9 +267,9 @@ static void commit_slice(batch *work) {
 
 void as_ingest_commit(as_store *store, as_ingest *const *ingests, const as_expect *const *expects, size_t count,
                       as_ingested *results, int *status) {
-  for (size_t start = 0; start < count; start += SLICE) {
-    entry entries[SLICE];
-    batch work = {store, entries, count - start < SLICE ? count - start : SLICE};
+  for (size_t start = 0; start < count; start += AS_COMMIT_SLICE) {
+    entry entries[AS_COMMIT_SLICE];
+    batch work = {store, entries, count - start < AS_COMMIT_SLICE ? count - start : AS_COMMIT_SLICE};
     for (size_t i = 0; i < work.count; i++) {
       memset(&results[start + i], 0, sizeof *results);
       entries[i] = (entry){.ingest = ingests[start + i],

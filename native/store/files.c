@@ -5,11 +5,21 @@
  * May include: ingest.h, source.h, core/error.h, io/io.h. Called by: users of the core.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/error.h"
 #include "store/ingest.h"
 #include "store/source.h"
+
+/* How a folder is opened to be gone on from: no right to read it is needed. */
+#ifdef O_PATH
+enum { AS_FOLDER_FLAGS = O_PATH | O_DIRECTORY };
+#else
+enum { AS_FOLDER_FLAGS = O_RDONLY | O_DIRECTORY };
+#endif
 
 /* What calls on one file gave: judged when it is taken, since the detail of an error is that of the last. */
 typedef struct file {
@@ -31,14 +41,58 @@ struct as_files {
   as_io_request requests[AS_FILES_MAX];
 };
 
+/* The folder that the file before was opened in, for those that follow it there: the kernel then need not go through the whole path for each. */
+typedef struct folder {
+  int fd;           /* negative: there is none */
+  const char *path; /* of a file in it */
+  size_t length;    /* of its own path, with the slash */
+} folder;
+
+/* Bytes of a path in front of the name; 0 where it has no folder, or no name. */
+static size_t folder_length(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash && slash[1] ? (size_t)(slash - path) + 1 : 0;
+}
+
+static int is_in(const char *path, size_t length, const char *other) {
+  return length > 0 && length == folder_length(other) && !memcmp(path, other, length);
+}
+
+/* Turns to the folder of a path. Where that cannot be opened, neither can the file, and its own opening says why. */
+static void enter_folder(const as_io *io, folder *at, const char *path, size_t length) {
+  char name[PATH_MAX];
+  as_io_close(io, &at->fd);
+  if (length >= sizeof name) {
+    return;
+  }
+  memcpy(name, path, length);
+  name[length] = 0;
+  int fd = as_io_open(io, AT_FDCWD, name, AS_FOLDER_FLAGS, 0);
+  *at = (folder){fd < 0 ? -1 : fd, path, length};
+}
+
+/* Opens a file, in the folder of the one before if that is its own. `next` is the path of the one that follows, or NULL. */
+static int open_one(const as_io *io, folder *at, const char *path, const char *next) {
+  size_t length = folder_length(path);
+  if (at->fd < 0 || !is_in(path, length, at->path)) {
+    if (!next || !is_in(path, length, next)) {
+      return as_io_open(io, AT_FDCWD, path, AS_SOURCE_FLAGS, 0);
+    }
+    enter_folder(io, at, path, length);
+  }
+  return at->fd < 0 ? as_io_open(io, AT_FDCWD, path, AS_SOURCE_FLAGS, 0) : as_io_open(io, at->fd, path + length, AS_SOURCE_FLAGS, 0);
+}
+
 static void open_all(as_files *files, const char *const *paths) {
   const as_io *io = files->store->io;
+  folder at = {-1, NULL, 0};
   for (size_t i = 0; i < files->count; i++) {
     file *one = &files->files[i];
     one->path = paths[i];
-    one->fd = as_io_open(io, AT_FDCWD, paths[i], AS_SOURCE_FLAGS, 0);
+    one->fd = open_one(io, &at, paths[i], i + 1 < files->count ? paths[i + 1] : NULL);
     one->looked = one->fd < 0 ? 0 : io->stat(io, one->fd, &one->before);
   }
+  as_io_close(io, &at.fd);
 }
 
 /* Whether the file is small, fits, and has a size to go by: some files that are not on a disk say that they are empty, and are not. */

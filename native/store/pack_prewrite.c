@@ -80,7 +80,11 @@ void as_prewrite_claim(as_prewrite *prewrite, uint64_t end) {
 
 void as_prewrite_committed(as_prewrite *prewrite, uint64_t size, uint64_t end) {
   pthread_mutex_lock(&prewrite->mutex);
-  if (++prewrite->commits >= AS_PREWRITE_FROM && size <= AS_PREWRITE_COMMIT_MAX) {
+  if (size > AS_PREWRITE_COMMIT_MAX) {
+    prewrite->small_commits = 0;
+    prewrite->target = prewrite->next;
+    prewrite->ahead = AS_PREWRITE_AHEAD_MIN;
+  } else if (++prewrite->small_commits >= AS_PREWRITE_FROM) {
     if (!prewrite->running && prewrite->fd >= 0) {
       start(prewrite);
     }

@@ -1,7 +1,7 @@
 /*
  * Writing zeros ahead of where the next commits go, in the background: a sync of bytes that the file system has allocated
  * and written once already needs no change to its own records, and takes half as long. Where commits are large that is little of what they take, and
- * twice the bytes would be written: so it pauses behind a large one.
+ * twice the bytes would be written: so a large one ends it, until several small ones have followed each other. What does not fit into a large one is a small one too.
  * May include: io/io.h. Called by: pack_writer.c.
  *
  * Only speed depends on it: when it fails or falls behind, commits go where nothing was written before.
@@ -15,7 +15,7 @@
 #include "io/io.h"
 
 enum {
-  AS_PREWRITE_FROM = 3,                    /* commits after which it begins: a single put is over before it would help */
+  AS_PREWRITE_FROM = 3,                    /* small commits in a row after which it begins: a single put is over before it would help */
   AS_PREWRITE_COMMIT_MAX = 512 * 1024,     /* bytes of a commit beyond which zeros for the next cost the disk more than they save */
   AS_PREWRITE_STEP = 1024 * 1024,          /* bytes written at a time: what a commit may have to wait for */
   AS_PREWRITE_AHEAD_MIN = 1024 * 1024,     /* bytes ahead of the last commit: doubles with every commit … */
@@ -32,7 +32,7 @@ typedef struct as_prewrite {
   int stopping;
   int busy;            /* a step is under way, from `next` on */
   int fd;              /* where to write, -1: nowhere */
-  unsigned commits;
+  unsigned small_commits; /* one after the other */
   uint64_t next;       /* everything before is written, or belongs to a commit */
   uint64_t target;     /* how far to go */
   uint64_t limit;      /* never beyond: the end of the segment */

@@ -135,6 +135,63 @@ static void test_unfit(void) {
   fixture_remove(fixture_store);
 }
 
+/* ---- folders ---- */
+
+static int whole_paths; /* files and folders opened by their whole path */
+
+static int open_and_count(const as_io *io, int directory, const char *path, int flags, mode_t mode) {
+  whole_paths += directory == AT_FDCWD;
+  return as_io_posix()->open(io, directory, path, flags, mode);
+}
+
+/* Files that follow each other in one folder are opened in it; what is not there is said by its whole path. */
+static void test_folders(void) {
+  enum { IN_FIRST = 10, ALONE = 10, MISSING = 11, FIRST_AGAIN = 14, COUNT = 16, CALLS = 1 + 1 + 5 + 1 };
+  as_io engine = *as_io_best();
+  as_store *store = open_on(&engine);
+  as_files *files;
+  size_t used;
+  char folder[300];
+  for (int i = 0; i < COUNT; i++) {
+    const char *name = i == ALONE ? "second" : i >= MISSING && i < FIRST_AGAIN ? "third" : "first";
+    snprintf(folder, sizeof folder, "%s/%s", fixture_path, name);
+    snprintf(paths[i], sizeof paths[i], "%s/file-%d", folder, i);
+    list[i] = paths[i];
+    if (i < MISSING || i >= FIRST_AGAIN) {
+      CHECK(mkdir(folder, 0700) == 0 || errno == EEXIST, "%s", folder);
+      write_file(list[i], list[i], strlen(list[i]));
+    }
+  }
+  int before = open_descriptors();
+  engine.open = open_and_count;
+  whole_paths = 0;
+  CHECK_INT(as_files_open(store, list, COUNT, room, ROOM, &used, &files), 0);
+  CHECK_INT(whole_paths, CALLS); /* the third folder is tried for all but the last of its files */
+  CHECK_INT(open_descriptors(), before);
+  for (int i = 0; i < COUNT; i++) {
+    as_ingest *ingest;
+    as_ingested out;
+    int whole;
+    int is_missing = i >= MISSING && i < FIRST_AGAIN;
+    CHECK_INT(as_files_take(files, &ingest, &whole), is_missing ? AS_E_SOURCE : 0);
+    if (is_missing) {
+      CHECK(strstr(as_error_detail(), list[i]), "detail is \"%s\"", as_error_detail());
+    } else {
+      CHECK_INT(finish(store, ingest, &out), 0);
+      check_read(store, out.digests.blake3, (const uint8_t *)list[i], strlen(list[i]));
+      unlink(list[i]);
+    }
+  }
+  as_files_close(files);
+  as_store_close(store);
+  fixture_remove(fixture_store);
+  static const char *const made[] = {"first", "second"};
+  for (int i = 0; i < 2; i++) {
+    snprintf(folder, sizeof folder, "%s/%s", fixture_path, made[i]);
+    CHECK(rmdir(folder) == 0, "%s", folder);
+  }
+}
+
 /* ---- files that change ---- */
 
 static void grow(const char *path) {
@@ -264,6 +321,7 @@ int main(void) {
   test_sizes(0);
   test_sizes(1);
   test_unfit();
+  test_folders();
   test_changes();
   test_few_descriptors();
   fixture_clean();

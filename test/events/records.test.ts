@@ -21,11 +21,17 @@ function someRecords(): Records {
     { kind: FieldKind.decimal, column: Float64Array.from(NUMBERS, (n) => n - (n > 9 ? 7 : 0)), offset: 7, size: 16 },
     { kind: FieldKind.decimal, column: Uint32Array.from(NUMBERS, (n) => n % 2 ** 32), size: 10 },
     { kind: FieldKind.part, column: randomBytes(500), from: Uint32Array.from(NUMBERS, () => randomInt(469)), size: 32 },
+    {
+      kind: FieldKind.rest,
+      column: randomBytes(500),
+      from: Uint32Array.from(NUMBERS, () => randomInt(469)),
+      offset: 2,
+    },
   ];
   const forms = NUMBERS.map((_, n) => {
     const head = 3 + (HEAD_SIZES[n] as number);
-    const places = [3, head + 1, head + 40, head + 110, head + 120, head + 160, head + 180, head + 200];
-    return { bytes: randomBytes(head + 232 + n), places };
+    const places = [3, head + 1, head + 40, head + 110, head + 120, head + 160, head + 180, head + 200, head + 232];
+    return { bytes: randomBytes(head + 234 + n), places };
   });
   const formOf = Uint8Array.from({ length: count }, () => randomInt(NUMBERS.length));
   const size = formOf.reduce((sum, form) => sum + (forms[form]?.bytes.length ?? 0), 0);
@@ -79,7 +85,7 @@ t.test('what does not fit is refused', (t) => {
     'a field that goes beyond its form',
   );
   refuse({ fields: cut(0, { ...field(0), column: new Uint8Array(10) }) }, 'a column of another type');
-  refuse({ fields: cut(0, { ...field(0), kind: 7 as FieldKind }) }, 'a kind that there is not');
+  refuse({ fields: cut(0, { ...field(0), kind: 8 as FieldKind }) }, 'a kind that there is not');
   const numbers = (index: number, value: number) => {
     const { column } = field(index);
     return cut(index, { ...field(index), column: column.map(() => value) as Float64Array });
@@ -96,5 +102,11 @@ t.test('what does not fit is refused', (t) => {
     'a part that goes beyond its column',
   );
   refuse({ fields: cut(7, { ...field(7), from: new Uint32Array(10).fill(2 ** 32 - 1) }) }, 'a part far behind it');
+  refuse(
+    { fields: cut(8, { ...field(8), from: new Uint32Array(10).fill(500) }) },
+    'a rest that goes beyond its column',
+  );
+  refuse({ fields: cut(8, { ...field(8), from: new Uint32Array(1) }) }, 'places of rests that end before');
+  refuse({ fields: cut(8, { ...field(8), offset: 1000 }) }, 'a rest of less than nothing');
   t.end();
 });

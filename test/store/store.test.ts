@@ -276,14 +276,16 @@ t.test('a list of files', async (t) => {
     const { blake3, sha256 } = digest(bytes);
     t.equal(result.blake3, `blake3:${toHex(blake3)}`, names[index] as string);
     t.equal(result.sha256, `sha256:${toHex(sha256)}`);
-    t.strictSame(results.addressAt(index), { blake3: result.blake3, existed: false });
     t.equal((await store.stat(result.blake3)).size, bytes.byteLength);
   }
   for (const index of [sizes.length, sizes.length + 1]) {
     t.match(results.at(index), { code: 'AS_ERR_SOURCE_UNREADABLE' });
-    t.equal(results.addressAt(index), undefined, 'an error has no address');
   }
-  t.equal(results.addressAt(names.length), undefined);
+  t.equal(results.wholeTable, undefined, 'not where some are errors');
+  const stored = await store.putMany(joinPaths(names.slice(0, sizes.length)) as FileList);
+  t.equal(stored.wholeTable?.length, sizes.length);
+  t.same(stored.wholeTable?.blake3(1), digest(contents[1] as Uint8Array).blake3);
+  t.equal(stored.wholeTable?.existed[1], 1);
   t.equal(read, 16 * 1024 + 4096 + 1 + 16 * 1024 + 1 + 256 * 1024 + 1 + 3_000_000);
   const gone = new AbortController();
   gone.abort();

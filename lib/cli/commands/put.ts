@@ -9,8 +9,9 @@ import { type Digest, pathAt } from '../../dataplane/spi.js';
 import { ArtifactStoreError, isStoreError } from '../../errors.js';
 import { PutResults } from '../../store/put-results.js';
 import type { Stored, StoreVerbs } from '../../store/verbs.js';
-import { digestLine, formatItems, formatSize, rawLine, rawText, showPath } from '../format.js';
+import { digestLine, formatItems, formatSize, showPath } from '../format.js';
 import { option } from '../options.js';
+import { pathLines } from '../path-lines.js';
 import type { Tally } from '../progress.js';
 import { pathJson } from '../record.js';
 import { runCommand, type Session } from '../session.js';
@@ -51,7 +52,7 @@ interface Totals extends Tally {
 async function put(session: Session, paths: Buffer[], { expect }: PutFlags): Promise<void> {
   await requireSensible(paths, expect);
   const totals: Totals = { label: 'put', size: 0, count: 0, noun: 'files', known: 0 };
-  const began = performance.now();
+  const began = Date.now();
   const opening = session.openStore({ create: true });
   opening.catch(() => undefined); // reported where it is awaited
   const avoid = resolve(session.options.store);
@@ -67,7 +68,7 @@ async function put(session: Session, paths: Buffer[], { expect }: PutFlags): Pro
   await session.output.flush();
   // What is stored has been listed by now, whatever ended the loop.
   session.signal.throwIfAborted();
-  summarise(session, totals, (performance.now() - began) / 1000);
+  summarise(session, totals, (Date.now() - began) / 1000);
 }
 
 /** @throws AS_ERR_INVALID_ARGUMENT */
@@ -100,7 +101,7 @@ async function ingest(
   totals: Totals,
 ): Promise<Results> {
   if (files.ends.length === 0) return undefined;
-  const options = { onProgress: adding(totals), signal: session.signal };
+  const options = { ...(session.output.showsProgress && { onProgress: adding(totals) }), signal: session.signal };
   if (!isStdin(files.paths) && expect === undefined) return store.putMany(files, options);
   const source = isStdin(files.paths) ? process.stdin : { path: files.paths };
   const expected = expect !== undefined && { expect: expect as Digest };
@@ -119,35 +120,42 @@ async function reportAll(session: Session, found: Found, results: Results, total
   await reportFiles(session, found, results, totals, from, found.files.ends.length);
 }
 
-/** Tells what became of some of the files: of those that are stored and told of in plain lines all at once. */
+/** Tells what became of some of the files. */
 async function reportFiles(
   session: Session,
-  { files, hidden }: Found,
+  found: Found,
   results: Results,
   totals: Totals,
   from: number,
   to: number,
 ): Promise<void> {
-  const plain = results instanceof PutResults && !session.output.json;
-  const text = plain ? rawText(files.paths) : '';
-  let lines = '';
+  const { files, hidden } = found;
+  const isMany = results instanceof PutResults && !session.output.json;
+  if (isMany && (await reportTogether(session, found, results, totals, from, to))) return;
   for (let index = from; index < to; index++) {
-    const stored = plain ? results.addressAt(index) : undefined;
-    if (stored !== undefined) {
-      lines += rawLine(
-        stored.blake3,
-        text.slice((index === 0 ? 0 : (files.ends[index - 1] as number)) + hidden, files.ends[index]),
-      );
-      totals.count++;
-      if (stored.existed) totals.known++;
-      continue;
-    }
     const path = Buffer.from(pathAt(files, index).subarray(hidden));
     const result = results instanceof PutResults || Array.isArray(results) ? results.at(index) : (results as Stored);
     if (result instanceof Error) settleFailure(session, result, path);
     else if (result !== undefined) await report(session, path, result, totals);
   }
-  if (lines !== '') await session.output.writeSoon(Buffer.from(lines, 'latin1'));
+}
+
+/** Tells of files that are all stored, in lines that are written all at once. Resolves to whether it has: it has not where some are not, or have unusual names. */
+async function reportTogether(
+  session: Session,
+  { files, hidden }: Found,
+  results: PutResults,
+  totals: Totals,
+  from: number,
+  to: number,
+): Promise<boolean> {
+  const table = results.wholeTable;
+  const lines = table && pathLines(table, files, hidden, from, to);
+  if (table === undefined || lines === undefined) return false;
+  totals.count += to - from;
+  for (let index = from; index < to; index++) if (table.existed[index] === 1) totals.known++;
+  await session.output.writeSoon(lines);
+  return true;
 }
 
 /** What one call reports of its way, added to the whole. */

@@ -115,7 +115,7 @@ async function ingestSlice(
   }
   const longer = await backend.listBegin(slice, start, table);
   const watch = { ...(onRead && { onRead }), ...(signal && { signal }) };
-  onRead?.(sizeOf(table, start, slice.ends.length));
+  if (onRead) onRead(sizeOf(table, start, slice.ends.length));
   await Promise.all(
     longer.map(([index, handle]) => {
       const source = fileSource(pathAt(slice, index), watch);

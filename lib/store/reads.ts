@@ -5,7 +5,7 @@
  */
 
 import type { ClosableDataPlane } from '../dataplane/inproc/index.js';
-import type { ByteRange, FileSink } from '../dataplane/spi.js';
+import type { ByteRange, FileSink, SmallSend } from '../dataplane/spi.js';
 import { isStoreError } from '../errors.js';
 import { objectCorrupted } from '../events/kinds.js';
 import type { EventLog } from '../events/log.js';
@@ -38,7 +38,7 @@ export interface ReadHost {
   readonly actor: string;
   readonly dataPlane: Pick<
     ClosableDataPlane,
-    'serveObject' | 'serveOutboard' | 'serveSmall' | 'serveFile' | 'serveSocket'
+    'serveObject' | 'serveOutboard' | 'serveSmall' | 'sendSmall' | 'serveFile' | 'serveSocket'
   >;
   readonly log: EventLog;
   readonly guard: AddressGuard;
@@ -92,6 +92,11 @@ export class Reads {
   async *#restored(object: ObjectSize, actor: string): AsyncGenerator<Uint8Array> {
     await this.#host.tiers?.restoreIfCold(object.blake3, actor);
     yield* this.bytes(object, { start: 0, end: object.size }, { actor });
+  }
+
+  /** Has the data plane send whole objects that it has at hand into sockets: see `sendSmall` of the contract. */
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    this.#host.dataPlane.sendSmall?.(memory, sends);
   }
 
   /** What proves a range: the size of the object as 8 bytes, then the nodes of its tree. Throws as `open`, and as reading an object does. */

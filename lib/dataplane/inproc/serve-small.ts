@@ -59,6 +59,11 @@ export class SmallReads {
     return (digest && this.#readNow(digest, size, into)) ?? this.#ask(address, size);
   }
 
+  /** The digest of an object that has been read by a worker lately, so that it is most likely in memory; undefined of others. */
+  known(address: ContentAddress): Uint8Array | undefined {
+    return this.#read.get(address);
+  }
+
   #readNow(digest: Uint8Array, size: number, into?: Uint8Array): Uint8Array | undefined {
     const bytes = into && into.byteLength >= size ? into.subarray(0, size) : Buffer.allocUnsafeSlow(size);
     return this.backend.readNow(digest, bytes) ? bytes : undefined;

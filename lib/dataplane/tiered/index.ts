@@ -32,6 +32,7 @@ import type {
   IngestTable,
   SessionHints,
   SessionResult,
+  SmallSend,
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
@@ -125,6 +126,10 @@ export class TieredPlane implements ClosableDataPlane {
     } catch (error) {
       return elsewhere(error);
     }
+  }
+
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    this.hot.sendSmall?.(memory, sends);
   }
 
   /** A tier that does not send itself gives chunks, which the caller writes. */

@@ -423,16 +423,10 @@ export interface DataPlane {
    * The second operation for few bytes, which a data plane may offer where an iteration costs more than they do: all of them in one piece, and at
    * once if it has them. It means the same as collecting what `serveObject` yields.
    *
-   * @param into memory for bytes that are there at once, if it is enough for all from the object's beginning: spares making some. The caller's own again
-   *   when the call has returned
    * @returns undefined when so many are not given in one piece: who asked iterates instead
    * @throws as `serveObject`, at once or by the promise
    */
-  serveSmall?(
-    address: ContentAddress,
-    range: ByteRange,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined;
+  serveSmall?(address: ContentAddress, range: ByteRange): Uint8Array | Promise<Uint8Array> | undefined;
 
   /**
    * The second operation for many whole objects at once, each into a socket of this process, which a data plane on the same host may offer for those that it has at hand. It waits for

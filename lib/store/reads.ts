@@ -69,7 +69,7 @@ export class Reads {
       iterate: () => this.bytes(record, range, options),
       intoFile: (sink: FileSink) => this.#intoFile(record, range, sink, options),
       intoSocket: (socket: number) => this.#intoSocket(record, range, socket, options),
-      inOnePiece: (into?: Uint8Array) => this.#inOnePiece(record, range, options, into),
+      inOnePiece: () => this.#inOnePiece(record, range, options),
     };
     return new StoredObject(record, range, ways, {
       isRestored,
@@ -130,10 +130,9 @@ export class Reads {
     record: ObjectRecord,
     range: ByteRange,
     { signal, actor }: GetOptions,
-    into?: Uint8Array,
   ): Uint8Array | Promise<Uint8Array> | undefined {
     if (signal?.aborted) throw aborted();
-    const bytes = this.#host.dataPlane.serveSmall?.(record.blake3, range, into);
+    const bytes = this.#host.dataPlane.serveSmall?.(record.blake3, range);
     if (!(bytes instanceof Promise)) return bytes;
     return bytes.catch(async (error) => {
       await this.#recordDamage(record, error, actor);

@@ -102,7 +102,8 @@ function download(
   object: StoredObject,
   exchange: Exchange,
 ): Answer | Promise<Answer> {
-  if (object.size <= SEND_JOINED_SIZE_MAX && object.size === object.record.size) return { status, headers, body: object };
+  if (object.size <= SEND_JOINED_SIZE_MAX && object.size === object.record.size)
+    return { status, headers, body: object };
   const small = object.inOnePiece();
   if (small instanceof Promise) return small.then((body) => ({ status, headers, body }));
   if (small !== undefined) return { status, headers, body: small };

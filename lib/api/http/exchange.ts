@@ -9,8 +9,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { Principal } from '../../access/principal.js';
 import type { ByteSource } from '../../dataplane/spi.js';
 import type { Family } from '../../metrics/exposition.js';
-import type { Store } from '../../store.js';
 import type { StoredObject } from '../../store/stored-object.js';
+import type { Store } from '../../store.js';
 import type { UploadDesk } from './uploads/desk.js';
 
 /** Query parameters by name. */

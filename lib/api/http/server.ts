@@ -23,8 +23,8 @@ import {
   HTTP_TARGET_LENGTH_MAX,
 } from '../../limits.js';
 import { type Family, gauge } from '../../metrics/exposition.js';
-import type { Store } from '../../store.js';
 import { StoredObject } from '../../store/stored-object.js';
+import type { Store } from '../../store.js';
 import { anonymousActor, Gate } from './access/gate.js';
 import { clientRefusal } from './client-error.js';
 import type { Answer, ObjectAnswer, ServiceState } from './exchange.js';
@@ -32,9 +32,9 @@ import { type Expectation, type ListenerEvents, Listeners, type Opened } from '.
 import { AccessLog } from './observe/access-log.js';
 import { RequestMetrics } from './observe/request-metrics.js';
 import { Visit } from './observe/visit.js';
+import { Outbox, type OutboxHost } from './outbox.js';
 import { placesOf } from './places.js';
 import { problemAnswer, rawProblem } from './problem.js';
-import { Outbox, type OutboxHost } from './outbox.js';
 import { Refusal } from './refusal.js';
 import type { Operation } from './route.js';
 import { route } from './router.js';

@@ -62,10 +62,10 @@ export type { CompactionReport, CompactionWatch } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
 import { ingestFileList, ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
+import { SmallSends } from './send-small.js';
 import { serveBytes } from './serve.js';
 import { serveFile } from './serve-file.js';
 import { serveOutboard } from './serve-outboard.js';
-import { SmallSends } from './send-small.js';
 import { SmallReads, serveSmall } from './serve-small.js';
 import { serveSocket } from './serve-socket.js';
 import { appendSession } from './session.js';
@@ -180,15 +180,11 @@ class InprocDataPlane implements ClosableDataPlane {
     yield* serveBytes(this.backend, this.#readArena, this.#smallReads, address, range);
   }
 
-  serveSmall(
-    address: ContentAddress,
-    range: ByteRange,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined {
+  serveSmall(address: ContentAddress, range: ByteRange): Uint8Array | Promise<Uint8Array> | undefined {
     this.#refuseClosed();
     checkAddress(address);
     checkRange(range);
-    return serveSmall(this.#smallReads, address, range, into);
+    return serveSmall(this.#smallReads, address, range);
   }
 
   sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {

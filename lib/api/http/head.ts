@@ -1,11 +1,12 @@
 /**
  * The head of an answer as bytes, for answers that leave together: see `outbox.ts`.
  *
- * Imports Node's names of statuses and its check of fields, and limits. Called by `outbox.ts`; `ALWAYS` by `send.ts`.
+ * Imports Node's names of statuses and its check of fields, the exchange's types and limits. Called by `outbox.ts`; `ALWAYS` by `send.ts`.
  */
 
 import { type OutgoingHttpHeaders, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
 import { HTTP_KEEP_ALIVE_MS } from '../../limits.js';
+import type { Answer } from './exchange.js';
 
 /** Whatever is stored here must never act in a browser as a page of ours. */
 export const ALWAYS = [
@@ -17,7 +18,7 @@ export const ALWAYS = [
 /** The beginning of a head, up to where the id of the request stands. */
 interface Beginning {
   status: number;
-  length: number | undefined;
+  length: number;
   bytes: Uint8Array;
 }
 
@@ -25,19 +26,18 @@ interface Beginning {
 const kept = new WeakMap<OutgoingHttpHeaders, Beginning>();
 
 /**
- * Writes the head of an answer behind which the connection stays open.
+ * Writes the head of an answer behind which the connection stays open into memory from `start` on.
  *
- * @param length bytes of the body; undefined: the status has none, or the headers say it
- * @returns where the head ends; undefined: there is no room for it
+ * @param length bytes of the body
+ * @returns where the head ends; undefined: there is no room for it before `end`
  * @throws ERR_INVALID_CHAR, ERR_INVALID_HTTP_TOKEN: what stands there cannot be a field
  */
 export function writeHead(
   into: Buffer,
   start: number,
   end: number,
-  status: number,
-  headers: OutgoingHttpHeaders,
-  length: number | undefined,
+  { status, headers }: Pick<Answer, 'status' | 'headers'>,
+  length: number,
   requestId: string,
 ): number | undefined {
   const beginning = beginningOf(status, headers, length);
@@ -51,7 +51,7 @@ export function writeHead(
   return restAt + rest.byteLength;
 }
 
-function beginningOf(status: number, headers: OutgoingHttpHeaders, length: number | undefined): Uint8Array {
+function beginningOf(status: number, headers: OutgoingHttpHeaders, length: number): Uint8Array {
   const known = kept.get(headers);
   if (known !== undefined && known.status === status && known.length === length) return known.bytes;
   const bytes = makeBeginning(status, headers, length);
@@ -59,7 +59,7 @@ function beginningOf(status: number, headers: OutgoingHttpHeaders, length: numbe
   return bytes;
 }
 
-function makeBeginning(status: number, headers: OutgoingHttpHeaders, length: number | undefined): Uint8Array {
+function makeBeginning(status: number, headers: OutgoingHttpHeaders, length: number): Uint8Array {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
   for (const [name, value] of ALWAYS) if (!(name in headers)) text += `${name}: ${value}\r\n`;
   for (const name in headers) {
@@ -69,8 +69,7 @@ function makeBeginning(status: number, headers: OutgoingHttpHeaders, length: num
       text += `${name}: ${value}\r\n`;
     }
   }
-  if (length !== undefined) text += `Content-Length: ${length}\r\n`;
-  return Buffer.from(`${text}X-Request-Id: `, 'latin1');
+  return Buffer.from(`${text}Content-Length: ${length}\r\nX-Request-Id: `, 'latin1');
 }
 
 /** As Node says it. */

@@ -70,7 +70,7 @@ export class Outbox {
     const memory = this.#place();
     const start = this.#waiting.length * PLACE_SIZE;
     const room = start + SEND_HEAD_SIZE_MAX;
-    const head = writeHead(memory, start, room, answer.status, answer.headers, length, turn.visit.id);
+    const head = writeHead(memory, start, room, answer, length, turn.visit.id);
     if (head === undefined) return false;
     const isObject = body instanceof StoredObject;
     const end = isObject || isBare ? head : head + write(memory, head, body);

@@ -357,12 +357,15 @@ export const HTTP_BODIES_BUFFER_SIZE = 16 * 1024 * 1024;
 export const HTTP_LINGER_MS = 2_000;
 export const HTTP_LINGER_SIZE = 64 * 1024 * 1024;
 
-/** Bytes of a body that is written in one piece with its head, and of such a head: most answers are far smaller, and the pieces stay few pages. */
+/** Bytes of a body that leaves in one piece with its head, and of such a head: most answers are far smaller, and the places for them stay few pages. */
 export const SEND_JOINED_SIZE_MAX = 8 * 1024;
 export const SEND_HEAD_SIZE_MAX = 2 * 1024;
 
-/** Pieces for such answers that are kept for the next ones: some 640 KiB. One is in use from a read until the kernel has the answer. */
-export const SEND_PIECES_KEPT = 64;
+/** Such answers that leave together at most: more would make the first of them wait for longer than a millisecond or two, and 64 places for them take 640 KiB. */
+export const SEND_TOGETHER_MAX = 64;
+
+/** Numbers by which the core is told of one of them: see `sendAnswers` in lib/native/addon.ts. */
+export const ANSWER_COLUMNS = 5;
 
 /**
  * Bytes of a body from which on the store sends it to the socket itself, and how many of them are read before, so that an object that is damaged from the beginning has an answer that

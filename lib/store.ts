@@ -8,7 +8,7 @@
 import { userInfo } from 'node:os';
 import type { Story } from './audit/explain.js';
 import type { ClosableDataPlane, CompactionReport, CompactionWatch, WorkerLoad } from './dataplane/inproc/index.js';
-import type { BackendStatus, ContentAddress, Digest, FileList } from './dataplane/spi.js';
+import type { BackendStatus, ContentAddress, Digest, FileList, SmallSend } from './dataplane/spi.js';
 import { formatBlake3, parseDigest } from './digest-name.js';
 import { ArtifactStoreError } from './errors.js';
 import type { ReadQuery, RebuildProgress, StoredEvent } from './events/log.js';
@@ -248,6 +248,14 @@ export class Store {
   getKnown(name: string, options: GetOptions = {}): StoredObject | undefined {
     this.#state.requireOpen();
     return this.#parts.objects.getKnown(name, options);
+  }
+
+  /**
+   * Has the data plane send objects that `getKnown` gave, each behind bytes of the caller's, into sockets of this process: see `sendSmall` of the contract. Of what is not sent, nothing
+   * is said: reading it says why, and records damage.
+   */
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    if (!this.#closed) this.#parts.reads.sendSmall(memory, sends);
   }
 
   /**

@@ -362,6 +362,20 @@ export interface IngestTable {
   result(index: number): IngestResult;
 }
 
+/** An answer on its way into a socket of this process: bytes that stand in the caller's memory, and behind them a whole object. */
+export interface SmallSend {
+  /** Descriptor of a connected, non-blocking stream socket that is open, and on which nothing else waits to be written; negative: there is none. */
+  socket: number;
+  /** Where the bytes stand in the memory. Behind `end` there is room for the object. */
+  start: number;
+  end: number;
+  /** The object, and all of its bytes. */
+  address: ContentAddress;
+  size: number;
+  /** How many bytes of all the socket took; -1, as it comes: none, and the object stands nowhere. */
+  sent: number;
+}
+
 /** The data plane: everything that touches bytes. */
 export interface DataPlane {
   /**
@@ -409,16 +423,20 @@ export interface DataPlane {
    * The second operation for few bytes, which a data plane may offer where an iteration costs more than they do: all of them in one piece, and at
    * once if it has them. It means the same as collecting what `serveObject` yields.
    *
-   * @param into memory for bytes that are there at once, if it is enough for all from the object's beginning: spares making some. The caller's own again
-   *   when the call has returned
    * @returns undefined when so many are not given in one piece: who asked iterates instead
    * @throws as `serveObject`, at once or by the promise
    */
-  serveSmall?(
-    address: ContentAddress,
-    range: ByteRange,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined;
+  serveSmall?(address: ContentAddress, range: ByteRange): Uint8Array | Promise<Uint8Array> | undefined;
+
+  /**
+   * The second operation for many whole objects at once, each into a socket of this process, which a data plane on the same host may offer for those that it has at hand. It waits for
+   * nothing and never throws: of each it says in `sent` what became of it. What has not been sent goes any other way; reading the object says why.
+   *
+   * Each byte of an object is verified before it is sent. What a socket did not take stands in the memory behind what it took, objects included, for the caller to write.
+   *
+   * @param memory the caller's own again when the call has returned
+   */
+  sendSmall?(memory: Uint8Array, sends: readonly SmallSend[]): void;
 
   /**
    * The second operation into a socket of this process, which a data plane on the same host may offer. It means the same as writing what `serveObject`

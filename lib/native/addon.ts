@@ -433,6 +433,14 @@ export interface NativeAddon {
    */
   readNow(store: Handle, address: Uint8Array, bytes: Uint8Array): boolean;
   /**
+   * Sends `count` answers that stand in `memory`, each with an object read and verified behind it, without waiting for a disk or a socket.
+   *
+   * @param columns a row of five for each: socket, where it begins, bytes before the object, bytes of the object, and then, as the answer of this call, how
+   *   many bytes of all have been sent; -1: none, because the object has to be read by a worker, or the socket is negative
+   * @param addresses of the objects, 32 bytes for each answer
+   */
+  sendAnswers(store: Handle, memory: Uint8Array, columns: Int32Array, addresses: Uint8Array, count: number): void;
+  /**
    * Writes `ends.length` records end to end into `target` from `at` on, and where each ends. Record n is a copy of `forms[formOf[n]]` with the fields of
    * row `rows[n]` written over it. Throws a RangeError, before it has written anything, where something would not fit.
    */

@@ -5,7 +5,7 @@
  */
 
 import type { ClosableDataPlane } from '../dataplane/inproc/index.js';
-import type { ByteRange, FileSink } from '../dataplane/spi.js';
+import type { ByteRange, FileSink, SmallSend } from '../dataplane/spi.js';
 import { isStoreError } from '../errors.js';
 import { objectCorrupted } from '../events/kinds.js';
 import type { EventLog } from '../events/log.js';
@@ -38,7 +38,7 @@ export interface ReadHost {
   readonly actor: string;
   readonly dataPlane: Pick<
     ClosableDataPlane,
-    'serveObject' | 'serveOutboard' | 'serveSmall' | 'serveFile' | 'serveSocket'
+    'serveObject' | 'serveOutboard' | 'serveSmall' | 'sendSmall' | 'serveFile' | 'serveSocket'
   >;
   readonly log: EventLog;
   readonly guard: AddressGuard;
@@ -69,7 +69,7 @@ export class Reads {
       iterate: () => this.bytes(record, range, options),
       intoFile: (sink: FileSink) => this.#intoFile(record, range, sink, options),
       intoSocket: (socket: number) => this.#intoSocket(record, range, socket, options),
-      inOnePiece: (into?: Uint8Array) => this.#inOnePiece(record, range, options, into),
+      inOnePiece: () => this.#inOnePiece(record, range, options),
     };
     return new StoredObject(record, range, ways, {
       isRestored,
@@ -92,6 +92,11 @@ export class Reads {
   async *#restored(object: ObjectSize, actor: string): AsyncGenerator<Uint8Array> {
     await this.#host.tiers?.restoreIfCold(object.blake3, actor);
     yield* this.bytes(object, { start: 0, end: object.size }, { actor });
+  }
+
+  /** Has the data plane send whole objects that it has at hand into sockets: see `sendSmall` of the contract. */
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    this.#host.dataPlane.sendSmall?.(memory, sends);
   }
 
   /** What proves a range: the size of the object as 8 bytes, then the nodes of its tree. Throws as `open`, and as reading an object does. */
@@ -125,10 +130,9 @@ export class Reads {
     record: ObjectRecord,
     range: ByteRange,
     { signal, actor }: GetOptions,
-    into?: Uint8Array,
   ): Uint8Array | Promise<Uint8Array> | undefined {
     if (signal?.aborted) throw aborted();
-    const bytes = this.#host.dataPlane.serveSmall?.(record.blake3, range, into);
+    const bytes = this.#host.dataPlane.serveSmall?.(record.blake3, range);
     if (!(bytes instanceof Promise)) return bytes;
     return bytes.catch(async (error) => {
       await this.#recordDamage(record, error, actor);

@@ -17,7 +17,7 @@ export interface Ways {
   /** Has the data plane send them to a socket; undefined when it does not. */
   intoSocket?(socket: number): AsyncIterable<Uint8Array | number> | undefined;
   /** All in one piece; undefined when they are not given so. */
-  inOnePiece?(into?: Uint8Array): Uint8Array | Promise<Uint8Array> | undefined;
+  inOnePiece?(): Uint8Array | Promise<Uint8Array> | undefined;
 }
 
 /** What reading does, or has done, to the tiers of an object. */
@@ -96,13 +96,9 @@ export class StoredObject implements AsyncIterable<Uint8Array> {
     return all;
   }
 
-  /**
-   * All the bytes, where they are so few that they come in one piece; undefined where they do not. Throws or rejects as iterating does.
-   *
-   * @param into memory for bytes that are there at once, if it is enough: they are part of it then
-   */
-  inOnePiece(into?: Uint8Array): Uint8Array | Promise<Uint8Array> | undefined {
-    return this.#ways.inOnePiece?.(into);
+  /** All the bytes, where they are so few that they come in one piece; undefined where they do not. Throws or rejects as iterating does. */
+  inOnePiece(): Uint8Array | Promise<Uint8Array> | undefined {
+    return this.#ways.inOnePiece?.();
   }
 
   /**

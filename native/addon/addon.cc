@@ -78,6 +78,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));
   exports.Set("readNow", Napi::Function::New<artifactstore::ReadNow>(env, "readNow"));
   exports.Set("run", Napi::Function::New<artifactstore::Run>(env, "run"));
+  exports.Set("sendAnswers", Napi::Function::New<artifactstore::SendAnswers>(env, "sendAnswers"));
   exports.Set("start", Napi::Function::New<artifactstore::Start>(env, "start"));
   return exports;
 }

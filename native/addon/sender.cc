@@ -15,6 +15,43 @@ Napi::Value DropSocket(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
+namespace {
+
+constexpr size_t kAnswersMax = 64;  // SEND_TOGETHER_MAX in lib/limits.ts
+
+enum Column : uint8_t { kSocket, kStart, kSize, kObjectSize, kSent, kColumns };
+
+// Whether what a row says lies within the memory.
+bool fits(const int32_t *row, size_t room) {
+  if (row[kStart] < 0 || row[kSize] < 0 || row[kObjectSize] < 0) return false;
+  return static_cast<size_t>(row[kStart]) + static_cast<size_t>(row[kSize]) + static_cast<size_t>(row[kObjectSize]) <= room;
+}
+
+}  // namespace
+
+Napi::Value SendAnswers(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  as_span memory = bytes_of(info[1], "memory"), addresses = bytes_of(info[3], "addresses");
+  Napi::Int32Array columns = info[2].As<Napi::Int32Array>();
+  size_t count = info[4].ToNumber().Uint32Value();
+  if (count > kAnswersMax || count * kColumns > columns.ElementLength() || count * AS_DIGEST_SIZE > addresses.size) {
+    throw Napi::RangeError::New(env, "sendAnswers: more answers than rows");
+  }
+  uint8_t *bytes = static_cast<uint8_t *>(const_cast<void *>(memory.bytes));
+  const uint8_t *address = static_cast<const uint8_t *>(addresses.bytes);
+  int32_t *row = columns.Data();
+  as_answer answers[kAnswersMax];
+  for (size_t i = 0; i < count; i++, row += kColumns, address += AS_DIGEST_SIZE) {
+    if (!fits(row, memory.size)) throw Napi::RangeError::New(env, "sendAnswers: an answer beyond the memory");
+    answers[i] = {row[kSocket], bytes + row[kStart], static_cast<size_t>(row[kSize]), address, static_cast<size_t>(row[kObjectSize]), AS_ANSWER_UNREAD};
+  }
+  Borrowed<as_store> store(info[0].ToNumber().Uint32Value(), Kind::store);
+  if (store) as_answers_send(store.get(), answers, count);
+  row = columns.Data();
+  for (size_t i = 0; i < count; i++) row[i * kColumns + kSent] = static_cast<int32_t>(answers[i].sent);
+  return env.Undefined();
+}
+
 Napi::Value sender_begin(Napi::Env env, const Arguments &in) {
   int fd = static_cast<int>(in.integer(3));
   Borrowed<as_store> store(in.handle(1), Kind::store);

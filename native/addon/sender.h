@@ -1,4 +1,4 @@
-// Objects sent to sockets: operations of a batch, and the one call that is none.
+// Objects sent to sockets: operations of a batch, and calls that are none.
 #pragma once
 
 #include <napi.h>
@@ -12,6 +12,11 @@ Napi::Value KeepSocket(const Napi::CallbackInfo &info);
 
 // dropSocket(fd): closes such a descriptor, where nobody has taken it over.
 Napi::Value DropSocket(const Napi::CallbackInfo &info);
+
+// sendAnswers(store, memory, columns, addresses, count): `count` answers that stand in `memory`, each described by a row of five in the Int32Array `columns`: socket, where the answer
+// begins, bytes of its beginning, bytes of the object behind it, and, written here, what became of it: bytes that were sent, or -1. `addresses` has 32 bytes for each.
+// Not for a worker.
+Napi::Value SendAnswers(const Napi::CallbackInfo &info);
 
 // [code, store, address, fd, start, end, flags]: a handle. The descriptor is the sender's from now on, whatever happens.
 Napi::Value sender_begin(Napi::Env env, const Arguments &in);

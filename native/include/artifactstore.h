@@ -481,6 +481,22 @@ int as_reader_nodes(as_reader *reader, uint64_t start, uint64_t end, uint64_t *n
  * nobody has looked for long, so it is for objects that were read before. */
 int as_read_now(as_store *store, const uint8_t blake3[AS_DIGEST_SIZE], void *bytes, size_t size);
 
+/* An answer for a socket: bytes that are there, and behind them all of a packed object. */
+typedef struct as_answer {
+  int fd;         /* of somebody else's socket, open for certain; negative: nothing is done */
+  uint8_t *bytes; /* the answer's beginning, with room for the object behind it */
+  size_t size;    /* of the beginning */
+  const uint8_t *blake3;
+  size_t object_size;
+  int64_t sent; /* what became of it: bytes that the socket took, of beginning and object; or AS_ANSWER_UNREAD */
+} as_answer;
+
+enum { AS_ANSWER_UNREAD = -1 /* nothing is sent: the object cannot be read without waiting, or at all */ };
+
+/* Sends answers to their sockets, one after the other, each with its object read and verified as by as_read_now just before. Waits for nothing: what a socket did
+ * not take is in `bytes` afterwards, for its owner to write; of one that is broken that is all, and its owner will find out. */
+void as_answers_send(as_store *store, as_answer *answers, size_t count);
+
 /* Opens bytes [start, end) of an object (`end` may be AS_SIZE_UNKNOWN: all that come) to be put into the file at `path`, from its first byte
  * on: an empty regular file, or a device that takes bytes at any offset. The file must be there; it is neither named nor synced here, and
  * nobody else may write to it. *size is how many bytes will come. Errors: those of as_reader_open; AS_E_RANGE; AS_E_SINK: it is no such file

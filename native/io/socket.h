@@ -1,6 +1,6 @@
 /*
  * Sockets that belong to somebody else, and take and give bytes for as long as they do. They are no files of the store, so they have no place in `struct as_io`.
- * May include: the C library. Called by: native/store/sender.c, native/store/receive.c, native/store/proven_file.c; as_socket_keep, as_socket_close and as_socket_widen as declared in artifactstore.h, by users of the core.
+ * May include: the C library. Called by: native/store/sender.c, native/store/answers.c, native/store/receive.c, native/store/proven_file.c; as_socket_keep, as_socket_close and as_socket_widen as declared in artifactstore.h, by users of the core.
  */
 #ifndef AS_IO_SOCKET_H
 #define AS_IO_SOCKET_H

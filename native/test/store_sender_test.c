@@ -1,6 +1,6 @@
 /*
  * Objects sent to sockets by the core: every byte, any range, in pieces too, whether or not the other end keeps up; ends that are gone; damage, of which no byte
- * is sent. And objects read without waiting: the right bytes or none.
+ * is sent. And objects read without waiting: the right bytes or none, alone and behind heads.
  * May include: store_fixture.h. Run by: CTest.
  */
 #include <sys/socket.h>
@@ -184,6 +184,49 @@ static void test_read_now(void) {
   printf("%d of 3 read without waiting\n", done);
 }
 
+/* Each of them whole behind its head, or nothing: not of what is damaged, unknown or of another size, nor where there is no socket. What a socket does not take is left in
+ * the memory. */
+static void test_answers(void) {
+  enum { COUNT = 6, SIZE = 65536, ROOM = SIZE + 16 };
+  static const uint8_t unknown[AS_DIGEST_SIZE] = {7};
+  uint8_t *bytes = make_bytes(SIZE, 600), *damaged = make_bytes(SIZE, 601);
+  as_ingested whole = ingest(store, bytes, SIZE), broken = ingest(store, damaged, SIZE);
+  check_read(store, whole.digests.blake3, bytes, SIZE);
+  check_read(store, broken.digests.blake3, damaged, SIZE);
+  flip_object(store, broken.digests.blake3, SIZE / 2, 1);
+  const uint8_t *addresses[COUNT] = {whole.digests.blake3, broken.digests.blake3, unknown, whole.digests.blake3, whole.digests.blake3, whole.digests.blake3};
+  as_answer answers[COUNT];
+  line to[COUNT];
+  int near[COUNT], few = 4096;
+  for (size_t i = 0; i < COUNT; i++) {
+    to[i] = open_line(ROOM, &near[i]);
+    memcpy(slab + i * ROOM, "a head", 6);
+    answers[i] = (as_answer){.fd = i == 4 ? -1 : near[i], .bytes = slab + i * ROOM, .size = 6, .blake3 = addresses[i], .object_size = i == 3 ? SIZE - 1 : SIZE};
+  }
+  CHECK(setsockopt(near[5], SOL_SOCKET, SO_SNDBUF, &few, sizeof few) == 0, "a smaller buffer");
+  close(to[0].far);
+  to[0].far = -1;
+  as_answers_send(store, answers, COUNT);
+  CHECK_INT(answers[0].sent, as_read_now(store, addresses[0], slab + COUNT * ROOM, SIZE) ? 0 : AS_ANSWER_UNREAD);
+  for (size_t i = 1; i < 5; i++) {
+    CHECK_INT(answers[i].sent, AS_ANSWER_UNREAD);
+    drain(&to[i]);
+    CHECK(to[i].size == 0, "%zu bytes of answer %zu were sent", to[i].size, i);
+  }
+  if (answers[5].sent != AS_ANSWER_UNREAD) {
+    drain(&to[5]);
+    CHECK(to[5].size == (size_t)answers[5].sent && to[5].size < 6 + SIZE, "%zu bytes", to[5].size);
+    CHECK_BYTES(to[5].bytes, slab + 5 * ROOM, to[5].size, "what was sent");
+    CHECK_BYTES(slab + 5 * ROOM + 6, bytes, SIZE, "what is left");
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    close(near[i]);
+    close_line(&to[i]);
+  }
+  free(bytes);
+  free(damaged);
+}
+
 int main(void) {
   fixture_begin();
   store = open_store(AS_OPEN_CREATE);
@@ -191,6 +234,7 @@ int main(void) {
   test_refusals();
   test_damage();
   test_read_now();
+  test_answers();
   as_store_close(store);
   fixture_clean();
   return 0;

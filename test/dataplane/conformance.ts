@@ -25,6 +25,7 @@ import type {
   IngestResult,
   IngestTable,
   SessionResult,
+  SmallSend,
   VerifyOptions,
 } from '../../lib/dataplane/spi.js';
 import { formatBlake3, formatSha256, toHex } from '../../lib/digest-name.js';
@@ -80,6 +81,8 @@ export async function conformance(t: Test, subject: Subject): Promise<void> {
     else await t.test('serve puts into a file what it would give', (t) => serveIntoFiles(t, opened));
     if (opened.plane.serveSmall === undefined) t.comment('it gives nothing in one piece: their test left out');
     else await t.test('serve gives few bytes in one piece', (t) => serveInOnePiece(t, opened));
+    if (opened.plane.sendSmall === undefined) t.comment('it sends no small ones together: their test left out');
+    else await t.test('serve sends many small ones to sockets at once', (t) => sendTogether(t, opened));
     if (opened.plane.serveSocket === undefined) t.comment('it sends nothing itself: their test left out');
     else await t.test('serve sends to a socket what it would give', (t) => serveIntoSockets(t, opened));
     await t.test('serve refuses what is not there', (t) => serveAbsent(t, opened));
@@ -343,18 +346,16 @@ async function serveRanges(t: Test, { plane }: Opened): Promise<void> {
 
 /** Twice, because what has been read before may come from elsewhere. */
 async function serveInOnePiece(t: Test, { plane, damage }: Opened): Promise<void> {
-  const give = async (address: ContentAddress, range: ByteRange, into?: Uint8Array) =>
-    plane.serveSmall?.(address, range, into);
+  const give = async (address: ContentAddress, range: ByteRange) => plane.serveSmall?.(address, range);
   for (const size of [0, 1, 4096, 16_385, 70_000]) {
     const bytes = randomBytes(size);
     const address = formatBlake3((await ingest(plane, bytes)).blake3);
-    const into = new Uint8Array(8192);
     for (const range of [
       { start: 0, end: size },
       { start: Math.floor(size / 3), end: Math.ceil(size / 2) },
     ]) {
-      for (const memory of [undefined, undefined, into, into]) {
-        const given = await give(address, range, memory);
+      for (let n = 0; n < 2; n++) {
+        const given = await give(address, range);
         if (given === undefined) t.ok(range.end > 16_384, `${size} bytes are too many`);
         else
           t.ok(equal(given, bytes.subarray(range.start, range.end)), `bytes ${range.start} to ${range.end} of ${size}`);
@@ -394,6 +395,43 @@ async function makeLine(t: Test) {
   const { fd } = (near as Socket & { _handle: { fd: number } })._handle;
   const write = (chunk: Uint8Array) => new Promise<void>((resolve) => near.write(chunk, () => resolve()));
   return { near, far, fd, chunks, write };
+}
+
+/** What has been read before may be at hand; nothing has to be. What is sent is right, and of a damaged object nothing is. */
+async function sendTogether(t: Test, { plane, damage }: Opened): Promise<void> {
+  const head = Buffer.from('a head');
+  const put = async (size: number) => {
+    const bytes = randomBytes(size);
+    const address = formatBlake3((await ingest(plane, bytes)).blake3);
+    for (let n = 0; n < 2; n++) await plane.serveSmall?.(address, { start: 0, end: size });
+    return { bytes, address };
+  };
+  const objects = [await put(0), await put(1), await put(4096), await put(8192)];
+  const wrong = await put(4096);
+  if (damage !== undefined) await damage(wrong.address, 2000);
+  const absent = { bytes: randomBytes(100), address: formatBlake3(randomBytes(32)) };
+  const all = [...objects, wrong, absent, ...Array.from({ length: 100 }, () => objects[2] as (typeof objects)[0])];
+  const memory = Buffer.alloc(all.length * 10_000);
+  const lines = await Promise.all(all.map(() => makeLine(t)));
+  const sends = all.map(({ bytes, address }, n): SmallSend => {
+    const [start, end] = [n * 10_000 + 7, n * 10_000 + 7 + head.length];
+    memory.set(head, start);
+    return { socket: lines[n]?.fd ?? -1, start, end, address, size: bytes.length, sent: -1 };
+  });
+  const unconnected = { ...sends[0], socket: -1 } as SmallSend;
+  plane.sendSmall?.(memory, [...sends, unconnected]);
+  t.equal(unconnected.sent, -1, 'there is no socket');
+  if (damage !== undefined) t.equal(sends[4]?.sent, -1, 'damaged bytes');
+  t.equal(sends[5]?.sent, -1, 'what is not there');
+  t.comment(`${sends.filter(({ sent }) => sent >= 0).length} of ${sends.length} were at hand`);
+  for (const [n, { sent, start, end, size }] of sends.entries()) {
+    const line = lines[n] as (typeof lines)[0];
+    if (sent >= 0) await line.write(memory.subarray(start + sent, end + size));
+    line.near.end();
+    await once(line.far, 'close');
+    const expected = sent < 0 ? Buffer.alloc(0) : Buffer.concat([head, (all[n] as typeof absent).bytes]);
+    if (!equal(Buffer.concat(line.chunks), expected)) t.fail(`answer ${n} is not what was asked for`);
+  }
 }
 
 async function serveIntoSockets(t: Test, { plane }: Opened): Promise<void> {

@@ -14,7 +14,6 @@ import { checkPreconditions, rangeCounts, type Validators, validatorsOf } from '
 import { formatArtifactstoreDigest, formatReprDigest, wantsSha256 } from './digest-fields.js';
 import type { Answer, Exchange } from './exchange.js';
 import { multipart } from './multipart.js';
-import { Piece } from './piece.js';
 import { formatContentRange, parseRanges } from './range.js';
 import { Refusal } from './refusal.js';
 
@@ -42,7 +41,7 @@ function answerWith(object: StoredObject, name: string, exchange: Exchange): Ans
     throw new Refusal('AS_ERR_HTTP_PRECONDITION', 412, `A precondition does not hold for ${record.blake3}.`);
   }
   if (verdict === 'not-modified') return { status: 304, headers: metadata };
-  if (method === 'HEAD') return { status: 200, headers: { ...metadata, 'Content-Length': record.size } };
+  if (method === 'HEAD') return { status: 200, headers: metadata, body: object };
   if (object.isToRestore) return restored(object, metadata, validators, exchange);
   return bytesOf(object, metadata, validators, exchange);
 }
@@ -103,13 +102,9 @@ function download(
   object: StoredObject,
   exchange: Exchange,
 ): Answer | Promise<Answer> {
-  const piece = object.range.end <= SEND_JOINED_SIZE_MAX ? Piece.take() : undefined;
-  const small = object.inOnePiece(piece?.room);
-  if (piece !== undefined && small !== undefined && !(small instanceof Promise) && small.buffer === piece.room.buffer) {
-    piece.fill(small);
-    return { status, headers, body: piece };
-  }
-  piece?.release();
+  if (object.size <= SEND_JOINED_SIZE_MAX && object.size === object.record.size)
+    return { status, headers, body: object };
+  const small = object.inOnePiece();
   if (small instanceof Promise) return small.then((body) => ({ status, headers, body }));
   if (small !== undefined) return { status, headers, body: small };
   return downloadChunks(status, headers, object, exchange);

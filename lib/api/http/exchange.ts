@@ -9,8 +9,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { Principal } from '../../access/principal.js';
 import type { ByteSource } from '../../dataplane/spi.js';
 import type { Family } from '../../metrics/exposition.js';
+import type { StoredObject } from '../../store/stored-object.js';
 import type { Store } from '../../store.js';
-import type { Piece } from './piece.js';
 import type { UploadDesk } from './uploads/desk.js';
 
 /** Query parameters by name. */
@@ -66,11 +66,19 @@ export interface Download {
   readonly intoSocket?: (socket: number) => AsyncIterable<Uint8Array | number> | undefined;
 }
 
-/** What is sent. A stream comes with its Content-Length in `headers`, or goes out in chunks. */
+/**
+ * What is sent. A stream comes with its Content-Length in `headers`, or goes out in chunks. An object, of SEND_JOINED_SIZE_MAX bytes at most unless it answers a HEAD, is
+ * read when its turn comes; what is wrong with it becomes an answer of its own.
+ */
 export interface Answer {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
-  readonly body?: string | Uint8Array | Piece | Download;
+  readonly body?: string | Uint8Array | StoredObject | Download;
+}
+
+/** An answer with an object. */
+export interface ObjectAnswer extends Answer {
+  readonly body: StoredObject;
 }
 
 /** Answers at once where it has nothing to wait for: a promise costs a small answer more than most of what it does. */

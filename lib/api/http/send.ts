@@ -5,16 +5,16 @@
  */
 
 import { once } from 'node:events';
-import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { isStoreError } from '../../errors.js';
 import { HTTP_LINGER_MS, HTTP_LINGER_SIZE } from '../../limits.js';
+import { StoredObject } from '../../store/stored-object.js';
 import type { Answer, Download } from './exchange.js';
-import { ALWAYS, headOf, restOfHead } from './head.js';
+import { ALWAYS } from './head.js';
 import type { Visit } from './observe/visit.js';
-import { Piece } from './piece.js';
 import type { Turn } from './turn.js';
 
 export interface SendOptions {
@@ -25,25 +25,24 @@ export interface SendOptions {
 }
 
 /**
- * Sends an answer; settles when its last byte has been written to the connection, or when the client is gone; at once where there is nothing to wait for.
+ * Sends an answer, of which an object has been read before; settles when its last byte has been written to the connection, or when the client is gone; at once where there is nothing to wait for.
  *
  * @throws what reading the bytes throws: the head is out, so the connection must be torn for the client to notice
  */
 export function send(turn: Turn, answer: Answer, options: SendOptions): Promise<void> | undefined {
   const { request, response, visit } = turn;
   const { status, body } = answer;
-  const unread = turn.isGiven || isUnread(request);
-  const piece = typeof body === 'string' ? Piece.of(body) : body instanceof Piece ? body : undefined;
-  if (piece !== undefined && !options.close && !unread && sendPiece(turn, answer, piece)) return undefined;
+  const unread = isUnread(turn);
   const fields = fieldsOf(answer.headers, visit.id);
   if (options.close || unread) fields.push('Connection', 'close');
   if (isDownload(body)) {
     response.writeHead(status, fields);
     return sendBytes(response, body, { ...options, visit });
   }
-  const bytes = bytesOf(piece ?? body);
-  piece?.release();
-  if (bytes) fields.push('Content-Length', bytes.byteLength);
+  const isObject = body instanceof StoredObject; // then it is a HEAD, for which nobody reads it
+  const bytes = isObject ? undefined : bytesOf(body);
+  const length = isObject ? body.size : bytes?.byteLength;
+  if (length !== undefined) fields.push('Content-Length', length);
   response.writeHead(status, fields);
   if (bytes && request.method !== 'HEAD') visit.bytesOut += bytes.byteLength;
   if (!unread || !turn.bodyInFlight || turn.isReceived) {
@@ -57,50 +56,14 @@ export function send(turn: Turn, answer: Answer, options: SendOptions): Promise<
 }
 
 /** Whether a body of the request is still to come. What has none may be answered before Node says that it is complete. */
-function isUnread({ complete, headers }: IncomingMessage): boolean {
+export function isUnread({ request: { complete, headers }, isGiven }: Turn): boolean {
+  if (isGiven) return true;
   if (complete) return false;
   const length = headers['content-length'];
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** What Node knows of an answer's head; no part of its interface, so it is looked for before it is used. */
-interface Inner {
-  _header?: string | null;
-  _headerSent?: boolean;
-}
-
-/**
- * Writes head and body in one piece, past what Node would make of them, where the answer is the next on a plain connection that stays open. False: it has to go the
- * usual way. Why: docs/adr/0024.
- */
-function sendPiece({ request, response, visit }: Turn, { status, headers }: Answer, piece: Piece): boolean {
-  const { socket } = response;
-  const inner: Inner = response as unknown as Inner;
-  if (
-    socket === null ||
-    socket instanceof TLSSocket ||
-    !socket.writable ||
-    !('_header' in inner && '_headerSent' in inner)
-  )
-    return false;
-  if (!response.shouldKeepAlive || request.httpVersion !== '1.1' || request.method === 'HEAD') return false;
-  if (request.headers['tus-resumable'] !== undefined) return false; // then there is a field that is not in the answer
-  const whole = piece.behind(headOf(status, headers), restOfHead(piece.size, visit.id));
-  if (whole === undefined) return false;
-  visit.bytesOut += piece.size;
-  response.statusCode = status;
-  inner._header = SENT;
-  inner._headerSent = true;
-  socket.write(whole, () => piece.release());
-  response.end();
-  return true;
-}
-
-/** Stands for a head that has left. */
-const SENT = 'HTTP/1.1';
-
-function bytesOf(body: string | Uint8Array | Piece | undefined): Uint8Array | undefined {
-  if (body instanceof Piece) return Buffer.from(body.body);
+function bytesOf(body: string | Uint8Array | undefined): Uint8Array | undefined {
   return typeof body === 'string' ? Buffer.from(body) : body;
 }
 

@@ -23,20 +23,22 @@ import {
   HTTP_TARGET_LENGTH_MAX,
 } from '../../limits.js';
 import { type Family, gauge } from '../../metrics/exposition.js';
+import { StoredObject } from '../../store/stored-object.js';
 import type { Store } from '../../store.js';
 import { anonymousActor, Gate } from './access/gate.js';
 import { clientRefusal } from './client-error.js';
-import type { Answer, ServiceState } from './exchange.js';
+import type { Answer, ObjectAnswer, ServiceState } from './exchange.js';
 import { type Expectation, type ListenerEvents, Listeners, type Opened } from './listeners.js';
 import { AccessLog } from './observe/access-log.js';
 import { RequestMetrics } from './observe/request-metrics.js';
 import { Visit } from './observe/visit.js';
+import { Outbox, type OutboxHost } from './outbox.js';
 import { placesOf } from './places.js';
 import { problemAnswer, rawProblem } from './problem.js';
 import { Refusal } from './refusal.js';
 import type { Operation } from './route.js';
 import { route } from './router.js';
-import { send } from './send.js';
+import { isUnread, send } from './send.js';
 import { certificatePrincipal, type TlsMaterial, type TlsOptions } from './tls.js';
 import { type AuthOptions, requireTrusted } from './trust.js';
 import { Turn, type TurnHost } from './turn.js';
@@ -104,7 +106,7 @@ export async function startServer(
   return new HttpService(options).start(typeof store === 'function' ? store : async () => store);
 }
 
-class HttpService implements TurnHost {
+class HttpService implements TurnHost, OutboxHost {
   readonly #listeners: Listeners;
   /** Requests under way, and who waits for their end. */
   #running = 0;
@@ -114,6 +116,7 @@ class HttpService implements TurnHost {
   readonly #hostNames: readonly string[];
   readonly idleMs: number;
   readonly heartbeatMs: number;
+  readonly #outbox = new Outbox(this);
   readonly #metrics = new RequestMetrics();
   readonly #accessLog: AccessLog | undefined;
   #store: Store | undefined;
@@ -254,10 +257,15 @@ class HttpService implements TurnHost {
   #send(turn: Turn, answer: Answer): void {
     turn.endBody();
     turn.visit.status = answer.status;
+    const { response } = turn;
+    const close = this.#closed !== undefined;
     try {
-      const sending = turn.response.destroyed
-        ? endDownload(answer)
-        : send(turn, answer, { close: this.#closed !== undefined, idleMs: this.idleMs });
+      if (!close && !response.destroyed && !isUnread(turn) && this.#outbox.take(turn, answer)) return;
+      if (isToRead(turn, answer)) {
+        void this.#sendRead(turn, answer);
+        return;
+      }
+      const sending = response.destroyed ? endDownload(answer) : send(turn, answer, { close, idleMs: this.idleMs });
       if (sending === undefined) this.#end(turn);
       else
         void sending.then(
@@ -267,6 +275,25 @@ class HttpService implements TurnHost {
     } catch (error) {
       this.#tear(turn, error);
     }
+  }
+
+  /** Reads the object of an answer first. */
+  async #sendRead(turn: Turn, answer: ObjectAnswer): Promise<void> {
+    let read: Answer;
+    try {
+      read = { ...answer, body: await answer.body.bytes() };
+    } catch (error) {
+      read = this.#problem(turn, error);
+    }
+    this.#send(turn, read);
+  }
+
+  onLeft(turn: Turn): void {
+    this.#end(turn);
+  }
+
+  onUnread(turn: Turn, answer: ObjectAnswer): void {
+    void this.#sendRead(turn, answer);
   }
 
   /** An answer could not be sent to its end. */
@@ -359,6 +386,7 @@ class HttpService implements TurnHost {
 
   /** A request that could not be parsed, or whose end never came. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    this.#outbox.flush(); // what was answered before goes first
     const { connections } = this.#listeners;
     const isReadable = socket.writable && error.code !== 'ECONNRESET' && connections.has(socket);
     if (!isReadable || connections.isAnswering(socket)) {
@@ -387,6 +415,11 @@ class HttpService implements TurnHost {
 }
 
 function ignore(): void {}
+
+/** Whether an answer has an object that is wanted. */
+function isToRead({ request, response }: Turn, answer: Answer): answer is ObjectAnswer {
+  return answer.body instanceof StoredObject && request.method !== 'HEAD' && !response.destroyed;
+}
 
 /** Releases what an answer holds when there is nobody to send it to. */
 async function endDownload({ body }: Answer): Promise<void> {

@@ -368,6 +368,11 @@ export class LocalBackend {
     return !this.scheduler.closed && loadAddon().readNow(this.store, address, bytes);
   }
 
+  /** Sends answers with small objects to sockets: see `sendAnswers` of the addon. Sets nothing once the backend is closed. */
+  sendAnswers(memory: Uint8Array, columns: Int32Array, addresses: Uint8Array, count: number): void {
+    if (!this.scheduler.closed) loadAddon().sendAnswers(this.store, memory, columns, addresses, count);
+  }
+
   /** The beginnings of many objects, into slots of a slab; what failed, by index. `build` is asked when a worker is free. */
   readMany(build: () => ReadMany): Promise<NativeReadFailures> {
     const operation = (): Operation => {

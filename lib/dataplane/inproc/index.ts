@@ -46,6 +46,7 @@ import type {
   SessionAppend,
   SessionHints,
   SessionResult,
+  SmallSend,
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
@@ -61,6 +62,7 @@ export type { CompactionReport, CompactionWatch } from './compaction.js';
 import { ingestBytes, ingestFile } from './ingest.js';
 import { ingestFileList, ingestMany } from './ingest-many.js';
 import { Permits } from './permits.js';
+import { SmallSends } from './send-small.js';
 import { serveBytes } from './serve.js';
 import { serveFile } from './serve-file.js';
 import { serveOutboard } from './serve-outboard.js';
@@ -113,6 +115,7 @@ class InprocDataPlane implements ClosableDataPlane {
   /** Of their own: slow uploads must not keep readers waiting. */
   readonly #readArena = new Arena(READ_SLAB_COUNT, SLAB_SIZE);
   readonly #smallReads: SmallReads;
+  readonly #smallSends: SmallSends;
   readonly #verifiers = new Permits(VERIFIERS_MAX);
   readonly #fileLists = new Permits(FILE_LISTS_MAX);
   /** Operations under way, and who waits for their end. */
@@ -131,6 +134,7 @@ class InprocDataPlane implements ClosableDataPlane {
   ) {
     this.#slow = new SlowSenders(backend);
     this.#smallReads = new SmallReads(backend, this.#readArena);
+    this.#smallSends = new SmallSends(backend, this.#smallReads);
     this.#compaction = new Compaction((from) => backend.compact(from));
   }
 
@@ -176,15 +180,15 @@ class InprocDataPlane implements ClosableDataPlane {
     yield* serveBytes(this.backend, this.#readArena, this.#smallReads, address, range);
   }
 
-  serveSmall(
-    address: ContentAddress,
-    range: ByteRange,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined {
+  serveSmall(address: ContentAddress, range: ByteRange): Uint8Array | Promise<Uint8Array> | undefined {
     this.#refuseClosed();
     checkAddress(address);
     checkRange(range);
-    return serveSmall(this.#smallReads, address, range, into);
+    return serveSmall(this.#smallReads, address, range);
+  }
+
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    this.#smallSends.send(memory, sends);
   }
 
   async *serveSocket(address: ContentAddress, socket: number, range: ByteRange): AsyncGenerator<Uint8Array | number> {

@@ -51,16 +51,20 @@ export class SmallReads {
   /**
    * The first `size` bytes of an object, at most what a slab has; the caller's to keep.
    *
-   * @param into memory for what is there at once, if it is enough
    * @throws AS_ERR_NOT_FOUND, AS_ERR_CORRUPT, AS_ERR_RANGE: it has fewer; AS_ERR_IO, AS_ERR_CLOSED
    */
-  read(address: ContentAddress, size: number, into?: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  read(address: ContentAddress, size: number): Uint8Array | Promise<Uint8Array> {
     const digest = this.#read.get(address);
-    return (digest && this.#readNow(digest, size, into)) ?? this.#ask(address, size);
+    return (digest && this.#readNow(digest, size)) ?? this.#ask(address, size);
   }
 
-  #readNow(digest: Uint8Array, size: number, into?: Uint8Array): Uint8Array | undefined {
-    const bytes = into && into.byteLength >= size ? into.subarray(0, size) : Buffer.allocUnsafeSlow(size);
+  /** The digest of an object that has been read by a worker lately, so that it is most likely in memory; undefined of others. */
+  known(address: ContentAddress): Uint8Array | undefined {
+    return this.#read.get(address);
+  }
+
+  #readNow(digest: Uint8Array, size: number): Uint8Array | undefined {
+    const bytes = Buffer.allocUnsafeSlow(size);
     return this.backend.readNow(digest, bytes) ? bytes : undefined;
   }
 
@@ -78,10 +82,9 @@ export function serveSmall(
   reads: SmallReads,
   address: ContentAddress,
   { start, end }: ByteRange,
-  into?: Uint8Array,
 ): Uint8Array | Promise<Uint8Array> | undefined {
   if (end > READ_GATHERED_SIZE_MAX) return undefined;
-  const beginning = reads.read(address, end, into);
+  const beginning = reads.read(address, end);
   if (start === 0) return beginning;
   return beginning instanceof Promise ? beginning.then((bytes) => bytes.subarray(start)) : beginning.subarray(start);
 }

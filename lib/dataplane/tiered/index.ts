@@ -32,6 +32,7 @@ import type {
   IngestTable,
   SessionHints,
   SessionResult,
+  SmallSend,
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
@@ -110,21 +111,21 @@ export class TieredPlane implements ClosableDataPlane {
     );
   }
 
-  serveSmall(
-    address: ContentAddress,
-    range: ByteRange,
-    into?: Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> | undefined {
+  serveSmall(address: ContentAddress, range: ByteRange): Uint8Array | Promise<Uint8Array> | undefined {
     const elsewhere = (error: unknown) => {
       if (!isElsewhere(error)) throw error;
       return collect(this.serveObject(address, range), range.end - range.start);
     };
     try {
-      const bytes = this.hot.serveSmall?.(address, range, into);
+      const bytes = this.hot.serveSmall?.(address, range);
       return bytes instanceof Promise ? bytes.catch(elsewhere) : bytes;
     } catch (error) {
       return elsewhere(error);
     }
+  }
+
+  sendSmall(memory: Uint8Array, sends: readonly SmallSend[]): void {
+    this.hot.sendSmall?.(memory, sends);
   }
 
   /** A tier that does not send itself gives chunks, which the caller writes. */

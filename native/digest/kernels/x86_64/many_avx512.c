@@ -47,6 +47,7 @@ typedef struct batch {
   as_wide_lanes lanes;
   as_wide_row flags[CHUNK_BLOCKS];
   lane_job jobs[AS_WIDE_LANES];
+  const as_wide_way *way;
   const as_span *inputs;
   as_digests *out;
   size_t order[WINDOW]; /* of the inputs; what follows is by rank in it */
@@ -100,6 +101,10 @@ static void point(batch *b, size_t lane) {
   }
 }
 
+static uint32_t *sha256_word(batch *b, size_t lane, int i) {
+  return &b->lanes.sha256[b->way->places[i] + lane * b->way->apart];
+}
+
 static void begin_chunk(batch *b, size_t lane) {
   for (int i = 0; i < 8; i++) {
     b->lanes.cv[i][lane] = as_initial_value[i];
@@ -125,7 +130,7 @@ static void fill_lane(batch *b, size_t lane) {
       memcpy(job->end, job->bytes + job->size - rest, rest);
     }
     for (int i = 0; i < 8; i++) {
-      b->lanes.sha256[i][lane] = as_initial_value[i];
+      *sha256_word(b, lane, i) = as_initial_value[i];
     }
     begin_chunk(b, lane);
   }
@@ -182,7 +187,7 @@ static void advance(batch *b, size_t lane, size_t steps) {
   }
   if (job->block == job->sha256_end) {
     for (int i = 0; i < 8; i++) {
-      as_store32_big(b->out[b->order[job->rank]].sha256 + 4 * i, b->lanes.sha256[i][lane]);
+      as_store32_big(b->out[b->order[job->rank]].sha256 + 4 * i, *sha256_word(b, lane, i));
     }
     fill_lane(b, lane);
   } else if (job->block >= job->whole) {
@@ -200,9 +205,9 @@ static void run(batch *b) {
   for (size_t steps; (steps = common_steps(b, &blake3)) > 0;) {
     if (blake3) {
       prepare_flags(b, steps);
-      as_dual_wide_avx512(&b->lanes, 1, steps, (const as_wide_row *)b->flags);
+      b->way->absorb(&b->lanes, 1, steps, (const as_wide_row *)b->flags);
     } else {
-      as_sha256_endings_avx512(&b->lanes);
+      b->way->absorb_endings(&b->lanes);
     }
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
       if (b->jobs[lane].rank != NONE) {
@@ -242,7 +247,7 @@ static void take_equal(batch *b) {
   for (size_t from = 0; from < b->count;) {
     size_t run = equal_run(b, from);
     if (run > 0) {
-      as_many_equal_avx512(b->inputs, b->order + from, run, b->out);
+      as_many_equal_avx512(b->way, b->inputs, b->order + from, run, b->out);
       from += run;
     } else {
       b->order[left++] = b->order[from++];
@@ -299,12 +304,14 @@ static int all_equal(const as_span *inputs, size_t count) {
 }
 
 /* Objects in lanes where these pay, the others by `few`. */
-static void digest_many(const as_span *inputs, size_t count, as_digests *out, size_t taken_min, as_dual_many_fn *few) {
+static void digest_many(const as_wide_way *way, const as_span *inputs, size_t count, as_digests *out, size_t taken_min,
+                        as_dual_many_fn *few) {
   batch b;
+  b.way = way;
   while (count > 0) {
     size_t taken = small_ones(inputs, count);
     if (taken > 0 && all_equal(inputs, taken)) {
-      as_many_equal_avx512(inputs, NULL, taken, out);
+      as_many_equal_avx512(way, inputs, NULL, taken, out);
     } else if (taken > 0 && lanes_pay(inputs, taken, taken_min)) {
       digest_window(&b, inputs, taken, out);
     } else {
@@ -318,7 +325,11 @@ static void digest_many(const as_span *inputs, size_t count, as_digests *out, si
 }
 
 void as_dual_many_avx512_shani(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
+}
+
+void as_dual_many_zen4(const as_span *inputs, size_t count, as_digests *out) {
+  digest_many(&as_wide_in_chains, inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
 }
 
 static void few_zen5(const as_span *inputs, size_t count, as_digests *out) {
@@ -330,7 +341,7 @@ static void few_zen5(const as_span *inputs, size_t count, as_digests *out) {
 }
 
 void as_dual_many_zen5(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN_SHANI, few_zen5);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN_SHANI, few_zen5);
 }
 
 static void few_avx512(const as_span *inputs, size_t count, as_digests *out) {
@@ -338,7 +349,7 @@ static void few_avx512(const as_span *inputs, size_t count, as_digests *out) {
 }
 
 void as_dual_many_avx512(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN, few_avx512);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN, few_avx512);
 }
 
 #endif

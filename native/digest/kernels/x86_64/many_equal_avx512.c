@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "digest/kernels/x86_64/trees.h"
-#include "digest/kernels/x86_64/wide.h"
 
 enum { CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK, SETS = AS_EQUAL_MAX / AS_WIDE_LANES };
 
@@ -22,6 +21,7 @@ typedef struct equal_batch {
   as_wide_row flags[CHUNK_BLOCKS];
   uint8_t ends[AS_EQUAL_MAX][AS_BLAKE3_BLOCK];
   as_small_tree trees[AS_EQUAL_MAX];
+  const as_wide_way *way;
   const as_span *inputs;
   const size_t *places;
   as_digests *out;
@@ -38,6 +38,7 @@ static size_t place(const equal_batch *b, size_t i) {
 static void begin_set(equal_batch *b, size_t set) {
   as_wide_lanes *lanes = &b->lanes[set];
   as_wide_begin_avx512(lanes);
+  b->way->begin(lanes);
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     lanes->at[lane] = b->inputs[place(b, set * AS_WIDE_LANES + lane)].bytes;
   }
@@ -89,7 +90,7 @@ static void absorb(equal_batch *b, size_t first, size_t count) {
     as_wide_fill_row(b->flags[count - 1],
              b->flags[count - 1][0] | AS_BLAKE3_CHUNK_END | (b->chunks == 1 ? AS_BLAKE3_ROOT : 0));
   }
-  as_dual_wide_avx512(b->lanes, b->sets, count, (const as_wide_row *)b->flags);
+  b->way->absorb(b->lanes, b->sets, count, (const as_wide_row *)b->flags);
   if (ends) {
     end_chunk(b, chunk);
   }
@@ -145,27 +146,26 @@ static void schedule_padding(size_t size, uint32_t words[64]) {
   }
 }
 
-/* Two sets at a time; where their number is odd, the last goes with lanes that nobody looks at. */
 static void absorb_padding(equal_batch *b) {
   uint32_t words[64];
   schedule_padding(b->size, words);
-  for (size_t set = 0; set < b->sets; set += 2) {
-    as_sha256_padding_avx512(&b->lanes[set], words);
-  }
+  b->way->absorb_padding(b->lanes, b->sets, words);
 }
 
 static void give_sha256(const equal_batch *b) {
   uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE];
   for (size_t set = 0, i = 0; set < b->sets; set++) {
-    as_wide_big_values_avx512((const as_wide_row *)b->lanes[set].sha256, values);
+    b->way->values(&b->lanes[set], values);
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++, i++) {
       memcpy(b->out[place(b, i)].sha256, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
     }
   }
 }
 
-void as_many_equal_avx512(const as_span *inputs, const size_t *places, size_t count, as_digests *out) {
+void as_many_equal_avx512(const as_wide_way *way, const as_span *inputs, const size_t *places, size_t count,
+                          as_digests *out) {
   equal_batch b;
+  b.way = way;
   b.inputs = inputs;
   b.places = places;
   b.out = out;

@@ -116,8 +116,8 @@
   GAP
 .endm
 
-/* The block of lanes first, first + 4, first + 8 and first + 12. All of it at once: objects of 4 KiB that follow each
- * other share a set of the first-level cache, which keeps half as many lines as there are lanes. */
+/* The block of lanes first, first + 4, first + 8 and first + 12. All of it at once, because the first-level cache may
+ * lose it again: the lines of objects of 4 KiB that follow each other all go to one set of it, of eight places. */
 .macro LOAD_FOUR_LANES first
   mov WIDE_AT + 8 * \first(%rbx), %rcx
   mov WIDE_AT + 8 * (\first + 4)(%rbx), %r9
@@ -127,6 +127,14 @@
   .altmacro
   LOAD_ROW \quarter, %(16 + 4 * \quarter + \first)
   .noaltmacro
+  .endr
+.endm
+
+/* As many lines of the block after this as such a set has places for. */
+.macro FETCH_AHEAD
+  .irp lane, 0, 4, 8, 12, 1, 5, 9, 13
+  mov WIDE_AT + 8 * \lane(%rbx), %rcx
+  prefetcht0 64(%rcx, %rax)
   .endr
 .endm
 
@@ -143,7 +151,10 @@
 .macro GIVE_WORD word, r
   vmovdqa64 %zmm\r, WORDS + 64 * (\word)(%rsp)
   vpshufb %zmm15, %zmm\r, %zmm\r
-  vpxord WIDE_ENDINGS + 64 * (\word)(%rbx), %zmm\r, %zmm\r
+.endm
+
+.macro ADD_ENDING word, r
+  vpxord WIDE_ENDINGS + 64 * \word(%rbx), %zmm\r, %zmm\r
 .endm
 
 /* Rows a to d become words. */
@@ -203,6 +214,14 @@
   TURN_ROWS 4, 20, 21, 22, 23
   TURN_ROWS 8, 24, 25, 26, 27
   TURN_ROWS 12, 28, 29, 30, 31
+  cmpq $0, WIDE_HAS_ENDINGS(%rbx)
+  je 9f
+  .altmacro
+  .irp word, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  ADD_ENDING \word, %(16 + \word)
+  .endr
+  .noaltmacro
+9:
   .set next_pair, 0
   .rept 32
   .altmacro
@@ -247,6 +266,9 @@
   .set piece, 0
   .rept 56
   BLAKE3_PIECE piece, 16, WORDS, rsp
+  .if piece == 48              /* some hundred cycles before they are needed */
+  FETCH_AHEAD
+  .endif
   .set piece, piece + 1
   .endr
   .altmacro

@@ -27,6 +27,7 @@ typedef struct as_wide_lanes {
   const uint8_t *at[AS_WIDE_LANES]; /* the next block of each lane; moves on with every step. Idle lanes read too. */
   uint32_t sha256[8 * AS_WIDE_LANES]; /* SHA-256's states, in and out; where a word stands, the way to it knows */
   as_wide_row endings[AS_SHA256_WORDS]; /* the bits of SHA-256's padding in the words of a block */
+  uint64_t has_endings;                 /* 0: all of them are zero */
 } __attribute__((aligned(64))) as_wide_lanes;
 
 /* Every lane absorbs `steps` blocks, at least one; flags[step][lane] are BLAKE3's. `sha256` and `endings` are left
@@ -74,6 +75,10 @@ void as_wide_begin_avx512(as_wide_lanes *lanes);
 
 /* Before the first block of chunk number `counter` of plain hashing in every lane. */
 void as_wide_begin_chunk_avx512(as_wide_lanes *lanes, uint32_t counter);
+
+/* A parent in every lane, of plain hashing: the chaining values of its two children are the first eight words and the
+ * last, and its own replaces the first. The function itself adds nothing to `flags`. */
+void as_blake3_wide_parents_avx512(as_wide_row values[16], uint32_t flags);
 
 /* BLAKE3's eight words of all lanes as 32 bytes each, lane by lane. */
 void as_wide_values_avx512(const as_wide_row rows[8], uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE]);

@@ -68,11 +68,12 @@ static void give_blake3(const equal_batch *b) {
   }
 }
 
-/* The last two subtrees of each object become one. */
+/* The last two subtrees of each object become one, in two sets at a time: where their number is odd, the last goes with
+ * one that nobody looks at. */
 static void join_two(equal_batch *b, uint32_t flags) {
-  b->subtrees--;
-  for (size_t set = 0; set < b->sets; set++) {
-    as_blake3_wide_parents_avx512(b->waiting[set][b->subtrees - 1], flags | AS_BLAKE3_PARENT);
+  size_t left = --b->subtrees - 1;
+  for (size_t set = 0; set < b->sets; set += 2) {
+    as_blake3_pair_parents_avx512(b->waiting[set][left], b->waiting[set + 1][left], flags | AS_BLAKE3_PARENT);
   }
 }
 

@@ -76,9 +76,9 @@ void as_wide_begin_avx512(as_wide_lanes *lanes);
 /* Before the first block of chunk number `counter` of plain hashing in every lane. */
 void as_wide_begin_chunk_avx512(as_wide_lanes *lanes, uint32_t counter);
 
-/* A parent in every lane, of plain hashing: the chaining values of its two children are the first eight words and the
- * last, and its own replaces the first. The function itself adds nothing to `flags`. */
-void as_blake3_wide_parents_avx512(as_wide_row values[16], uint32_t flags);
+/* A parent of plain hashing in every lane of two sets: the chaining values of its two children are the first eight
+ * words and the last, and its own replaces the first. `flags` are all it has. */
+void as_blake3_pair_parents_avx512(as_wide_row first[16], as_wide_row second[16], uint32_t flags);
 
 /* BLAKE3's eight words of all lanes as 32 bytes each, lane by lane. */
 void as_wide_values_avx512(const as_wide_row rows[8], uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE]);

@@ -55,12 +55,16 @@
   TAKE_QUARTER 3, 28, 29, 30, 31
 .endm
 
-/* A compression: chaining values in zmm0-7, the end of the state in zmm12-15, message in zmm16-31. */
+/* A compression: chaining values in zmm0-7, message in zmm16-31, flags at rdx. */
 .macro BLAKE3_COMPRESS
   vpbroadcastd as_x86_iv(%rip), %zmm8
   vpbroadcastd as_x86_iv + 4(%rip), %zmm9
   vpbroadcastd as_x86_iv + 8(%rip), %zmm10
   vpbroadcastd as_x86_iv + 12(%rip), %zmm11
+  vmovdqa64 WIDE_COUNTER_LOW(%rdi), %zmm12
+  vmovdqa64 WIDE_COUNTER_HIGH(%rdi), %zmm13
+  vmovdqa64 WIDE_BLOCK_SIZE(%rdi), %zmm14
+  vmovdqu32 (%rdx), %zmm15
   SEVEN_ROUNDS
   LANE_XOR 8, 0
   LANE_XOR 9, 1
@@ -89,10 +93,6 @@ FUNCTION as_blake3_wide_avx512
   .p2align 5
 1:
   LOAD_MESSAGE
-  vmovdqa64 WIDE_COUNTER_LOW(%rdi), %zmm12
-  vmovdqa64 WIDE_COUNTER_HIGH(%rdi), %zmm13
-  vmovdqa64 WIDE_BLOCK_SIZE(%rdi), %zmm14
-  vmovdqu32 (%rdx), %zmm15
   BLAKE3_COMPRESS
   add $64, %rdx
   add $64, %rax
@@ -105,43 +105,6 @@ FUNCTION as_blake3_wide_avx512
   vzeroupper
   ret
 END_FUNCTION as_blake3_wide_avx512
-
-/* Word i of the children to its register, and of the initial value. */
-.macro LOAD_WORD i, to
-  vmovdqa64 64 * \i(%rdi), %zmm\to
-.endm
-
-.macro LOAD_INITIAL i
-  vpbroadcastd as_initial_value + 4 * \i(%rip), %zmm\i
-.endm
-
-/*
- * void as_blake3_wide_parents_avx512(as_wide_row values[16], uint32_t flags)
- *
- * Registers as above. The children are in lanes already, so nothing is transposed.
- * Clobbers: eax, zmm0-31, flags.
- */
-FUNCTION as_blake3_wide_parents_avx512
-  .altmacro
-  .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-  LOAD_WORD \i, %(16 + \i)
-  .endr
-  .noaltmacro
-  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
-  LOAD_INITIAL \i
-  .endr
-  mov $64, %eax
-  vpxord %zmm12, %zmm12, %zmm12
-  vpxord %zmm13, %zmm13, %zmm13
-  vpbroadcastd %eax, %zmm14
-  vpbroadcastd %esi, %zmm15
-  BLAKE3_COMPRESS
-  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
-  vmovdqa64 %zmm\i, 64 * \i(%rdi)
-  .endr
-  vzeroupper
-  ret
-END_FUNCTION as_blake3_wide_parents_avx512
 
 /* Part k of rows 0-3 and 8-11: first and second half of the values of lanes 4k to 4k + 3. */
 .macro STORE_PART k

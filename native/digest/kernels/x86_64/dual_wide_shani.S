@@ -4,16 +4,17 @@
  * rounds in sixteen chains of sha256rnds2.
  *
  * dual_wide_avx512.S has these rounds in lanes too. There they take more vector operations than all the rest, and a
- * sha256rnds2 is one for two rounds of a message. What was measured on Zen 4, and why the work stands as it does:
+ * sha256rnds2 is a single one for two rounds of a message. What was measured on Zen 4, and why the work stands as it
+ * does (more of it in docs/ASSEMBLY-EXPERIMENT.md):
  *
  * - sha256rnds2 has a latency of four cycles and one can start in every cycle, always on the same of the four pipes.
  *   Five or six chains at once leave a little to spare: half a cycle a block less than four.
- * - It is legacy encoded. While any of the registers 0 to 15 has something in its upper 256 bits, it costs two turns of
- *   its pipe and not one. So rounds stand only where nothing but zmm16-31 is used, and a vzeroupper before them. Upper
- *   halves of ymm0-15 cost nothing.
- * - It reads three registers. Beside it, others that do so (vpternlogd) are three times as dear as alone, and those
- *   that read two and have two pipes (unpacking, vpshufb) twice. BLAKE3's rounds have none of these; the loads have
- *   one register and memory. So rounds stand there, and the schedule is left to itself, with vpternlogd.
+ * - It is legacy encoded. While any of the registers 0 to 15 has something in its upper 256 bits, it keeps its pipe for
+ *   two cycles. So rounds stand only where no zmm but 16 to 31 is used, after a vzeroupper. What is in the upper half
+ *   of a ymm costs nothing.
+ * - Among such rounds vpternlogd costs two and a half times what it does alone, and two vpxord no more than alone. The
+ *   schedule is left without rounds, then: it has vpternlogd and all registers, and keeps all four pipes busy. BLAKE3's
+ *   rounds wait for each other, and have gaps; the loads of the next unit have gaps too.
  *
  * The message is transposed once for both. A unit of work is a block of each message of a set: its schedule, then
  * BLAKE3 with most of the rounds, then the loads for the next unit with the others.
@@ -37,7 +38,7 @@
  * rcx, r9-r11 inputs
  * xmm0 two words   xmm1-12 up to six chains
  * zmm16-31 what is loaded, then the last sixteen words of the schedule, then BLAKE3's state
- * zmm9-15 temporaries of the schedule
+ * zmm9-15 temporaries of the schedule; ymm15 of the loads
  * Clobbers: rax, rcx, rdx, rdi, rsi, r9-r11, zmm0-31, flags.
  */
 
@@ -71,20 +72,21 @@
   .endif
 .endm
 
-.macro ROUNDS_OF_CHAIN rounds, chains, first
+.macro ROUNDS_OF rounds, chains, first
+  .set chain, (\rounds) % \chains
   .altmacro
-  TWO_ROUNDS %((\rounds) / \chains), %(\first + (\rounds) % \chains), %(1 + (\rounds) % \chains * 2), %(2 + (\rounds) % \chains * 2)
+  TWO_ROUNDS %((\rounds) / \chains), %(\first + chain), %(1 + 2 * chain), %(2 + 2 * chain)
   .noaltmacro
 .endm
 
 /* Lanes 0 to 4 go through their block together, then 5 to 9, then 10 to 15. */
 .macro NEXT_ROUNDS
   .if next_round < 160
-  ROUNDS_OF_CHAIN next_round, 5, 0
+  ROUNDS_OF next_round, 5, 0
   .elseif next_round < 320
-  ROUNDS_OF_CHAIN (next_round - 160), 5, 5
+  ROUNDS_OF (next_round - 160), 5, 5
   .else
-  ROUNDS_OF_CHAIN (next_round - 320), 6, 10
+  ROUNDS_OF (next_round - 320), 6, 10
   .endif
   .set next_round, next_round + 1
 .endm

@@ -91,20 +91,22 @@
   .set next_round, next_round + 1
 .endm
 
-/* Until the next SPREAD, the rounds from `from` to before `to` stand in `places` GAPs. */
+/* Until the next SPREAD, the rounds from `from` to before `to`, an even number, stand in `places` GAPs; two and two,
+ * which is a third of a cycle a block less than singly. */
 .macro SPREAD from, to, places
   .set next_round, \from
   .set rounds, \to - \from
   .set gaps, \places
-  .set due, 0
+  .set due, gaps
 .endm
 
 .macro GAP
   .set due, due + rounds
-  .rept due / gaps
+  .rept due / (2 * gaps)
+  NEXT_ROUNDS
   NEXT_ROUNDS
   .endr
-  .set due, due % gaps
+  .set due, due % (2 * gaps)
 .endm
 
 /* ---- what is loaded ---- */

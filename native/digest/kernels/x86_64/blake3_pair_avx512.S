@@ -71,9 +71,13 @@
   .noaltmacro
 .endm
 
-.macro BOTH_PIECES piece
-  BLAKE3_PIECE \piece, 0, FIRST, rsp
-  BLAKE3_PIECE \piece, 16, SECOND, rsp
+.macro BOTH_COMPRESS first, first_frame, second, second_frame
+  .set piece, 0
+  .rept 56
+  BLAKE3_PIECE piece, 0, \first, \first_frame
+  BLAKE3_PIECE piece, 16, \second, \second_frame
+  .set piece, piece + 1
+  .endr
 .endm
 
 /*
@@ -98,11 +102,7 @@ FUNCTION as_blake3_pair_avx512
   .endr
   BEGIN rdi, 8, 9, 10, 11, 12, 13, 14, 15
   BEGIN r8, 24, 25, 26, 27, 28, 29, 30, 31
-  .set piece, 0
-  .rept 56
-  BOTH_PIECES piece
-  .set piece, piece + 1
-  .endr
+  BOTH_COMPRESS FIRST, rsp, SECOND, rsp
   END_BOTH
   add $64, %rdx
   add $64, %rax
@@ -115,6 +115,51 @@ FUNCTION as_blake3_pair_avx512
   LEAVE_FRAME
   ret
 END_FUNCTION as_blake3_pair_avx512
+
+.macro STORE_WORD i, from
+  vmovdqa64 %zmm\from, 64 * \i(%rsi)
+.endm
+
+/* Word i of the state of a parent before the first round in register `to`; eax is 64. */
+.macro BEGIN_WORD i, to
+  .if \i < 12
+  vpbroadcastd as_initial_value + \i % 8 * 4(%rip), %zmm\to
+  .elseif \i < 14
+  vpxord %zmm\to, %zmm\to, %zmm\to
+  .elseif \i == 14
+  vpbroadcastd %eax, %zmm\to
+  .else
+  vpbroadcastd %edx, %zmm\to
+  .endif
+.endm
+
+/*
+ * void as_blake3_pair_parents_avx512(as_wide_row first[16], as_wide_row second[16], uint32_t flags)
+ *
+ * The children are words in lanes already, so they are the message as they stand.
+ *
+ * rdi first, rsi second, edx flags   zmm0-15, zmm16-31 the states
+ * Clobbers: eax, zmm0-31, flags.
+ */
+FUNCTION as_blake3_pair_parents_avx512
+  mov $64, %eax
+  .altmacro
+  .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  BEGIN_WORD \i, \i
+  BEGIN_WORD \i, %(16 + \i)
+  .endr
+  .noaltmacro
+  BOTH_COMPRESS 0, rdi, 0, rsi
+  END_BOTH
+  .altmacro
+  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+  vmovdqa64 %zmm\i, 64 * \i(%rdi)
+  STORE_WORD \i, %(16 + \i)
+  .endr
+  .noaltmacro
+  vzeroupper
+  ret
+END_FUNCTION as_blake3_pair_parents_avx512
 
   .section .note.GNU-stack, "", %progbits
 #endif

@@ -23,9 +23,11 @@ enum {
   CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK,
   LENGTH_SIZE = 8, /* of the length that ends a SHA-256 message */
   /* A step costs the same however many lanes are taken, so lanes pay from some share of taken ones on. On Zen 5 they
-   * were ahead of two chains of SHA instructions from 7 objects of one length on, and half as fast again with 9. That
-   * rounds in general registers, without SHA instructions, are three times slower or more is a guess. */
+   * were ahead of two chains of SHA instructions from 7 objects of one length on, and half as fast again with 9; on
+   * Zen 4 from 9 to 11 on. That rounds in general registers, without SHA instructions, are three times slower or more
+   * is a guess. */
   TAKEN_MIN_SHANI = 7,
+  TAKEN_MIN_ZEN4 = 10,
   TAKEN_MIN = 3
 };
 
@@ -47,6 +49,7 @@ typedef struct batch {
   as_wide_lanes lanes;
   as_wide_row flags[CHUNK_BLOCKS];
   lane_job jobs[AS_WIDE_LANES];
+  const as_wide_way *way;
   const as_span *inputs;
   as_digests *out;
   size_t order[WINDOW]; /* of the inputs; what follows is by rank in it */
@@ -100,6 +103,22 @@ static void point(batch *b, size_t lane) {
   }
 }
 
+static void begin_sha256(batch *b, size_t lane) {
+  const as_wide_way *way = b->way;
+  uint32_t *state = b->lanes.sha256 + lane * way->apart;
+  for (int i = 0; i < 8; i++) {
+    state[way->places[i]] = as_initial_value[i];
+  }
+}
+
+static void give_sha256(const batch *b, size_t lane, uint8_t digest[AS_DIGEST_SIZE]) {
+  const as_wide_way *way = b->way;
+  const uint32_t *state = b->lanes.sha256 + lane * way->apart;
+  for (int i = 0; i < 8; i++) {
+    as_store32_big(digest + 4 * i, state[way->places[i]]);
+  }
+}
+
 static void begin_chunk(batch *b, size_t lane) {
   for (int i = 0; i < 8; i++) {
     b->lanes.cv[i][lane] = as_initial_value[i];
@@ -124,17 +143,16 @@ static void fill_lane(batch *b, size_t lane) {
     if (rest > 0) {
       memcpy(job->end, job->bytes + job->size - rest, rest);
     }
-    for (int i = 0; i < 8; i++) {
-      b->lanes.sha256[i][lane] = as_initial_value[i];
-    }
+    begin_sha256(b, lane);
     begin_chunk(b, lane);
   }
   point(b, lane);
 }
 
 /* Steps until the first lane has to be looked after; 0 when all are idle. `blake3` is whether any of them is for it. */
-static size_t common_steps(const batch *b, int *blake3) {
+static size_t common_steps(batch *b, int *blake3) {
   size_t steps = SIZE_MAX;
+  int some_end = 0;
   *blake3 = 0;
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     const lane_job *job = &b->jobs[lane];
@@ -142,8 +160,10 @@ static size_t common_steps(const batch *b, int *blake3) {
       size_t in_chunk = CHUNK_BLOCKS - job->block % CHUNK_BLOCKS;
       steps = least(steps, job->block < job->whole ? least(job->whole - job->block, in_chunk) : 1);
       *blake3 |= job->block < job->blake3_end;
+      some_end |= job->block >= job->whole;
     }
   }
+  b->lanes.has_endings = (uint64_t)some_end;
   return steps == SIZE_MAX ? 0 : steps;
 }
 
@@ -181,9 +201,7 @@ static void advance(batch *b, size_t lane, size_t steps) {
     begin_chunk(b, lane);
   }
   if (job->block == job->sha256_end) {
-    for (int i = 0; i < 8; i++) {
-      as_store32_big(b->out[b->order[job->rank]].sha256 + 4 * i, b->lanes.sha256[i][lane]);
-    }
+    give_sha256(b, lane, b->out[b->order[job->rank]].sha256);
     fill_lane(b, lane);
   } else if (job->block >= job->whole) {
     point(b, lane);
@@ -200,9 +218,9 @@ static void run(batch *b) {
   for (size_t steps; (steps = common_steps(b, &blake3)) > 0;) {
     if (blake3) {
       prepare_flags(b, steps);
-      as_dual_wide_avx512(&b->lanes, 1, steps, (const as_wide_row *)b->flags);
+      b->way->absorb(&b->lanes, 1, steps, (const as_wide_row *)b->flags);
     } else {
-      as_sha256_endings_avx512(&b->lanes);
+      b->way->absorb_endings(&b->lanes);
     }
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
       if (b->jobs[lane].rank != NONE) {
@@ -242,7 +260,7 @@ static void take_equal(batch *b) {
   for (size_t from = 0; from < b->count;) {
     size_t run = equal_run(b, from);
     if (run > 0) {
-      as_many_equal_avx512(b->inputs, b->order + from, run, b->out);
+      as_many_equal_avx512(b->way, b->inputs, b->order + from, run, b->out);
       from += run;
     } else {
       b->order[left++] = b->order[from++];
@@ -299,12 +317,14 @@ static int all_equal(const as_span *inputs, size_t count) {
 }
 
 /* Objects in lanes where these pay, the others by `few`. */
-static void digest_many(const as_span *inputs, size_t count, as_digests *out, size_t taken_min, as_dual_many_fn *few) {
+static void digest_many(const as_wide_way *way, const as_span *inputs, size_t count, as_digests *out, size_t taken_min,
+                        as_dual_many_fn *few) {
   batch b;
+  b.way = way;
   while (count > 0) {
     size_t taken = small_ones(inputs, count);
     if (taken > 0 && all_equal(inputs, taken)) {
-      as_many_equal_avx512(inputs, NULL, taken, out);
+      as_many_equal_avx512(way, inputs, NULL, taken, out);
     } else if (taken > 0 && lanes_pay(inputs, taken, taken_min)) {
       digest_window(&b, inputs, taken, out);
     } else {
@@ -318,7 +338,11 @@ static void digest_many(const as_span *inputs, size_t count, as_digests *out, si
 }
 
 void as_dual_many_avx512_shani(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN_SHANI, as_dual_many_avx2_shani);
+}
+
+void as_dual_many_zen4(const as_span *inputs, size_t count, as_digests *out) {
+  digest_many(&as_wide_in_chains, inputs, count, out, TAKEN_MIN_ZEN4, as_dual_many_avx2_shani);
 }
 
 static void few_zen5(const as_span *inputs, size_t count, as_digests *out) {
@@ -330,7 +354,7 @@ static void few_zen5(const as_span *inputs, size_t count, as_digests *out) {
 }
 
 void as_dual_many_zen5(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN_SHANI, few_zen5);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN_SHANI, few_zen5);
 }
 
 static void few_avx512(const as_span *inputs, size_t count, as_digests *out) {
@@ -338,7 +362,7 @@ static void few_avx512(const as_span *inputs, size_t count, as_digests *out) {
 }
 
 void as_dual_many_avx512(const as_span *inputs, size_t count, as_digests *out) {
-  digest_many(inputs, count, out, TAKEN_MIN, few_avx512);
+  digest_many(&as_wide_in_lanes, inputs, count, out, TAKEN_MIN, few_avx512);
 }
 
 #endif

@@ -10,9 +10,13 @@
 #include <string.h>
 
 #include "digest/kernels/x86_64/trees.h"
-#include "digest/kernels/x86_64/wide.h"
 
-enum { CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK, SETS = AS_EQUAL_MAX / AS_WIDE_LANES };
+enum {
+  CHUNK_BLOCKS = AS_BLAKE3_CHUNK / AS_BLAKE3_BLOCK,
+  SETS = AS_EQUAL_MAX / AS_WIDE_LANES,
+  WAITING_MAX = 5 /* subtrees of one object without their parent: of 8, 4, 2 and 1 chunks, and the sixteenth chunk */
+};
+_Static_assert(AS_SMALL_CHUNKS == 16, "WAITING_MAX");
 
 /* SHA-256's round constants (constants.S). */
 extern const uint32_t as_x86_sha256_k[64] __attribute__((visibility("hidden")));
@@ -21,14 +25,15 @@ typedef struct equal_batch {
   as_wide_lanes lanes[SETS]; /* with an odd number of sets, the padding goes through the next one too */
   as_wide_row flags[CHUNK_BLOCKS];
   uint8_t ends[AS_EQUAL_MAX][AS_BLAKE3_BLOCK];
-  as_small_tree trees[AS_EQUAL_MAX];
+  as_wide_row waiting[SETS][WAITING_MAX][8]; /* chaining values of subtrees, from left to right */
+  const as_wide_way *way;
   const as_span *inputs;
   const size_t *places;
   as_digests *out;
   size_t count, sets;
   size_t size, rest; /* of each object, and in its last block if that is not whole */
   size_t whole;      /* blocks that are read where they lie */
-  size_t chunks;
+  size_t chunks, subtrees; /* of each: how many chunks it has, and subtrees that wait */
 } equal_batch;
 
 static size_t place(const equal_batch *b, size_t i) {
@@ -38,12 +43,13 @@ static size_t place(const equal_batch *b, size_t i) {
 static void begin_set(equal_batch *b, size_t set) {
   as_wide_lanes *lanes = &b->lanes[set];
   as_wide_begin_avx512(lanes);
+  b->way->begin(lanes);
   for (size_t lane = 0; lane < AS_WIDE_LANES; lane++) {
     lanes->at[lane] = b->inputs[place(b, set * AS_WIDE_LANES + lane)].bytes;
   }
 }
 
-/* ---- BLAKE3's chunks ---- */
+/* ---- BLAKE3's chunks and trees ---- */
 
 static void begin_chunk(equal_batch *b, size_t chunk) {
   for (size_t set = 0; set < b->sets; set++) {
@@ -51,27 +57,43 @@ static void begin_chunk(equal_batch *b, size_t chunk) {
   }
 }
 
-/* The chaining values of a chunk, or the digests where it is the only one. */
-static void end_chunk(equal_batch *b, size_t chunk) {
+/* A chunk by itself is the whole tree. */
+static void give_blake3(const equal_batch *b) {
   uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE];
   for (size_t set = 0, i = 0; set < b->sets; set++) {
-    as_wide_values_avx512((const as_wide_row *)b->lanes[set].cv, values);
+    as_wide_values_avx512((const as_wide_row *)(b->chunks == 1 ? b->lanes[set].cv : b->waiting[set][0]), values);
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++, i++) {
-      uint8_t *to = b->chunks == 1 ? b->out[place(b, i)].blake3 : b->trees[i][chunk];
-      memcpy(to, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
+      memcpy(b->out[place(b, i)].blake3, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
     }
   }
 }
 
-static void join_chunks(equal_batch *b) {
-  size_t chunks[AS_EQUAL_MAX];
-  for (size_t i = 0; i < b->count; i++) {
-    chunks[i] = b->chunks;
+/* The last two subtrees of each object become one, in two sets at a time: where their number is odd, the last goes with
+ * one that nobody looks at. */
+static void join_two(equal_batch *b, uint32_t flags) {
+  size_t left = --b->subtrees - 1;
+  for (size_t set = 0; set < b->sets; set += 2) {
+    as_blake3_pair_parents_avx512(b->waiting[set][left], b->waiting[set + 1][left], flags | AS_BLAKE3_PARENT);
   }
-  as_join_trees(as_blake3_parents_avx512, b->trees, chunks, b->count);
-  for (size_t i = 0; i < b->count; i++) {
-    memcpy(b->out[place(b, i)].blake3, b->trees[i][0], AS_DIGEST_SIZE);
+}
+
+/* A chunk that has ended joins the tree (BLAKE3 paper, section 2.1). With more to come, subtrees of one size join as
+ * soon as there are two; the last chunk joins everything. */
+static void end_chunk(equal_batch *b, size_t chunk) {
+  for (size_t set = 0; set < b->sets && b->chunks > 1; set++) {
+    memcpy(b->waiting[set][b->subtrees], b->lanes[set].cv, sizeof b->lanes[set].cv);
   }
+  b->subtrees++;
+  if (chunk + 1 < b->chunks) {
+    for (size_t ended = chunk + 1; ended % 2 == 0; ended /= 2) {
+      join_two(b, 0);
+    }
+    return;
+  }
+  while (b->subtrees > 1) {
+    join_two(b, b->subtrees == 2 ? AS_BLAKE3_ROOT : 0);
+  }
+  give_blake3(b);
 }
 
 /* ---- blocks ---- */
@@ -89,7 +111,7 @@ static void absorb(equal_batch *b, size_t first, size_t count) {
     as_wide_fill_row(b->flags[count - 1],
              b->flags[count - 1][0] | AS_BLAKE3_CHUNK_END | (b->chunks == 1 ? AS_BLAKE3_ROOT : 0));
   }
-  as_dual_wide_avx512(b->lanes, b->sets, count, (const as_wide_row *)b->flags);
+  b->way->absorb(b->lanes, b->sets, count, (const as_wide_row *)b->flags);
   if (ends) {
     end_chunk(b, chunk);
   }
@@ -113,6 +135,7 @@ static void absorb_rest(equal_batch *b) {
   }
   for (size_t set = 0; set < b->sets; set++) {
     as_wide_lanes *lanes = &b->lanes[set];
+    lanes->has_endings = 1;
     as_wide_fill_row(lanes->block_size, (uint32_t)b->rest);
     as_wide_fill_row(lanes->endings[b->rest / 4], (uint32_t)0x80000000 >> (8 * (b->rest % 4)));
     if (b->rest < AS_SHA256_BLOCK - 8) {
@@ -145,27 +168,26 @@ static void schedule_padding(size_t size, uint32_t words[64]) {
   }
 }
 
-/* Two sets at a time; where their number is odd, the last goes with lanes that nobody looks at. */
 static void absorb_padding(equal_batch *b) {
   uint32_t words[64];
   schedule_padding(b->size, words);
-  for (size_t set = 0; set < b->sets; set += 2) {
-    as_sha256_padding_avx512(&b->lanes[set], words);
-  }
+  b->way->absorb_padding(b->lanes, b->sets, words);
 }
 
 static void give_sha256(const equal_batch *b) {
   uint8_t values[AS_WIDE_LANES * AS_DIGEST_SIZE];
   for (size_t set = 0, i = 0; set < b->sets; set++) {
-    as_wide_big_values_avx512((const as_wide_row *)b->lanes[set].sha256, values);
+    b->way->values(&b->lanes[set], values);
     for (size_t lane = 0; lane < AS_WIDE_LANES; lane++, i++) {
       memcpy(b->out[place(b, i)].sha256, values + lane * AS_DIGEST_SIZE, AS_DIGEST_SIZE);
     }
   }
 }
 
-void as_many_equal_avx512(const as_span *inputs, const size_t *places, size_t count, as_digests *out) {
+void as_many_equal_avx512(const as_wide_way *way, const as_span *inputs, const size_t *places, size_t count,
+                          as_digests *out) {
   equal_batch b;
+  b.way = way;
   b.inputs = inputs;
   b.places = places;
   b.out = out;
@@ -175,6 +197,7 @@ void as_many_equal_avx512(const as_span *inputs, const size_t *places, size_t co
   b.rest = b.size % AS_BLAKE3_BLOCK;
   b.whole = b.size / AS_BLAKE3_BLOCK;
   b.chunks = as_chunks_of(b.size);
+  b.subtrees = 0;
   for (size_t set = 0; set < b.sets; set++) {
     begin_set(&b, set);
   }
@@ -186,9 +209,6 @@ void as_many_equal_avx512(const as_span *inputs, const size_t *places, size_t co
     absorb_padding(&b);
   }
   give_sha256(&b);
-  if (b.chunks > 1) {
-    join_chunks(&b);
-  }
 }
 
 #endif

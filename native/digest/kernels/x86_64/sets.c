@@ -94,7 +94,7 @@ const as_kernels as_kernels_zen4 = {
     .blake3_parents = as_blake3_parents_avx512,
     .dual_groups = as_dual_groups_zen4,
     .dual2_groups = as_dual2_groups_zen4,
-    .dual_many = as_dual_many_avx512_shani,
+    .dual_many = as_dual_many_zen4,
     .blake3_compress_xof = as_blake3_compress_xof_sse41,
 };
 

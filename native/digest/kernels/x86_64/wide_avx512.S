@@ -148,10 +148,11 @@ FUNCTION as_wide_values_avx512
 END_FUNCTION as_wide_values_avx512
 
 /*
- * void as_wide_big_values_avx512(const as_wide_row rows[8], uint8_t values[512])
- * Clobbers: zmm0-15.
+ * void as_sha256_values_avx512(const as_wide_lanes *lanes, uint8_t values[512])
+ * Clobbers: rdi, zmm0-15, flags.
  */
-FUNCTION as_wide_big_values_avx512
+FUNCTION as_sha256_values_avx512
+  add $WIDE_SHA256, %rdi
   LOAD_ROWS
   .irp i, 0, 1, 2, 3, 8, 9, 10, 11
   vpshufb as_x86_swap_words(%rip), %zmm\i, %zmm\i
@@ -159,7 +160,7 @@ FUNCTION as_wide_big_values_avx512
   STORE_LANES
   vzeroupper
   ret
-END_FUNCTION as_wide_big_values_avx512
+END_FUNCTION as_sha256_values_avx512
 
 /* A word from memory in every lane of a row. */
 .macro FILL_ROW from, to
@@ -168,13 +169,22 @@ END_FUNCTION as_wide_big_values_avx512
 .endm
 
 /*
+ * void as_sha256_begin_avx512(as_wide_lanes *lanes)
+ * Clobbers: zmm0.
+ */
+FUNCTION as_sha256_begin_avx512
+  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+  FILL_ROW (as_initial_value + 4 * \i)(%rip), (WIDE_SHA256 + 64 * \i)(%rdi)
+  .endr
+  vzeroupper
+  ret
+END_FUNCTION as_sha256_begin_avx512
+
+/*
  * void as_wide_begin_avx512(as_wide_lanes *lanes)
  * Clobbers: eax, zmm0, zmm1.
  */
 FUNCTION as_wide_begin_avx512
-  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
-  FILL_ROW (as_initial_value + 4 * \i)(%rip), (WIDE_SHA256 + 64 * \i)(%rdi)
-  .endr
   mov $64, %eax
   vpbroadcastd %eax, %zmm0
   vpxord %zmm1, %zmm1, %zmm1
@@ -183,6 +193,7 @@ FUNCTION as_wide_begin_avx512
   .irp word, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
   vmovdqa64 %zmm1, WIDE_ENDINGS + 64 * \word(%rdi)
   .endr
+  movq $0, WIDE_HAS_ENDINGS(%rdi)
   vzeroupper
   ret
 END_FUNCTION as_wide_begin_avx512

@@ -1,6 +1,6 @@
 /**
  * Small answers of one turn of the event loop, which leave together when it ends: nothing is made for each of them, and sending many in a row costs less than the same
- * between requests. Why, and how much: docs/adr/0049.
+ * between requests. Why, and how much: docs/adr/0048.
  *
  * Imports Node types, the exchange, heads and limits. Given answers by `server.ts`, which is told when they have left.
  */

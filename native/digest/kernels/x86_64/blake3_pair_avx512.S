@@ -36,18 +36,6 @@
   vmovdqa64 %zmm\register, WIDE_CV + 64 * \i(%\lanes)
 .endm
 
-/* The state of a set before the first round but for the chaining values. */
-.macro BEGIN lanes, r8, r9, r10, r11, r12, r13, r14, r15
-  vpbroadcastd as_x86_iv(%rip), %zmm\r8
-  vpbroadcastd as_x86_iv + 4(%rip), %zmm\r9
-  vpbroadcastd as_x86_iv + 8(%rip), %zmm\r10
-  vpbroadcastd as_x86_iv + 12(%rip), %zmm\r11
-  vmovdqa64 WIDE_COUNTER_LOW(%\lanes), %zmm\r12
-  vmovdqa64 WIDE_COUNTER_HIGH(%\lanes), %zmm\r13
-  vmovdqa64 WIDE_BLOCK_SIZE(%\lanes), %zmm\r14
-  vmovdqu32 (%rdx), %zmm\r15
-.endm
-
 /* Of each set: the eight chaining values by `what lanes, i, register`, and their end. */
 .macro EACH_VALUE what
   .altmacro
@@ -100,8 +88,8 @@ FUNCTION as_blake3_pair_avx512
   LOAD_QUARTER rdi, \quarter, GIVE_FIRST
   LOAD_QUARTER r8, \quarter, GIVE_SECOND
   .endr
-  BEGIN rdi, 8, 9, 10, 11, 12, 13, 14, 15
-  BEGIN r8, 24, 25, 26, 27, 28, 29, 30, 31
+  BEGIN_LANES rdi, 8, 9, 10, 11, 12, 13, 14, 15
+  BEGIN_LANES r8, 24, 25, 26, 27, 28, 29, 30, 31
   BOTH_COMPRESS FIRST, rsp, SECOND, rsp
   END_BOTH
   add $64, %rdx

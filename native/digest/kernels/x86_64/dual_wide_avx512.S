@@ -179,18 +179,6 @@
 9:
 .endm
 
-/* The state of BLAKE3 before the first round but for the chaining values. */
-.macro BEGIN_BLAKE3
-  vpbroadcastd as_x86_iv(%rip), %zmm24
-  vpbroadcastd as_x86_iv + 4(%rip), %zmm25
-  vpbroadcastd as_x86_iv + 8(%rip), %zmm26
-  vpbroadcastd as_x86_iv + 12(%rip), %zmm27
-  vmovdqa64 WIDE_COUNTER_LOW(%rdi), %zmm28
-  vmovdqa64 WIDE_COUNTER_HIGH(%rdi), %zmm29
-  vmovdqa64 WIDE_BLOCK_SIZE(%rdi), %zmm30
-  vmovdqu32 (%rdx), %zmm31
-.endm
-
 .macro END_BLAKE3
   vpxord %zmm24, %zmm16, %zmm16
   vpxord %zmm25, %zmm17, %zmm17
@@ -263,7 +251,7 @@ FUNCTION as_dual_wide_avx512
   add $WIDE_SIZE, %rbx
 3:
   KEEP_LAST_WORDS
-  BEGIN_BLAKE3
+  BEGIN_LANES rdi, 24, 25, 26, 27, 28, 29, 30, 31
   ROUNDS MIX_PIECE, LOAD_NEXT
   END_BLAKE3
   END_SHA256

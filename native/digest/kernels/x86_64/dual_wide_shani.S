@@ -261,14 +261,7 @@
   LOAD_VALUE \i, %(16 + \i)
   .endr
   .noaltmacro
-  vpbroadcastd as_x86_iv(%rip), %zmm24
-  vpbroadcastd as_x86_iv + 4(%rip), %zmm25
-  vpbroadcastd as_x86_iv + 8(%rip), %zmm26
-  vpbroadcastd as_x86_iv + 12(%rip), %zmm27
-  vmovdqa64 WIDE_COUNTER_LOW(%rdi), %zmm28
-  vmovdqa64 WIDE_COUNTER_HIGH(%rdi), %zmm29
-  vmovdqa64 WIDE_BLOCK_SIZE(%rdi), %zmm30
-  vmovdqu32 (%rdx), %zmm31
+  BEGIN_LANES rdi, 24, 25, 26, 27, 28, 29, 30, 31
   .set piece, 0
   .rept 56
   BLAKE3_PIECE piece, 16, WORDS, rsp

@@ -57,14 +57,7 @@
 
 /* A compression: chaining values in zmm0-7, message in zmm16-31, flags at rdx. */
 .macro BLAKE3_COMPRESS
-  vpbroadcastd as_x86_iv(%rip), %zmm8
-  vpbroadcastd as_x86_iv + 4(%rip), %zmm9
-  vpbroadcastd as_x86_iv + 8(%rip), %zmm10
-  vpbroadcastd as_x86_iv + 12(%rip), %zmm11
-  vmovdqa64 WIDE_COUNTER_LOW(%rdi), %zmm12
-  vmovdqa64 WIDE_COUNTER_HIGH(%rdi), %zmm13
-  vmovdqa64 WIDE_BLOCK_SIZE(%rdi), %zmm14
-  vmovdqu32 (%rdx), %zmm15
+  BEGIN_LANES rdi, 8, 9, 10, 11, 12, 13, 14, 15
   SEVEN_ROUNDS
   LANE_XOR 8, 0
   LANE_XOR 9, 1

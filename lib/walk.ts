@@ -20,17 +20,20 @@ export type Walked = Omit<NativeFound, 'walk'>;
  * @param root its path; the paths found begin with it
  * @param avoid path of a directory that is not entered, by whatever name
  * @param most things in one step, at least 1
+ * @param first things in the first step, at least 1; each further one has up to twice as many as the one before
  * @throws AS_ERR_INTERNAL: no memory is left
  */
-export async function* walkTree(root: Uint8Array, avoid: string, most: number): AsyncGenerator<Walked> {
+export async function* walkTree(root: Uint8Array, avoid: string, most: number, first = most): AsyncGenerator<Walked> {
   let walk: Handle = 0;
-  let coming = step([Op.walkBegin, root, avoid, most]);
+  let size = Math.min(first, most);
+  let coming = step([Op.walkBegin, root, avoid, size]);
   try {
     do {
       const found = await coming;
       walk = found.walk;
       if (walk !== 0) {
-        coming = step([Op.walkNext, walk, most]);
+        size = Math.min(2 * size, most);
+        coming = step([Op.walkNext, walk, size]);
         coming.catch(() => undefined); // reported where it is awaited
       }
       yield found;

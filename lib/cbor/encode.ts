@@ -3,7 +3,6 @@
  * index.
  */
 
-import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 // This entry, unlike the package's main one, never looks for the native accelerator.
 import { Encoder } from 'cbor-x/encode';
@@ -42,7 +41,7 @@ export function encodeCanonical(value: CborInput): Uint8Array {
   const { size, splices } = preparation;
   if (written.length > KEPT_BUFFER_MAX) encoder.useBuffer(Buffer.allocUnsafeSlow(BUFFER_SIZE));
   const cut = splices.reduce((sum, splice) => sum + splice.headSize, 0);
-  assert.equal(written.length - cut, size, 'cbor-x wrote another number of bytes than the profile needs');
+  if (written.length - cut !== size) throw new Error(`cbor-x wrote ${written.length - cut} bytes, and the profile needs ${size}`);
   return copyWithout(written, splices, size);
 }
 

@@ -34,6 +34,26 @@ const NO_PROGRAMS = {
   },
 };
 
+/**
+ * Node's modules that our own call only when work is under way, each with what it exports as functions that load it when first called: they take one to two milliseconds
+ * each, of the time in which a command has only one thing to do.
+ */
+const LATE = ['node:crypto', 'node:zlib'];
+const LATER = {
+  name: 'later',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:/ }, ({ path, importer }) =>
+      LATE.includes(path) && importer.includes('/dist/lib/') ? { path, namespace: 'later' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'later' }, ({ path }) => {
+      const names = Object.entries(process.getBuiltinModule(path)).filter(([, value]) => typeof value === 'function');
+      const late = `let found; const late = () => (found ??= require('${path}'));`;
+      const functions = names.map(([name]) => `export const ${name} = (...given) => late().${name}(...given);`);
+      return { contents: [late, ...functions].join('\n') };
+    });
+  },
+};
+
 const { outputFiles, metafile } = await build({
   entryPoints: [join(folder, 'run.js')],
   bundle: true,
@@ -44,7 +64,7 @@ const { outputFiles, metafile } = await build({
   minifyWhitespace: true,
   minifySyntax: true,
   external: APART,
-  plugins: [BENCHMARKS, NO_PROGRAMS],
+  plugins: [BENCHMARKS, NO_PROGRAMS, LATER],
   supported: { 'dynamic-import': false }, // code that V8 has kept cannot import any more, but require
   define: { 'import.meta.url': 'moduleUrl' },
   banner: {

@@ -1,9 +1,12 @@
 /**
  * Where a command's words go: results to stdout, everything else to stderr; lines for people, or one JSON object a line with `--json`.
  *
+ * Node makes its streams when they are first looked at, and loads a dozen of its modules for that: nobody here looks before there is something to write.
+ *
  * Imports errors, formatting and the progress line. One a session.
  */
 
+import { fstatSync } from 'node:fs';
 import { ArtifactStoreError } from '../errors.js';
 import { EXIT, exitCodeOf, Interruption } from './exit.js';
 import { printable } from './format.js';
@@ -17,22 +20,50 @@ export class Output {
   readonly #waiting: Uint8Array[] = [];
   #waitingSize = 0;
   #flushing: NodeJS.Immediate | undefined;
+  #terminal: boolean | undefined;
+  readonly #watched = new Set<NodeJS.WriteStream>();
+  readonly #onError: (() => void) | undefined;
 
+  /** @param onError told when an output fails, and may be told more than once */
   constructor(
     /** Results and errors as JSON. */
     readonly json: boolean,
     /** Only results and errors. */
     readonly quiet: boolean,
-  ) {}
+    onError?: () => void,
+  ) {
+    this.#onError = onError;
+  }
 
   /** Whether results go to a person's screen. */
   get terminal(): boolean {
-    return process.stdout.isTTY === true;
+    this.#terminal ??= isDevice(STDOUT) && this.#stdout.isTTY === true;
+    return this.#terminal;
   }
 
   /** Whether a progress line is shown. */
   get showsProgress(): boolean {
-    return process.stderr.isTTY === true && !this.quiet;
+    return !this.quiet && isDevice(STDERR) && this.stderr.isTTY === true;
+  }
+
+  /** Where everything goes that is no result. */
+  get stderr(): NodeJS.WriteStream {
+    return this.#watch(process.stderr);
+  }
+
+  get #stdout(): NodeJS.WriteStream {
+    return this.#watch(process.stdout);
+  }
+
+  /** Makes the stream for results, which is going to be needed. */
+  open(): void {
+    void this.#stdout;
+  }
+
+  /** Nobody is told of errors any more. */
+  release(): void {
+    for (const stream of this.#watched) if (this.#onError !== undefined) stream.off('error', this.#onError);
+    this.#watched.clear();
   }
 
   /**
@@ -43,7 +74,7 @@ export class Output {
   write(bytes: Uint8Array | string): Promise<void> {
     if (this.terminal) this.#progress?.clear();
     return new Promise((resolve, reject) => {
-      process.stdout.write(bytes, (error) => {
+      this.#stdout.write(bytes, (error) => {
         if (error) reject(writeError(error));
         else resolve();
       });
@@ -102,7 +133,7 @@ export class Output {
 
   /** Starts a progress line when a person watches; `stopProgress` ends it. */
   startProgress(tally: Tally): void {
-    if (this.showsProgress) this.#progress = new Progress(process.stderr, tally);
+    if (this.showsProgress) this.#progress = new Progress(this.stderr, tally);
   }
 
   stopProgress(): void {
@@ -112,7 +143,27 @@ export class Output {
 
   #complain(line: string): void {
     this.#progress?.clear();
-    process.stderr.write(`${line}\n`);
+    this.stderr.write(`${line}\n`);
+  }
+
+  /** Has the session told of what an output meets, which would end the process with a stack trace otherwise. */
+  #watch(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+    if (this.#onError === undefined || this.#watched.has(stream)) return stream;
+    this.#watched.add(stream);
+    return stream.on('error', this.#onError);
+  }
+}
+
+/** File descriptors. */
+const STDOUT = 1;
+const STDERR = 2;
+
+/** Whether a descriptor is of a device, as every terminal is one. */
+function isDevice(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isCharacterDevice();
+  } catch {
+    return false; // closed
   }
 }
 

@@ -24,7 +24,8 @@ export class Session {
   #exitCode: number = EXIT.ok;
 
   constructor(readonly options: GlobalOptions) {
-    this.output = new Output(options.json === true, options.quiet === true);
+    const gone = () => this.stop(new Interruption(EXIT.brokenPipe, 'The reader of the output has gone away.'));
+    this.output = new Output(options.json === true, options.quiet === true, gone);
   }
 
   /** Aborted when the command is to stop: by a signal, or because it failed. */
@@ -74,7 +75,7 @@ export class Session {
       onNotice: (sentence) => this.output.note(sentence, { notice: sentence }),
     });
     this.#closing.push(() => store.close());
-    loaded();
+    loaded(() => this.output.open());
     return store;
   }
 
@@ -92,7 +93,7 @@ export class Session {
     const { openRegistry } = await import('../store/registry-reader.js');
     const registry = await openRegistry({ path: this.options.store });
     this.#closing.push(() => registry.close());
-    loaded();
+    loaded(() => this.output.open());
     return registry;
   }
 
@@ -109,7 +110,7 @@ export class Session {
     const { connect } = await import('./remote.js');
     const client = await connect(this.options, this.signal);
     this.#closing.push(() => client.close());
-    loaded();
+    loaded(() => this.output.open());
     return client;
   }
 
@@ -172,11 +173,7 @@ export class Session {
       if (this.signal.aborted) process.exit(code);
       this.stop(new Interruption(code, `Stopped by ${name}.`));
     };
-    // What writes meets the error too; without a listener it would end the process with a stack trace.
-    const onOutputError = () => this.stop(new Interruption(EXIT.brokenPipe, 'The reader of the output has gone away.'));
     for (const name of names) process.on(name, onSignal);
-    process.stdout.on('error', onOutputError);
-    process.stderr.on('error', onOutputError);
     return () => {
       for (const name of names) process.off(name, onSignal);
     };

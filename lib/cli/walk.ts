@@ -34,15 +34,16 @@ const SLASH = Buffer.from('/');
  * The regular files that a named path stands for: itself, or all below it, depth first, each folder in the order of the names' bytes.
  *
  * @param most things in one list at most
+ * @param first things in the first list at most; each further one has up to twice as many as the one before
  * @param avoid path of the store itself: files that change because they are being stored have no digest
  */
-export async function* walk(named: Buffer, most: number, avoid: string): AsyncGenerator<Found> {
+export async function* walk(named: Buffer, most: number, first: number, avoid: string): AsyncGenerator<Found> {
   const kind = await kindOfNamed(named);
   const path = absolutePath(named);
   const hidden = path.byteLength - named.byteLength;
   if (kind instanceof ArtifactStoreError) yield onlyOther({ kind: 'failed', path: named, error: kind });
   else if (kind === 'file') yield { files: oneFile(path), hidden, others: [] };
-  else for await (const walked of walkTree(path, avoid, most)) yield found(walked, hidden);
+  else for await (const walked of walkTree(path, avoid, most, first)) yield found(walked, hidden);
 }
 
 /** A list of one file. */

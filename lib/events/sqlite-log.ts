@@ -288,7 +288,7 @@ export class SqliteEventLog implements EventLog {
     const known = new EventBatch(first, bytes, ends, events, ingests, removals, this.#fillRecords);
     const changes = this.#views.project(known);
     const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];
-    return { blocks, batch, parameters: [...columns, textRows(blocks), erasedRows(blocks), ...changes] };
+    return { blocks, batch, parameters: [...columns, textRows(blocks, ends.length), erasedRows(blocks), ...changes] };
   }
 
   async #commit(prepared: Prepared): Promise<unknown[]> {
@@ -429,13 +429,16 @@ function textStatements(isFilled: (column: string) => boolean): string[] {
   return [...(isFilled('texts') ? [store] : []), ...(isFilled('erased') ? [erase] : [])];
 }
 
+/** Events of a commit from which on it says also that it has no texts: what is to be made for a shape takes longer than looking at none. */
+const TEXTS_SAID_FROM = 128;
+
 /** Texts that a commit stores, as JSON; null for none. */
-function textRows(blocks: readonly EventBlock[]): string | null {
+function textRows(blocks: readonly EventBlock[], events: number): string | null {
   const texts = new Set(blocks.flatMap(({ texts = [] }) => texts));
   const rows = [...texts].map(({ pseudonym, salt, text, isActor }) => {
     return [pseudonym, toHex(salt), Buffer.from(text).toString('hex'), Number(isActor)];
   });
-  return rows.length === 0 ? null : JSON.stringify(rows);
+  return rows.length === 0 && events < TEXTS_SAID_FROM ? null : JSON.stringify(rows);
 }
 
 function erasedRows(blocks: readonly EventBlock[]): string | null {
@@ -459,7 +462,6 @@ async function synchronise(
 ): Promise<Tail> {
   try {
     if (rebuild) await writer.keepTemporary('file'); // a connection that was opened just now does
-    await views.prepare(writer);
     return await writer.transaction(async () => {
       await views.synchronise(writer, rebuild, progress);
       return readTail(writer);

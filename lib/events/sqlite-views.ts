@@ -85,7 +85,7 @@ export class SqliteViews {
    */
   async prepareApply(connection: Connection): Promise<void> {
     const columns = ['bytes', ...this.columns];
-    await connection.exec(`
+    await connection.exec(`${COUNTERS}
       CREATE TEMP VIEW IF NOT EXISTS batches AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
       CREATE TEMP TRIGGER IF NOT EXISTS batches_insert INSTEAD OF INSERT ON batches BEGIN
         ${this.statements().join(';\n')};

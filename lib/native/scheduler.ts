@@ -3,7 +3,8 @@
  * go batches: whatever is queued when it comes free goes down in one call.
  *
  * Operations that end in a sync wait in a line of their own, so that many of them share one durable commit and a read never
- * waits behind a disk flush it has nothing to do with. Removing many and compacting go on behind all others, on threads that those do not need. The pool is made when it is first needed: many programs only store.
+ * waits behind a disk flush it has nothing to do with. While nothing else waits, one operation is on deck: sent down already, for the thread of the addon that comes free next, which
+ * would rest otherwise until this thread has heard of it. Removing many and compacting go on behind all others, on threads that those do not need. The pool is made when it is first needed: many programs only store.
  */
 
 import type { Piscina } from 'piscina';
@@ -67,8 +68,8 @@ function lineOf(code: number): Line {
 }
 
 /** Carries an operation out on a thread of the addon. */
-function start(operation: Operation): Promise<Outcome> {
-  return new Promise((resolve) => loadAddon().start(operation, resolve));
+function start(operation: Operation, onDeck = false): Promise<Outcome> {
+  return new Promise((resolve) => loadAddon().start(operation, resolve, onDeck));
 }
 
 async function makePool(threads: number): Promise<Pool> {
@@ -88,6 +89,8 @@ export class Scheduler {
   readonly #threads: number;
   readonly #lines: [quick: Job[], syncing: Job[], started: Job[]] = [[], [], []];
   #running = 0;
+  /** What has been sent down to begin when a thread comes free. It counts as running once one has. */
+  #onDeck: Job | undefined;
   /** Operations that go on behind the others, and the kinds of those at work. */
   readonly #behind: Job[] = [];
   readonly #runningBehind = new Set<number>();
@@ -113,7 +116,10 @@ export class Scheduler {
     return {
       workers: this.#threads,
       busy: this.#running,
-      waiting: { syncing: syncing.length + started.length + this.#behind.length, quick: quick.length },
+      waiting: {
+        syncing: syncing.length + started.length + this.#behind.length + Number(this.#onDeck !== undefined),
+        quick: quick.length,
+      },
     };
   }
 
@@ -165,7 +171,7 @@ export class Scheduler {
 
   #idle(): boolean {
     const isNothingBehind = this.#runningBehind.size === 0 && this.#behind.length === 0;
-    return this.#running === 0 && isNothingBehind && this.#lines.every((line) => line.length === 0);
+    return this.#running === 0 && this.#onDeck === undefined && isNothingBehind && this.#lines.every((line) => line.length === 0);
   }
 
   /** Dispatches after the current code has run, so that what it submits together goes down together. */
@@ -181,6 +187,11 @@ export class Scheduler {
   #dispatch(): void {
     this.#dispatchBehind();
     while (this.#running < this.#threads) {
+      if (this.#onDeck !== undefined) {
+        this.#onDeck = undefined;
+        this.#running++;
+        continue;
+      }
       const line = this.#nextLine();
       if (line === undefined) return;
       const batch = line === STARTED_LINE ? this.#lines[line].splice(0, 1) : this.#nextBatch(this.#lines[line]);
@@ -190,6 +201,22 @@ export class Scheduler {
         this.#next();
       });
     }
+    this.#dispatchOnDeck();
+  }
+
+  /** Sends an operation down ahead of its time. Not one that is put together when it is sent: more of it may gather until then. */
+  #dispatchOnDeck(): void {
+    const [quick, syncing, started] = this.#lines;
+    const [job] = started;
+    if (this.#onDeck !== undefined || quick.length + syncing.length > 0) return;
+    if (job === undefined || !Array.isArray(job.operation)) return;
+    started.shift();
+    this.#onDeck = job;
+    void this.#execute([job], true).finally(() => {
+      if (this.#onDeck === job) this.#onDeck = undefined;
+      else this.#running--;
+      this.#next();
+    });
   }
 
   #dispatchBehind(): void {
@@ -233,12 +260,12 @@ export class Scheduler {
     return line.splice(0, count);
   }
 
-  async #execute(batch: Job[]): Promise<void> {
+  async #execute(batch: Job[], onDeck = false): Promise<void> {
     const began = beginSpan();
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
-      const outcomes = STARTED.has(first[0]) ? [await start(first)] : await (await this.#workers()).run(operations);
+      const outcomes = STARTED.has(first[0]) ? [await start(first, onDeck)] : await (await this.#workers()).run(operations);
       for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
     } catch (error) {
       for (const job of batch) job.fail(error as Error);

@@ -25,8 +25,12 @@ struct Task {
 // Never destroyed: its threads wait on it until the process has ended.
 class Crew {
  public:
-  void add(Task task) {
+  void add(Task task, bool on_deck) {
     std::lock_guard<std::mutex> lock(mutex_);
+    if (on_deck && idle_ <= waiting_.size() && threads_ > 0) {
+      on_deck_.push_back(std::move(task));
+      return;
+    }
     waiting_.push_back(std::move(task));
     if (idle_ >= waiting_.size() || threads_ == kThreadsMax) {
       changed_.notify_one();
@@ -41,10 +45,11 @@ class Crew {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       idle_++;
-      changed_.wait(lock, [this] { return !waiting_.empty(); });
+      changed_.wait(lock, [this] { return !waiting_.empty() || !on_deck_.empty(); });
       idle_--;
-      Task task = std::move(waiting_.front());
-      waiting_.pop_front();
+      std::deque<Task> &from = waiting_.empty() ? on_deck_ : waiting_;
+      Task task = std::move(from.front());
+      from.pop_front();
       lock.unlock();
       // The function is gone as soon as its finalizer, which awaits the job, has run: so it is told before that. It refuses when JavaScript is
       // ending; then nobody waits to be told, and there is nothing to release.
@@ -69,6 +74,7 @@ class Crew {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> waiting_;
+  std::deque<Task> on_deck_;  // those that begin when a thread comes free
   size_t idle_ = 0;
   size_t threads_ = 0;
 };
@@ -82,9 +88,10 @@ Crew &crew() {
 
 void Start(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  if (info.Length() != 2 || !info[0].IsArray() || !info[1].IsFunction()) {
-    throw Napi::TypeError::New(env, "start takes an operation and a function");
+  if (info.Length() < 2 || !info[0].IsArray() || !info[1].IsFunction() || !(info[2].IsUndefined() || info[2].IsBoolean())) {
+    throw Napi::TypeError::New(env, "start takes an operation, a function and, where it is on deck, true");
   }
+  bool on_deck = info[2].IsBoolean() && info[2].As<Napi::Boolean>();
   Napi::Array operation = info[0].As<Napi::Array>();
   std::shared_ptr<Job> job = make_job(env, operation);
   // The operation is kept until the work is done: its bytes may be memory of JavaScript. Also where a thread of JavaScript ends before.
@@ -93,7 +100,7 @@ void Start(const Napi::CallbackInfo &info) {
     job->await();
     delete kept;
   });
-  crew().add(Task{std::move(job), told});
+  crew().add(Task{std::move(job), told}, on_deck);
 }
 
 }  // namespace artifactstore

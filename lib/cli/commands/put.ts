@@ -24,7 +24,9 @@ interface PutFlags {
 
 /** Files stored in one call, and such calls under way: two are read and hashed, one is in the log, one being reported, and some may wait for the log before files do. */
 const LIST_MAX = 1024;
-const LISTS_IN_FLIGHT_MAX = 8;
+/** Files of the first list: the log, which is the last to have something to do, begins so much sooner. */
+const LIST_FIRST = 256;
+const LISTS_IN_FLIGHT_MAX = 12;
 
 const STDIN = Buffer.from('-');
 
@@ -85,7 +87,7 @@ async function* sources(session: Session, paths: Buffer[], avoid: string): Async
       yield { files: oneFile(path), hidden: 0, others: [] };
       continue;
     }
-    for await (const list of walk(path, LIST_MAX, avoid)) {
+    for await (const list of walk(path, LIST_MAX, LIST_FIRST, avoid)) {
       if (session.signal.aborted) return;
       yield list;
     }

@@ -45,7 +45,7 @@ async function serve(session: Session, command: Command, settings: InForce<typeo
     ...(auth.mode !== undefined && { auth: auth.mode }),
     ...(auth.insecureNoAuthentication && { insecureNoAuthentication: true }),
     ...(tls && { tls }),
-    ...(accessLog === 'stderr' && { accessLog: process.stderr }),
+    ...(accessLog === 'stderr' && { accessLog: output.stderr }),
     onError: (error, activity, requestId) => output.error(error, { activity, ...(requestId && { requestId }) }),
   });
   session.onHangUp(() => void renewCertificates(session, command, server));

@@ -224,8 +224,8 @@ export class EventBatch {
     ingests.storedSizes[i] = layout.storedSize;
     ingests.blake3At[i] = layout.blake3At;
     ingests.sha256At[i] = layout.sha256At;
-    ingests.receiptsAt[i] = layout.receiptsAt;
-    ingests.receiptsSize[i] = layout.end - layout.receiptsAt;
+    ingests.keptAt[i] = layout.keptAt;
+    ingests.keptSize[i] = layout.end - layout.keptAt;
     ingests.actorAt[i] = actorAt;
     heads[i] = digestHead(bytes, layout.blake3At);
     return true;

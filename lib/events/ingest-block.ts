@@ -133,7 +133,8 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     const existedAt = writer.at;
     writer.boolean(false);
     writer.bytes(beforeKey);
-    const keyAt = writer.skip(2 * DIGEST_SIZE);
+    const keyAt = writer.at;
+    writer.bytes(NO_DIGITS); // those of the zeros that the address is
     writer.bytes(this.#afterKey);
     const storedSizeAt = writer.at;
     writer.head(0, storedSize);
@@ -150,6 +151,8 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     return Buffer.concat([...before, BEFORE_SUBJECT, ADDRESS_HEAD, Buffer.from(ADDRESS_START, 'latin1')]);
   }
 }
+
+const NO_DIGITS = Buffer.alloc(2 * DIGEST_SIZE, '0', 'latin1');
 
 /** An event, and where in it others differ from it. */
 interface Form extends RecordForm {
@@ -191,8 +194,8 @@ function setColumns(
   ingests.storedSizes[index] = storedSize;
   ingests.blake3At[index] = distance + layout.blake3At;
   ingests.sha256At[index] = distance + layout.sha256At;
-  ingests.receiptsAt[index] = distance + layout.receiptsAt;
-  ingests.receiptsSize[index] = layout.end - layout.receiptsAt;
+  ingests.keptAt[index] = distance + layout.keptAt;
+  ingests.keptSize[index] = layout.end - layout.keptAt;
   ingests.actorAt[index] = distance + actorAt;
 }
 

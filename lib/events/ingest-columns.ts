@@ -16,8 +16,9 @@ export interface IngestColumns {
   readonly storedSizes: Float64Array;
   readonly blake3At: Uint32Array;
   readonly sha256At: Uint32Array;
-  readonly receiptsAt: Uint32Array;
-  readonly receiptsSize: Uint32Array;
+  /** What a registry keeps of the receipts: see IngestLayout. */
+  readonly keptAt: Uint32Array;
+  readonly keptSize: Uint32Array;
   readonly actorAt: Uint32Array;
   /** 1 where the writer of the event says that it has the actor of the event before it, whatever its form. */
   readonly sameActor: Uint8Array;
@@ -32,8 +33,8 @@ export function emptyColumns(count: number): IngestColumns {
     storedSizes: new Float64Array(count),
     blake3At: new Uint32Array(count),
     sha256At: new Uint32Array(count),
-    receiptsAt: new Uint32Array(count),
-    receiptsSize: new Uint32Array(count),
+    keptAt: new Uint32Array(count),
+    keptSize: new Uint32Array(count),
     actorAt: new Uint32Array(count),
     sameActor: new Uint8Array(count),
   };

@@ -16,8 +16,8 @@ import { Cursor } from './cursor.js';
 export interface IngestLayout {
   blake3At: number;
   sha256At: number;
-  /** The canonical array of receipts: from here to `end`. */
-  receiptsAt: number;
+  /** What a registry keeps of the receipts: from here to `end`. Their canonical array; of plain ones (`isPlain`) the stored size alone, since the rest is known. */
+  keptAt: number;
   end: number;
   /** Bytes in the object. */
   size: number;
@@ -57,6 +57,25 @@ export const INGEST_PARTS = {
     ]),
 };
 
+/** Of a receipt that says nothing but its stored size, what stands in front of the key, and behind it. */
+const PLAIN = { tier: 'hot', backend: 'local', durability: 'synced' } as const;
+const BEFORE_PLAIN_KEY = INGEST_PARTS.beforeKey.subarray(BEFORE_RECEIPTS.byteLength);
+const AFTER_PLAIN_KEY = INGEST_PARTS.afterKey(PLAIN);
+const KEY_SIZE = 2 * DIGEST_SIZE;
+const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
+
+/** Whether receipts say nothing but their stored size: there is one, of a folder here, whose key is the digits of the address. */
+export function isPlain(receipts: readonly Receipt[], digits: string): boolean {
+  const [{ tier, backend, durability, key } = {}] = receipts as readonly Partial<Receipt>[];
+  const isUsual = tier === PLAIN.tier && backend === PLAIN.backend && durability === PLAIN.durability;
+  return receipts.length === 1 && isUsual && key === digits && Object.keys(receipts[0] as Receipt).length === 5;
+}
+
+/** The receipt that says nothing but this. */
+export function plainReceipt(digits: string, storedSize: number): Receipt {
+  return { backend: PLAIN.backend, tier: PLAIN.tier, key: digits, storedSize, durability: PLAIN.durability };
+}
+
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));
 const DURABILITIES = ['\x66synced', '\x6areplicated'].map((durability) => Buffer.from(durability, 'latin1'));
 
@@ -81,7 +100,25 @@ export function readIngestLayout(bytes: Uint8Array, start: number): IngestLayout
   const receiptsAt = cursor.at;
   const storedSize = skipReceipts(cursor);
   if (cursor.at < 0) return undefined;
-  return { blake3At, sha256At, receiptsAt, end: cursor.at, size, storedSize };
+  return { blake3At, sha256At, keptAt: keptFrom(bytes, receiptsAt, blake3At), end: cursor.at, size, storedSize };
+}
+
+/** Where what is kept of receipts begins: where they do, or at the stored size of plain ones. */
+function keptFrom(bytes: Uint8Array, receiptsAt: number, blake3At: number): number {
+  const keyAt = receiptsAt + BEFORE_PLAIN_KEY.byteLength;
+  const sizeAt = keyAt + KEY_SIZE + AFTER_PLAIN_KEY.byteLength;
+  if (!stands(bytes, receiptsAt, BEFORE_PLAIN_KEY) || !stands(bytes, keyAt + KEY_SIZE, AFTER_PLAIN_KEY)) return receiptsAt;
+  for (let i = 0; i < DIGEST_SIZE; i++) {
+    const byte = bytes[blake3At + i] as number;
+    const isDigits = bytes[keyAt + 2 * i] === DIGITS[byte >> 4] && bytes[keyAt + 2 * i + 1] === DIGITS[byte & 15];
+    if (!isDigits) return receiptsAt;
+  }
+  return sizeAt;
+}
+
+function stands(bytes: Uint8Array, at: number, literal: Uint8Array): boolean {
+  for (let i = 0; i < literal.length; i++) if (bytes[at + i] !== literal[i]) return false;
+  return true;
 }
 
 /** Passes over the receipts, at least one; gives the sum of their stored sizes. */

@@ -22,7 +22,7 @@ export const TOGETHER = `
 export interface RecordRows {
   /** JSON arrays of `RecordMembers`. */
   members: string;
-  /** BLAKE3 and SHA-256 of each; behind them receipts as canonical CBOR, of each what it has in the tier that ingests go to and then what it has in further ones. */
+  /** BLAKE3 and SHA-256 of each; behind them what is kept of receipts, of each what it has in the tier that ingests go to and then what it has in further ones. */
   bytes: Uint8Array;
 }
 
@@ -49,24 +49,25 @@ export function readRecords(rows: RecordRows): ObjectRecord[] {
   const digits = bytes.toString('hex', 0, DIGITS * records.length);
   const receipts = bytes.toString('latin1', DIGITS * records.length);
   let at = 0;
-  const receiptsOf = (size: number | null) => {
+  const receiptsOf = (size: number | null, address: string) => {
     if (size === null) return [];
     at += size;
-    return readReceipts(receipts.slice(at - size, at));
+    return readReceipts(receipts.slice(at - size, at), address);
   };
   return records.map((members, n) => {
     const [size, state, ingestedAt, lastSeq, damaged, tombstone, receiptsSize, coldReceiptsSize] = members;
     const start = 2 * DIGITS * n;
+    const address = digits.slice(start, start + DIGITS);
     const record: ObjectRecord = {
-      blake3: `blake3:${digits.slice(start, start + DIGITS)}`,
+      blake3: `blake3:${address}`,
       sha256: `sha256:${digits.slice(start + DIGITS, start + 2 * DIGITS)}`,
       size,
       state,
       ingestedAt,
       lastSeq,
-      receipts: receiptsOf(receiptsSize),
+      receipts: receiptsOf(receiptsSize, address),
     };
-    if (coldReceiptsSize !== null) record.receipts.push(...receiptsOf(coldReceiptsSize));
+    if (coldReceiptsSize !== null) record.receipts.push(...receiptsOf(coldReceiptsSize, address));
     if (state === 'corrupt' && damaged !== null) {
       if (damaged === 'lost') record.lost = true;
       else record.damaged = damaged.map(([from, to]) => ({ start: from, end: to }));

@@ -6,9 +6,8 @@
  * objects-schema.ts has the statements for what it gives.
  */
 
-import { encodeCanonical } from '../cbor/index.js';
 import type { ByteRange, ContentAddress, IngestResult, Receipt, Tier } from '../dataplane/spi.js';
-import { digestBytes } from '../digest-name.js';
+import { digestBytes, formatBlake3 } from '../digest-name.js';
 import { type IngestLayout, readIngestLayout } from '../events/ingest-layout.js';
 import { EVENT_VERSION, factsOf } from '../events/kinds.js';
 import type { StoredEvent } from '../events/log.js';
@@ -16,6 +15,7 @@ import type { ObjectEventData } from '../events/object-kinds.js';
 import { digestHead } from '../events/subject-head.js';
 import { DIGEST_SIZE } from '../limits.js';
 import { ERASE_AFTER } from './lifecycle.js';
+import { keptReceipts } from './receipts.js';
 import type { ObjectState } from './registry.js';
 
 /** An encoded ingest result, and where its members are. */
@@ -137,7 +137,7 @@ function fold(change: Change, event: StoredEvent): boolean {
 function foldMove(change: Change, event: StoredEvent): boolean {
   const copied = factsOf(event, 'object.copied');
   if (copied !== undefined) {
-    place(change, copied.tier, placed(copied.receipts));
+    place(change, copied.tier, placed(copied.receipts, event.subject as ContentAddress));
     return true;
   }
   const evicted = factsOf(event, 'object.evicted');
@@ -155,8 +155,8 @@ function place(change: Change, tier: Tier, receipts: Placed | null): void {
   if (change.first !== undefined) change.coldIfNew = receipts;
 }
 
-function placed(receipts: readonly Receipt[]): Placed {
-  const bytes = encodeReceipts(receipts);
+function placed(receipts: readonly Receipt[], address: ContentAddress): Placed {
+  const bytes = keptReceipts(receipts, address);
   return { bytes, start: 0, end: bytes.byteLength, storedSize: storedSizeOf(receipts) };
 }
 
@@ -173,7 +173,7 @@ function foldIngest(change: Change, event: StoredEvent): boolean {
   settle(change, 'live');
   change.tombstone = null;
   change.tombstoneIfNone = null;
-  const { receiptsAt: start, end, storedSize } = ingested.layout;
+  const { keptAt: start, end, storedSize } = ingested.layout;
   change.hot = { bytes: ingested.bytes, start, end, storedSize };
   return true;
 }
@@ -192,14 +192,10 @@ function ingestedOf(event: StoredEvent): Ingested | undefined {
 
 /** The same result with its members where the usual form has them: text outside ASCII makes the difference, and nothing else. */
 function usualForm({ blake3, sha256, size, receipts }: IngestResult): Ingested {
-  const bytes = Buffer.concat([blake3, sha256, encodeReceipts(receipts)]);
+  const bytes = Buffer.concat([blake3, sha256, keptReceipts(receipts, formatBlake3(blake3))]);
   const storedSize = storedSizeOf(receipts);
-  const places = { blake3At: 0, sha256At: DIGEST_SIZE, receiptsAt: 2 * DIGEST_SIZE, end: bytes.byteLength };
+  const places = { blake3At: 0, sha256At: DIGEST_SIZE, keptAt: 2 * DIGEST_SIZE, end: bytes.byteLength };
   return { bytes, layout: { ...places, size, storedSize } };
-}
-
-function encodeReceipts(receipts: readonly Receipt[]): Uint8Array {
-  return encodeCanonical(receipts.map(({ ...receipt }) => receipt));
 }
 
 function storedSizeOf(receipts: readonly Receipt[]): number {

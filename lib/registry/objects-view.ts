@@ -27,7 +27,7 @@ type Parameter = 'ingests' | 'order' | 'tombstoned' | 'deleted' | 'rests' | 'cha
 
 export const objects: View<Parameter> = {
   name: 'objects',
-  version: 6,
+  version: 7,
   schema: OBJECTS_SCHEMA,
   drop: OBJECTS_DROP,
   parameters: ['ingests', 'order', 'tombstoned', 'deleted', 'rests', 'changes', 'changed', 'bytes'],
@@ -73,8 +73,8 @@ function rowsOf(batch: EventBatch, indexes: Uint32Array): { ingests: Uint8Array;
     time: { numbers: columns.times },
     size: { numbers: columns.sizes },
     storedSize: { numbers: columns.storedSizes },
-    receiptsPlace: { numbers: columns.receiptsAt, plus: 1 }, // SQL counts from 1
-    receiptsSize: { numbers: columns.receiptsSize },
+    receiptsPlace: { numbers: columns.keptAt, plus: 1 }, // SQL counts from 1
+    receiptsSize: { numbers: columns.keptSize },
   });
   return { ingests, order: orderOf(batch, headsOfRows) };
 }

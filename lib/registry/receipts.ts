@@ -1,35 +1,37 @@
 /**
- * Receipts as the registry keeps them: the canonical CBOR of the event that brought them.
+ * Receipts as the registry keeps them: the canonical CBOR of the event that brought them; of those that say nothing but their stored size, as nearly all do, that alone.
  *
- * Imports CBOR and the contract's types. `object-records.ts` reads them for every record it gives.
+ * Imports CBOR, the layout of ingest results, digest text and the contract's types. `object-records.ts` reads them for every record it gives; `objects-fold.ts` writes them.
  */
 
-import { decodeCanonical } from '../cbor/index.js';
-import type { Receipt } from '../dataplane/spi.js';
+import { decodeCanonical, encodeCanonical } from '../cbor/index.js';
+import type { ContentAddress, Receipt } from '../dataplane/spi.js';
+import { isPlain, plainReceipt } from '../events/ingest-layout.js';
 
-/** One receipt whose key is 64 hex digits, as far as behind the key: that of nearly every object. */
-const USUAL_START = /^\x81\xa5\x63key\x78\x40([0-9a-f]{64})/;
-const KEY_END = 8 + 64;
-
-/** What stood behind such a key before, and what it says: there are as many as sizes. */
-const known = new Map<string, Omit<Receipt, 'key'>>();
+/** Stored sizes by what is kept of them: there are as many as sizes. */
+const known = new Map<string, number>();
 const KNOWN_MAX = 1000;
+
+/** The first byte of an array in CBOR; those of integers are smaller. */
+const ARRAY = 0x80;
+
+/** What is kept of receipts. */
+export function keptReceipts(receipts: readonly Receipt[], address: ContentAddress): Uint8Array {
+  const [first] = receipts;
+  if (first !== undefined && isPlain(receipts, digitsOf(address))) return encodeCanonical(first.storedSize);
+  return encodeCanonical(receipts.map(({ ...receipt }) => receipt));
+}
 
 /**
  * Reads receipts, with their members in the order of the contract.
  *
- * @param bytes the array of them, a character for each byte (`latin1`)
+ * @param kept what is kept of them, a character for each byte (`latin1`)
+ * @param digits of the address
  */
-export function readReceipts(bytes: string): Receipt[] {
-  const key = USUAL_START.exec(bytes)?.[1];
-  const rest = key === undefined ? undefined : bytes.slice(KEY_END);
-  const found = rest === undefined ? undefined : known.get(rest);
-  if (key !== undefined && found !== undefined) {
-    const { backend, tier, storedSize, durability } = found;
-    return [{ backend, tier, key, storedSize, durability }];
-  }
-  const decoded = decodeCanonical(Buffer.from(bytes, 'latin1')) as unknown as Receipt[];
-  const receipts = decoded.map(({ backend, tier, key, storedSize, durability, ...more }) => ({
+export function readReceipts(kept: string, digits: string): Receipt[] {
+  if (kept.charCodeAt(0) < ARRAY) return [plainReceipt(digits, storedSizeOf(kept))];
+  const decoded = decodeCanonical(Buffer.from(kept, 'latin1')) as unknown as Receipt[];
+  return decoded.map(({ backend, tier, key, storedSize, durability, ...more }) => ({
     backend,
     tier,
     key,
@@ -37,9 +39,17 @@ export function readReceipts(bytes: string): Receipt[] {
     durability,
     ...more,
   }));
-  if (rest !== undefined && receipts[0] !== undefined) {
-    if (known.size === KNOWN_MAX) known.clear();
-    known.set(rest, receipts[0]);
-  }
-  return receipts;
+}
+
+function storedSizeOf(kept: string): number {
+  const found = known.get(kept);
+  if (found !== undefined) return found;
+  const storedSize = decodeCanonical(Buffer.from(kept, 'latin1')) as number;
+  if (known.size === KNOWN_MAX) known.clear();
+  known.set(kept, storedSize);
+  return storedSize;
+}
+
+function digitsOf(address: ContentAddress): string {
+  return address.slice('blake3:'.length);
 }

@@ -488,10 +488,23 @@ t.test('the layout of an ingest result is that of the general encoder', (t) => {
     const storedSize = receipts.reduce((sum, receipt) => sum + receipt.storedSize, 0);
     if (layout?.size !== result.size || layout.storedSize !== storedSize || layout.end !== bytes.byteLength + 5)
       t.fail(`result ${n} is read otherwise`);
+    const kept = Buffer.from(bytes).indexOf(encodeCanonical(receipts.map((one) => ({ ...one })) as never));
+    if (layout?.keptAt !== kept + 5) t.fail(`the receipts of result ${n} are not kept as they are`);
     for (let cut = 0; cut < bytes.byteLength; cut++)
       if (readIngestLayout(bytes.subarray(0, cut), 0) !== undefined)
         t.fail(`a part of ${cut} bytes is read as a whole`);
   }
+  const { blake3 } = ingestResult(1);
+  const key = Buffer.from(blake3).toString('hex');
+  const plain = { backend: 'local', tier: 'hot', key, storedSize: 70_000, durability: 'synced' } as const;
+  const keptOf = (one: object) => {
+    const bytes = encodeIngestResult(ingestResult(1, { receipts: [one] } as never));
+    const layout = readIngestLayout(bytes, 0);
+    return bytes.subarray(layout?.keptAt, layout?.end);
+  };
+  t.same(keptOf(plain), encodeCanonical(plain.storedSize), 'of a receipt that says nothing else, its stored size is kept');
+  for (const change of [{ key: `${key.slice(1)}0` }, { tier: 'warm' }, { backend: 'other' }, { durability: 'replicated' }])
+    t.same(keptOf({ ...plain, ...change }), encodeCanonical([{ ...plain, ...change }]), `all where ${Object.keys(change)}`);
   const [receipt] = ingestResult(1).receipts;
   const unusual = [
     { receipts: [{ ...receipt, key: 'zoë' }] },

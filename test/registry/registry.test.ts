@@ -13,7 +13,7 @@ import { EVENT_SIZE_MAX, INDEXED_RUNS_MAX } from '../../lib/limits.js';
 import type { DuePlace, LifecycleRegistry } from '../../lib/registry/lifecycle.js';
 import { blocksOf, runsOf } from '../../lib/registry/object-sets.js';
 import type { NamespaceUsage, PackageQuery, PackageRecord, RefRecord } from '../../lib/registry/packages.js';
-import { readReceipts } from '../../lib/registry/receipts.js';
+import { keptReceipts, readReceipts } from '../../lib/registry/receipts.js';
 import type { ObjectPage, ObjectRecord, Registry } from '../../lib/registry/registry.js';
 import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { createPackageRegistry } from '../../lib/registry/sqlite-packages.js';
@@ -419,13 +419,30 @@ t.test('receipts are read as they were written, whatever their keys are', (t) =>
     'a/key',
     '',
   ];
+  const address: ContentAddress = `blake3:${HEX}`;
+  const plain = { ...receipt(HEX), backend: 'local', tier: 'hot', durability: 'synced' } as const;
+  const others = [
+    { ...plain, key: 'f'.repeat(64) },
+    { ...plain, backend: 's3' },
+    { ...plain, tier: 'cold' as const },
+    { ...plain, durability: 'replicated' as const },
+    { ...plain, etag: 'abc' },
+  ];
   for (const receipts of [
     ...keys.map((key) => [receipt(key)]),
-    [receipt(HEX), receipt(HEX)],
+    ...others.map((other) => [other]),
+    [plain, plain],
+    [],
     [receipt('é'), receipt(HEX)],
   ]) {
-    const bytes = encodeCanonical(receipts.map((one) => ({ ...one })));
-    t.same(readReceipts(Buffer.from(bytes).toString('latin1')), receipts, JSON.stringify(receipts));
+    const bytes = keptReceipts(receipts, address);
+    t.same(bytes, encodeCanonical(receipts.map((one) => ({ ...one }))), 'kept as they are');
+    t.same(readReceipts(Buffer.from(bytes).toString('latin1'), HEX), receipts, JSON.stringify(receipts));
+  }
+  for (const storedSize of [0, 23, 24, 255, 256, 65_536, 2 ** 32, 2 ** 53 - 1]) {
+    const bytes = keptReceipts([{ ...plain, storedSize }], address);
+    t.same(bytes, encodeCanonical(storedSize), 'of one that says nothing else, its stored size');
+    t.strictSame(readReceipts(Buffer.from(bytes).toString('latin1'), HEX), [{ ...plain, storedSize }]);
   }
   t.end();
 });

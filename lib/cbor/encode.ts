@@ -41,7 +41,8 @@ export function encodeCanonical(value: CborInput): Uint8Array {
   const { size, splices } = preparation;
   if (written.length > KEPT_BUFFER_MAX) encoder.useBuffer(Buffer.allocUnsafeSlow(BUFFER_SIZE));
   const cut = splices.reduce((sum, splice) => sum + splice.headSize, 0);
-  if (written.length - cut !== size) throw new Error(`cbor-x wrote ${written.length - cut} bytes, and the profile needs ${size}`);
+  if (written.length - cut !== size)
+    throw new Error(`cbor-x wrote ${written.length - cut} bytes, and the profile needs ${size}`);
   return copyWithout(written, splices, size);
 }
 

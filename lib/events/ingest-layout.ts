@@ -107,7 +107,8 @@ export function readIngestLayout(bytes: Uint8Array, start: number): IngestLayout
 function keptFrom(bytes: Uint8Array, receiptsAt: number, blake3At: number): number {
   const keyAt = receiptsAt + BEFORE_PLAIN_KEY.byteLength;
   const sizeAt = keyAt + KEY_SIZE + AFTER_PLAIN_KEY.byteLength;
-  if (!stands(bytes, receiptsAt, BEFORE_PLAIN_KEY) || !stands(bytes, keyAt + KEY_SIZE, AFTER_PLAIN_KEY)) return receiptsAt;
+  if (!stands(bytes, receiptsAt, BEFORE_PLAIN_KEY) || !stands(bytes, keyAt + KEY_SIZE, AFTER_PLAIN_KEY))
+    return receiptsAt;
   for (let i = 0; i < DIGEST_SIZE; i++) {
     const byte = bytes[blake3At + i] as number;
     const isDigits = bytes[keyAt + 2 * i] === DIGITS[byte >> 4] && bytes[keyAt + 2 * i + 1] === DIGITS[byte & 15];

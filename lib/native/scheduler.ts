@@ -171,7 +171,12 @@ export class Scheduler {
 
   #idle(): boolean {
     const isNothingBehind = this.#runningBehind.size === 0 && this.#behind.length === 0;
-    return this.#running === 0 && this.#onDeck === undefined && isNothingBehind && this.#lines.every((line) => line.length === 0);
+    return (
+      this.#running === 0 &&
+      this.#onDeck === undefined &&
+      isNothingBehind &&
+      this.#lines.every((line) => line.length === 0)
+    );
   }
 
   /** Dispatches after the current code has run, so that what it submits together goes down together. */
@@ -265,7 +270,9 @@ export class Scheduler {
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
-      const outcomes = STARTED.has(first[0]) ? [await start(first, onDeck)] : await (await this.#workers()).run(operations);
+      const outcomes = STARTED.has(first[0])
+        ? [await start(first, onDeck)]
+        : await (await this.#workers()).run(operations);
       for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
     } catch (error) {
       for (const job of batch) job.fail(error as Error);

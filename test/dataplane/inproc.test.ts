@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once as eventOf } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ import { StreamIngest } from '../../lib/dataplane/inproc/ingest.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
 import { READS_AHEAD, SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX, SLAB_COUNT } from '../../lib/limits.js';
-import { Op, type Operation } from '../../lib/native/addon.js';
+import { Op, OpenFlag, type Operation } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
 import { damageStored, flip } from '../support/stored.js';
@@ -530,3 +531,35 @@ t.test('what goes behind the others takes none of their threads, and goes one of
   t.equal(order.filter((step) => step.includes(' ends: ')).length, 4);
   await scheduler.close();
 });
+
+t.test(
+  'one operation is on deck: it begins on the thread that comes free, whatever this thread is doing',
+  async (t) => {
+    const scheduler = new Scheduler(1);
+    const folder = t.testdir();
+    const steps: string[] = [];
+    const open = (name: string) => scheduler.run<number>([Op.open, join(folder, name), OpenFlag.create]);
+    const late = () => {
+      steps.push('put together');
+      return [Op.health, 99_999] as Operation;
+    };
+    const opened = ['first', 'on deck', 'behind'].map((name) => open(name).finally(() => steps.push(name)));
+    const last = scheduler.run({ code: Op.walkBegin, build: late });
+    await Promise.resolve(); // what is submitted together goes down together
+    t.strictSame(scheduler.load, { workers: 1, busy: 1, waiting: { syncing: 3, quick: 0 } }, 'it counts as waiting');
+    const stands = (name: string) => existsSync(join(folder, name));
+    for (let waits = 0; !stands('on deck') && waits < 1000; waits++)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    t.ok(stands('on deck'), 'it began while this thread heard of nothing');
+    t.notOk(stands('behind'), 'only one goes ahead');
+    const stores = await Promise.all(opened);
+    await t.rejects(last, { name: 'NativeError' });
+    t.strictSame(
+      steps,
+      ['first', 'on deck', 'behind', 'put together'],
+      'what may gather more is put together when it is sent',
+    );
+    t.strictSame(scheduler.load, { workers: 1, busy: 0, waiting: { syncing: 0, quick: 0 } });
+    await scheduler.close(() => stores.map((store) => [Op.close, store]));
+  },
+);

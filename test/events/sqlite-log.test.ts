@@ -502,9 +502,22 @@ t.test('the layout of an ingest result is that of the general encoder', (t) => {
     const layout = readIngestLayout(bytes, 0);
     return bytes.subarray(layout?.keptAt, layout?.end);
   };
-  t.same(keptOf(plain), encodeCanonical(plain.storedSize), 'of a receipt that says nothing else, its stored size is kept');
-  for (const change of [{ key: `${key.slice(1)}0` }, { tier: 'warm' }, { backend: 'other' }, { durability: 'replicated' }])
-    t.same(keptOf({ ...plain, ...change }), encodeCanonical([{ ...plain, ...change }]), `all where ${Object.keys(change)}`);
+  t.same(
+    keptOf(plain),
+    encodeCanonical(plain.storedSize),
+    'of a receipt that says nothing else, its stored size is kept',
+  );
+  for (const change of [
+    { key: `${key.slice(1)}0` },
+    { tier: 'warm' },
+    { backend: 'other' },
+    { durability: 'replicated' },
+  ])
+    t.same(
+      keptOf({ ...plain, ...change }),
+      encodeCanonical([{ ...plain, ...change }]),
+      `all where ${Object.keys(change)}`,
+    );
   const [receipt] = ingestResult(1).receipts;
   const unusual = [
     { receipts: [{ ...receipt, key: 'zoë' }] },

@@ -408,15 +408,7 @@ t.test('receipts are read as they were written, whatever their keys are', (t) =>
     storedSize: 4096,
     durability: 'synced',
   });
-  const keys = [
-    'é'.repeat(32),
-    `${'é'.repeat(31)}ab`,
-    HEX.toUpperCase(),
-    HEX.slice(1),
-    `${HEX}0`,
-    'a/key',
-    '',
-  ];
+  const keys = ['é'.repeat(32), `${'é'.repeat(31)}ab`, HEX.toUpperCase(), HEX.slice(1), `${HEX}0`, 'a/key', ''];
   const address: ContentAddress = `blake3:${HEX}`;
   const plain = { ...receipt(HEX), backend: 'local', tier: 'hot', durability: 'synced' } as const;
   const others = [

@@ -33,7 +33,7 @@ export function renderSweep(report: SweepBenchReport): string {
     `tombstones   ${rate(retired)}`,
     `sweep        ${rate(swept)}, ${seconds.toFixed(1)} s; ${cpuEach.toFixed(1)} us of processor time and ${Math.round(written / swept)} bytes written for each; ${report.majorFaults} pages read from the disk`,
     `disk         ${mb(report.usedBefore)} before, ${mb(report.usedAfter)} after`,
-    `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryOfHalf)} at most for the first half, ${mb(report.memoryMost)} in all; and mapped pages of indexes, ${mb(report.mappedBefore)} before, ${mb(report.mappedAfter)} after`,
+    `memory       ${mb(report.memoryBefore)} before, ${mb(report.memoryOfFirstHalf)} and ${mb(report.memoryOfSecondHalf)} in the median of each half, ${mb(report.memoryMost)} at most; and mapped pages of indexes, ${mb(report.mappedBefore)} before, ${mb(report.mappedAfter)} after`,
     '',
     table(['milliseconds', 'median', '99%', 'most', 'count'], rows, 1),
     '',

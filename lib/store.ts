@@ -124,9 +124,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     log = await openEventLog({ path: folder.log, readOnly, views: registryViews, fillRecords });
     const tier = planes.cold && { plane: planes.cold, reads: coldReads };
     const store = new Store(folder.path, readOnly, options.actor ?? localActor(), planes.hot, log, tier);
-    await store.requireColdTier(cold);
-    if (!readOnly) await store.finishDeletions();
-    if (!readOnly) await store.packages.indexOlder();
+    await folder.durable;
+    if (!log.isNew || cold !== undefined) await store.requireColdTier(cold);
+    if (readOnly || log.isNew) return store;
+    await store.finishDeletions();
+    await store.packages.indexOlder();
     return store;
   } catch (error) {
     await log?.close();

@@ -91,7 +91,7 @@ function artifactstore(): Archive {
     durable: () => 'yes',
     // As for the others, an empty repository is there: storing nothing makes one.
     prepare: (home) => [{ command: 'mkdir', args: [join(home, 'empty')] }, run(home, 'put', join(home, 'empty'))],
-    put: (home, { path }) => run(home, 'put', path),
+    put: (home, { path }) => ({ ...run(home, 'put', path), discardOutput: true }),
     get: (home, { sha256 }) => run(home, 'get', `sha256:${sha256}`, '-o', '/dev/null'),
     verify: (home) => run(home, 'verify'),
     quick: (home) => run(home, 'verify', '--quick'),
@@ -195,7 +195,7 @@ function cacache(): Archive {
     name: 'cacache',
     durable: () => 'no',
     prepare: () => [],
-    put: (home, { path }) => run(home, 'put', path),
+    put: (home, { path }) => ({ ...run(home, 'put', path), discardOutput: true }),
     get: (home, { path }) => run(home, 'get', path),
     verify: (home) => run(home, 'verify'),
   };

@@ -94,12 +94,16 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     const writer = await openConnection(options.path, 'write', opened);
     opening = openConnection(options.path, 'read', opened); // beside what follows: the file is there now
     opening.catch(() => undefined); // reported where it is awaited
-    await prepareLog(writer);
-    const tail = await synchronise(writer, views, false);
+    // All in one: of a new log, one sync less.
+    const tail = await writer.transaction(async () => {
+      await prepareLog(writer);
+      return synchronise(writer, views);
+    });
+    await makeReady(writer, views);
     const reader = await opening;
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
     const texts = new PersonalTexts(reader);
-    await texts.load();
+    if (tail.seq > 0) await texts.load();
     return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options.fillRecords);
   } catch (error) {
     await opening?.catch(() => undefined);
@@ -195,6 +199,11 @@ export class SqliteEventLog implements EventLog {
     return this.#texts.revealEvents(await readEvents(this.plainReader, query, actors));
   }
 
+  /** Whether it is open for writing and no event has been written to it yet, so that nothing can be known of anything. */
+  get isNew(): boolean {
+    return this.#writer !== undefined && this.#tail.seq === 0;
+  }
+
   async last(): Promise<number> {
     const row = await this.plainReader.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
     return row?.last ?? 0;
@@ -216,8 +225,13 @@ export class SqliteEventLog implements EventLog {
     const writer = this.#requireWriter();
     await this.#queue.exclusively(async () => {
       this.#statements.clear(); // what they insert into goes
-      this.#tail = await synchronise(writer, this.#views, true, progress);
-      this.#tailAhead = this.#tail;
+      try {
+        await writer.keepTemporary('file'); // a connection that was opened just now does
+        this.#tail = await writer.transaction(() => synchronise(writer, this.#views, true, progress));
+        this.#tailAhead = this.#tail;
+      } finally {
+        await makeReady(writer, this.#views);
+      }
     });
   }
 
@@ -318,7 +332,7 @@ export class SqliteEventLog implements EventLog {
       return writer.transaction(async () => {
         const tail = await readTail(writer);
         if (tail.seq === this.#tail.seq) throw error;
-        await this.#views.synchronise(writer, false);
+        await this.#views.synchronise(writer, tail.seq);
         return this.#insert(writer, this.#prepare(prepared.blocks, tail));
       });
     }
@@ -453,23 +467,22 @@ function commitStatement(views: SqliteViews, shape: string): string {
   return `INSERT INTO commits_${shape} (${columns.join(', ')}) VALUES (${places.join(', ')})`;
 }
 
-/** Brings the views up to date, or derives them anew, and reads the tail, all in one transaction; leaves the writer ready for commits. */
+/** Brings the views up to date, or derives them anew; gives the tail. Must run inside a transaction. */
 async function synchronise(
   writer: Connection,
   views: SqliteViews,
-  rebuild: boolean,
+  rebuild = false,
   progress?: (progress: RebuildProgress) => void,
 ): Promise<Tail> {
-  try {
-    if (rebuild) await writer.keepTemporary('file'); // a connection that was opened just now does
-    return await writer.transaction(async () => {
-      await views.synchronise(writer, rebuild, progress);
-      return readTail(writer);
-    });
-  } finally {
-    await writer.keepTemporary('memory');
-    await views.prepare(writer);
-  }
+  const tail = await readTail(writer);
+  await views.synchronise(writer, tail.seq, rebuild, progress);
+  return tail;
+}
+
+/** Makes a writer ready for commits. */
+async function makeReady(writer: Connection, views: SqliteViews): Promise<void> {
+  await writer.keepTemporary('memory');
+  await views.prepare(writer);
 }
 
 async function readTail(writer: Connection): Promise<Tail> {

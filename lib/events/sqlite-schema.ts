@@ -75,25 +75,24 @@ const TEXTS: { readonly [name: string]: string } = {
 const OBJECTS = { ...FORMER_OBJECTS, ...TEXTS };
 
 /**
- * Makes the tables in an empty database, or makes sure that those of a log are there. A log of the version before is given what it lacks; its events stay as they are.
+ * Makes the tables in an empty database, or makes sure that those of a log are there. A log of the version before is given what it lacks; its events stay as they are. Must run
+ * inside a transaction.
  *
  * @throws AS_ERR_STORE_FORMAT: another program's database, or a newer format
  * @throws AS_ERR_LOG_DAMAGED: a table or guard is missing or was altered
  */
 export async function prepareLog(connection: Connection): Promise<void> {
-  await connection.transaction(async () => {
-    const mark = await readMark(connection);
-    const { application, version, objects } = mark;
-    if (application === 0 && objects === 0) {
-      const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION}`;
-      await connection.exec([...Object.values(OBJECTS), pragmas].join(';\n'));
-    } else if (application === APPLICATION_ID && version === FORMER_VERSION) {
-      await checkGuards(connection, FORMER_OBJECTS);
-      for (const sql of Object.values(TEXTS)) await connection.exec(sql);
-      await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
-    } else return checkLog(connection, mark);
+  const mark = await readMark(connection);
+  const { application, version, objects } = mark;
+  if (application === 0 && objects === 0) {
+    const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION}`;
+    await connection.exec([...Object.values(OBJECTS), pragmas].join(';\n'));
+  } else if (application === APPLICATION_ID && version === FORMER_VERSION) {
+    await checkGuards(connection, FORMER_OBJECTS);
+    for (const sql of Object.values(TEXTS)) await connection.exec(sql);
+    await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
     await checkLog(connection);
-  });
+  } else await checkLog(connection, mark);
 }
 
 /**

@@ -107,11 +107,13 @@ export class SqliteViews {
    * Applies the events that the views have not seen. Where one is missing, has another version, or is none that this code defines, all are dropped
    * and derived anew: one view may stand on the tables of another, so they must never be at different places. Must run inside a transaction.
    *
+   * @param last seq of the newest event
    * @param rebuild derive every view anew, whatever there is
    */
   async synchronise(
     connection: Connection,
-    rebuild: boolean,
+    last: number,
+    rebuild = false,
     progress: (progress: RebuildProgress) => void = () => {},
   ): Promise<void> {
     const states = await readStates(connection);
@@ -125,7 +127,7 @@ export class SqliteViews {
         [...states.map(({ drop_sql }) => `${drop_sql};`), 'DELETE FROM views;', ...made].join('\n'),
       );
     }
-    await this.#catchUp(connection, start ?? 0, progress);
+    if (last !== (start ?? 0)) await this.#catchUp(connection, start ?? 0, last, progress);
   }
 
   /** Where all views stand; undefined when they are not just those of this code, all at one place. */
@@ -161,12 +163,15 @@ export class SqliteViews {
   }
 
   /**
-   * Applies the events behind `start`, in batches, so that memory does not grow with the log. While the database applies one batch, this thread
+   * Applies the events behind `start` up to `total`, in batches, so that memory does not grow with the log. While the database applies one batch, this thread
    * works on the next, and another connection reads the one behind it: through the one that writes it would wait, and take the place of the views' pages in its cache.
    */
-  async #catchUp(connection: Connection, start: number, progress: (progress: RebuildProgress) => void): Promise<void> {
-    const total = await lastSeq(connection);
-    if (total === start) return;
+  async #catchUp(
+    connection: Connection,
+    start: number,
+    total: number,
+    progress: (progress: RebuildProgress) => void,
+  ): Promise<void> {
     await this.prepareApply(connection);
     const reader = await Connection.open(connection.path, 'read', REBUILD_CACHE_SIZE);
     await this.#applyAll(connection, reader, start, total, progress).finally(() => reader.close());
@@ -210,11 +215,6 @@ async function readBatch(
     REBUILD_EVENTS_MAX / ROW_EVENTS_MAX,
   ]);
   return joinRows(rows, fillRecords)?.between(after, end);
-}
-
-async function lastSeq(connection: Connection): Promise<number> {
-  const row = await connection.get<{ last: number }>('SELECT coalesce(max(last), 0) AS last FROM events');
-  return row?.last ?? 0;
 }
 
 function readStates(connection: Connection): Promise<ViewState[]> {

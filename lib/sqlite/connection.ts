@@ -69,8 +69,10 @@ export class Connection {
     }
     try {
       const connection = await Connection.#connect(path, path, mode);
-      await connection.#configured((mode === 'write' ? WRITER_SETUP : READER_SETUP) + cacheOf(cacheSize));
-      if (mode === 'write') await connection.#boundLog();
+      const pageSize = await connection.#configure(
+        (mode === 'write' ? WRITER_SETUP : READER_SETUP) + cacheOf(cacheSize),
+      );
+      if (mode === 'write') await connection.#boundLog(pageSize);
       return connection;
     } catch (error) {
       if (mode === 'write' || !isUnsharable(error)) throw error;
@@ -170,21 +172,23 @@ export class Connection {
       );
     }
     const connection = await Connection.#connect(path, `${pathToFileURL(path).href}?immutable=1`, 'read');
-    return connection.#configured(READER_SETUP + cacheOf(cacheSize));
+    await connection.#configure(READER_SETUP + cacheOf(cacheSize));
+    return connection;
   }
 
   /** Sets after how much write-ahead log it is copied into the database, which counts in pages of the database's own size. */
-  async #boundLog(): Promise<void> {
-    const { page_size: size } = (await this.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: PAGE_SIZE };
-    await this.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil(SQLITE_CHECKPOINT_SIZE / size)}`);
+  #boundLog(pageSize: number): Promise<void> {
+    return this.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil(SQLITE_CHECKPOINT_SIZE / pageSize)}`);
   }
 
-  async #configured(setup: string): Promise<this> {
+  /** Gives the bytes of a page. */
+  async #configure(setup: string): Promise<number> {
     try {
       await this.exec(setup);
       // The first statement that reads: this is where an unfit file shows.
-      await this.get('SELECT count(*) FROM sqlite_schema');
-      return this;
+      const read =
+        'SELECT count(*) AS objects, (SELECT page_size FROM pragma_page_size) AS pageSize FROM sqlite_schema';
+      return (await this.get<{ pageSize: number }>(read))?.pageSize ?? PAGE_SIZE;
     } catch (error) {
       await this.close();
       throw error;

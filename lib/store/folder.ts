@@ -18,6 +18,8 @@ import { namesIn, syncFolder } from '../folders.js';
 
 export interface StoreFolder {
   path: string;
+  /** Resolves when the folder's own name is durable, where it was made just now: whoever acknowledges anything waits for that. Throws AS_ERR_NO_SPACE, AS_ERR_IO. */
+  durable: Promise<void>;
   data: string;
   log: string;
   /** The lock of a log whose bytes are elsewhere. */
@@ -37,8 +39,9 @@ export type BytesPlace = 'own' | 'hosted' | 'elsewhere' | 'either';
  */
 export async function prepareFolder(path: string, create: boolean, bytes: BytesPlace = 'own'): Promise<StoreFolder> {
   const within = (name: string) => join(resolve(path), name);
-  const folder = {
+  const folder: StoreFolder = {
     path: resolve(path),
+    durable: Promise.resolve(),
     data: within('data'),
     log: within('events.sqlite'),
     lock: within('writer.lock'),
@@ -54,7 +57,8 @@ export async function prepareFolder(path: string, create: boolean, bytes: BytesP
         { path: folder.path },
       );
     }
-    await makeFolder(folder.path);
+    folder.durable = syncNames(folder.path, await makeFolder(folder.path));
+    folder.durable.catch(() => undefined); // reported where it is awaited
     return folder;
   }
   const hasLog = names.includes('events.sqlite');
@@ -96,10 +100,18 @@ async function read<T>(path: string, look: (path: string) => Promise<T>): Promis
   }
 }
 
-/** Makes the folder and everything above it, and makes their names durable. */
-async function makeFolder(path: string): Promise<void> {
+/** Makes the folder and everything above it; gives the uppermost that was made, nothing where the folder was there. */
+async function makeFolder(path: string): Promise<string | undefined> {
   try {
-    const first = await mkdir(path, { recursive: true });
+    return await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw ioError(path, error);
+  }
+}
+
+/** Makes durable the names of a folder and of those above it up to `first`. */
+async function syncNames(path: string, first: string | undefined): Promise<void> {
+  try {
     for (let made = path; first !== undefined && made.length >= first.length; made = dirname(made))
       await syncFolder(dirname(made));
   } catch (error) {

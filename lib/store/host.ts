@@ -21,9 +21,10 @@ export interface HostStoreOptions extends HostOptions {
  */
 export async function hostStore({ path, threads, ...options }: HostStoreOptions): Promise<RunningHost> {
   const { readOnly } = options;
-  const { data } = await prepareFolder(path, !readOnly, 'hosted');
+  const { data, durable } = await prepareFolder(path, !readOnly, 'hosted');
   const plane = await openInproc({ path: data, readOnly, ...(threads !== undefined && { threads }) });
   try {
+    await durable;
     const host = await hostPlane(plane, options);
     const { paths, metricsUrl } = host;
     const close = () => host.close().finally(() => plane.close());

@@ -480,10 +480,8 @@ export interface NativeAddon {
   /**
    * Runs one operation, of those that begin with `STARTED`, on a thread of the addon's own, and tells its outcome later. Throws a TypeError for
    * arguments that are none. Memory in the operation must not be taken away meanwhile.
-   *
-   * @param onDeck to begin when a thread that is at work comes free, instead of on one more
    */
-  start(operation: Operation, told: (outcome: Outcome) => void, onDeck?: boolean): void;
+  start(operation: Operation, told: (outcome: Outcome) => void): void;
 }
 
 export function isFailure(outcome: unknown): outcome is NativeFailure {

@@ -3,8 +3,9 @@
  * go batches: whatever is queued when it comes free goes down in one call.
  *
  * Operations that end in a sync wait in a line of their own, so that many of them share one durable commit and a read never
- * waits behind a disk flush it has nothing to do with. While nothing else waits, one operation is on deck: sent down already, for the thread of the addon that comes free next, which
- * would rest otherwise until this thread has heard of it. Removing many and compacting go on behind all others, on threads that those do not need. The pool is made when it is first needed: many programs only store.
+ * waits behind a disk flush it has nothing to do with. Those about many objects wait for the disk themselves now and then, so one more of them goes down than there are
+ * threads while nothing else waits. Removing many and compacting go on behind all others, on threads that those do not need. The pool is made when it is first needed: many
+ * programs only store.
  */
 
 import type { Piscina } from 'piscina';
@@ -68,8 +69,8 @@ function lineOf(code: number): Line {
 }
 
 /** Carries an operation out on a thread of the addon. */
-function start(operation: Operation, onDeck = false): Promise<Outcome> {
-  return new Promise((resolve) => loadAddon().start(operation, resolve, onDeck));
+function start(operation: Operation): Promise<Outcome> {
+  return new Promise((resolve) => loadAddon().start(operation, resolve));
 }
 
 async function makePool(threads: number): Promise<Pool> {
@@ -89,8 +90,8 @@ export class Scheduler {
   readonly #threads: number;
   readonly #lines: [quick: Job[], syncing: Job[], started: Job[]] = [[], [], []];
   #running = 0;
-  /** What has been sent down to begin when a thread comes free. It counts as running once one has. */
-  #onDeck: Job | undefined;
+  /** What has been sent down beyond the threads. It counts as running once one has come free. */
+  #oneMore: Job | undefined;
   /** Operations that go on behind the others, and the kinds of those at work. */
   readonly #behind: Job[] = [];
   readonly #runningBehind = new Set<number>();
@@ -117,7 +118,7 @@ export class Scheduler {
       workers: this.#threads,
       busy: this.#running,
       waiting: {
-        syncing: syncing.length + started.length + this.#behind.length + Number(this.#onDeck !== undefined),
+        syncing: syncing.length + started.length + this.#behind.length + Number(this.#oneMore !== undefined),
         quick: quick.length,
       },
     };
@@ -173,7 +174,7 @@ export class Scheduler {
     const isNothingBehind = this.#runningBehind.size === 0 && this.#behind.length === 0;
     return (
       this.#running === 0 &&
-      this.#onDeck === undefined &&
+      this.#oneMore === undefined &&
       isNothingBehind &&
       this.#lines.every((line) => line.length === 0)
     );
@@ -192,8 +193,8 @@ export class Scheduler {
   #dispatch(): void {
     this.#dispatchBehind();
     while (this.#running < this.#threads) {
-      if (this.#onDeck !== undefined) {
-        this.#onDeck = undefined;
+      if (this.#oneMore !== undefined) {
+        this.#oneMore = undefined;
         this.#running++;
         continue;
       }
@@ -206,19 +207,19 @@ export class Scheduler {
         this.#next();
       });
     }
-    this.#dispatchOnDeck();
+    this.#dispatchOneMore();
   }
 
-  /** Sends an operation down ahead of its time. Not one that is put together when it is sent: more of it may gather until then. */
-  #dispatchOnDeck(): void {
+  /** Sends one more operation down. Not one that is put together when it is sent: more of it may gather until then. */
+  #dispatchOneMore(): void {
     const [quick, syncing, started] = this.#lines;
     const [job] = started;
-    if (this.#onDeck !== undefined || quick.length + syncing.length > 0) return;
+    if (this.#oneMore !== undefined || quick.length + syncing.length > 0) return;
     if (job === undefined || !Array.isArray(job.operation)) return;
     started.shift();
-    this.#onDeck = job;
-    void this.#execute([job], true).finally(() => {
-      if (this.#onDeck === job) this.#onDeck = undefined;
+    this.#oneMore = job;
+    void this.#execute([job]).finally(() => {
+      if (this.#oneMore === job) this.#oneMore = undefined;
       else this.#running--;
       this.#next();
     });
@@ -265,14 +266,12 @@ export class Scheduler {
     return line.splice(0, count);
   }
 
-  async #execute(batch: Job[], onDeck = false): Promise<void> {
+  async #execute(batch: Job[]): Promise<void> {
     const began = beginSpan();
     try {
       const operations = batch.map(({ operation }) => (Array.isArray(operation) ? operation : operation.build()));
       const [first] = operations as [Operation];
-      const outcomes = STARTED.has(first[0])
-        ? [await start(first, onDeck)]
-        : await (await this.#workers()).run(operations);
+      const outcomes = STARTED.has(first[0]) ? [await start(first)] : await (await this.#workers()).run(operations);
       for (const [index, job] of batch.entries()) job.settle(outcomes[index] as Outcome);
     } catch (error) {
       for (const job of batch) job.fail(error as Error);

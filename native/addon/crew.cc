@@ -14,7 +14,7 @@ namespace artifactstore {
 
 namespace {
 
-constexpr size_t kThreadsMax = 8 + 2;  // WORKERS_MAX in lib/limits.ts, and one each that removes and compacts beside them
+constexpr size_t kThreadsMax = 8 + 1 + 2;  // WORKERS_MAX in lib/limits.ts, one more, and one each that removes and compacts beside them
 
 // A job on its way. Whoever is last lets go of it: the crew, or JavaScript, which may end while the work is being done.
 struct Task {
@@ -25,12 +25,8 @@ struct Task {
 // Never destroyed: its threads wait on it until the process has ended.
 class Crew {
  public:
-  void add(Task task, bool on_deck) {
+  void add(Task task) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (on_deck && idle_ <= waiting_.size() && threads_ > 0) {
-      on_deck_.push_back(std::move(task));
-      return;
-    }
     waiting_.push_back(std::move(task));
     if (idle_ >= waiting_.size() || threads_ == kThreadsMax) {
       changed_.notify_one();
@@ -45,11 +41,10 @@ class Crew {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       idle_++;
-      changed_.wait(lock, [this] { return !waiting_.empty() || !on_deck_.empty(); });
+      changed_.wait(lock, [this] { return !waiting_.empty(); });
       idle_--;
-      std::deque<Task> &from = waiting_.empty() ? on_deck_ : waiting_;
-      Task task = std::move(from.front());
-      from.pop_front();
+      Task task = std::move(waiting_.front());
+      waiting_.pop_front();
       lock.unlock();
       // The function is gone as soon as its finalizer, which awaits the job, has run: so it is told before that. It refuses when JavaScript is
       // ending; then nobody waits to be told, and there is nothing to release.
@@ -74,7 +69,6 @@ class Crew {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> waiting_;
-  std::deque<Task> on_deck_;  // those that begin when a thread comes free
   size_t idle_ = 0;
   size_t threads_ = 0;
 };
@@ -88,10 +82,9 @@ Crew &crew() {
 
 void Start(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  if (info.Length() < 2 || !info[0].IsArray() || !info[1].IsFunction() || !(info[2].IsUndefined() || info[2].IsBoolean())) {
-    throw Napi::TypeError::New(env, "start takes an operation, a function and, where it is on deck, true");
+  if (info.Length() != 2 || !info[0].IsArray() || !info[1].IsFunction()) {
+    throw Napi::TypeError::New(env, "start takes an operation and a function");
   }
-  bool on_deck = info[2].IsBoolean() && info[2].As<Napi::Boolean>();
   Napi::Array operation = info[0].As<Napi::Array>();
   std::shared_ptr<Job> job = make_job(env, operation);
   // The operation is kept until the work is done: its bytes may be memory of JavaScript. Also where a thread of JavaScript ends before.
@@ -100,7 +93,7 @@ void Start(const Napi::CallbackInfo &info) {
     job->await();
     delete kept;
   });
-  crew().add(Task{std::move(job), told}, on_deck);
+  crew().add(Task{std::move(job), told});
 }
 
 }  // namespace artifactstore

@@ -41,9 +41,8 @@ class Job {
   bool done_ = false;
 };
 
-// start(operation, told, onDeck = false): carries out an operation that jobs.h knows and calls `told` with the outcome. Throws a
-// TypeError for arguments that are none. How many run at once is the caller's to bound: there is a thread for each, up to kThreadsMax. One that is on deck gets no thread
-// made for it, but the first that comes free, behind those that are not.
+// start(operation, told): carries out an operation that jobs.h knows and calls `told` with the outcome. Throws a
+// TypeError for arguments that are none. How many run at once is the caller's to bound: there is a thread for each, up to kThreadsMax.
 void Start(const Napi::CallbackInfo &info);
 
 }  // namespace artifactstore

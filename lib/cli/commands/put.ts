@@ -25,7 +25,7 @@ interface PutFlags {
 /** Files stored in one call, and such calls under way: two are read and hashed, one is in the log, one being reported, and some may wait for the log before files do. */
 const LIST_MAX = 1024;
 /** Files of the first list: the log, which is the last to have something to do, begins so much sooner. */
-const LIST_FIRST = 256;
+const LIST_FIRST = 128;
 const LISTS_IN_FLIGHT_MAX = 12;
 
 const STDIN = Buffer.from('-');

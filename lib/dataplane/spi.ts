@@ -335,6 +335,9 @@ export interface BackendStatus {
 /** What the receipts of a table have in common. The key of each is the BLAKE3 digest in hex, unless they are said to be their own. */
 export type CommonReceipt = Pick<Receipt, 'backend' | 'tier' | 'durability'>;
 
+/** What every receipt of the data plane in this process says. */
+export const LOCAL_RECEIPT = { backend: 'local', tier: 'hot', durability: 'synced' } as const satisfies CommonReceipt;
+
 /**
  * What many ingests gave, by column, each with one receipt: an object for each would cost more than storing a small object does. What the columns
  * have where there is an error means nothing.

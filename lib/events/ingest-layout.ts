@@ -8,7 +8,7 @@
  */
 
 import { encodeCanonical } from '../cbor/index.js';
-import type { IngestResult, Receipt } from '../dataplane/spi.js';
+import { type IngestResult, LOCAL_RECEIPT, type Receipt } from '../dataplane/spi.js';
 import { DIGEST_SIZE } from '../limits.js';
 import { Cursor } from './cursor.js';
 
@@ -58,22 +58,23 @@ export const INGEST_PARTS = {
 };
 
 /** Of a receipt that says nothing but its stored size, what stands in front of the key, and behind it. */
-const PLAIN = { tier: 'hot', backend: 'local', durability: 'synced' } as const;
 const BEFORE_PLAIN_KEY = INGEST_PARTS.beforeKey.subarray(BEFORE_RECEIPTS.byteLength);
-const AFTER_PLAIN_KEY = INGEST_PARTS.afterKey(PLAIN);
+const AFTER_PLAIN_KEY = INGEST_PARTS.afterKey(LOCAL_RECEIPT);
 const KEY_SIZE = 2 * DIGEST_SIZE;
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 
 /** Whether receipts say nothing but their stored size: there is one, of a folder here, whose key is the digits of the address. */
 export function isPlain(receipts: readonly Receipt[], digits: string): boolean {
   const [{ tier, backend, durability, key } = {}] = receipts as readonly Partial<Receipt>[];
-  const isUsual = tier === PLAIN.tier && backend === PLAIN.backend && durability === PLAIN.durability;
+  const plain = LOCAL_RECEIPT;
+  const isUsual = tier === plain.tier && backend === plain.backend && durability === plain.durability;
   return receipts.length === 1 && isUsual && key === digits && Object.keys(receipts[0] as Receipt).length === 5;
 }
 
 /** The receipt that says nothing but this. */
 export function plainReceipt(digits: string, storedSize: number): Receipt {
-  return { backend: PLAIN.backend, tier: PLAIN.tier, key: digits, storedSize, durability: PLAIN.durability };
+  const { backend, tier, durability } = LOCAL_RECEIPT;
+  return { backend, tier, key: digits, storedSize, durability };
 }
 
 const TIERS = ['\x63hot', '\x64warm', '\x64cold'].map((tier) => Buffer.from(tier, 'latin1'));

@@ -33,7 +33,6 @@ import type {
   BackendStatus,
   ByteRange,
   ByteSource,
-  CommonReceipt,
   ContentAddress,
   DeletionResult,
   FileList,
@@ -50,7 +49,7 @@ import type {
   VerifyOptions,
   VerifyResult,
 } from '../spi.js';
-import { isFileList, isFileSource } from '../spi.js';
+import { isFileList, isFileSource, LOCAL_RECEIPT } from '../spi.js';
 import { Arena } from './arena.js';
 import { Compaction, type CompactionReport, type CompactionWatch } from './compaction.js';
 import { SlowSenders } from './slow-senders.js';
@@ -151,11 +150,11 @@ class InprocDataPlane implements ClosableDataPlane {
   ingestMany(sources: readonly ByteSource[] | FileList): Promise<IngestTable> {
     return this.#track(async () => {
       if (isFileList(sources)) {
-        const table = new MutableIngestTable(sources.ends.length, RECEIPT);
+        const table = new MutableIngestTable(sources.ends.length, LOCAL_RECEIPT);
         await ingestFileList(this.backend, sources, table, this.#fileLists);
         return table;
       }
-      const table = new MutableIngestTable(sources.length, RECEIPT);
+      const table = new MutableIngestTable(sources.length, LOCAL_RECEIPT);
       await ingestMany(this.backend, sources, table, this.#fileLists, (source) => this.#ingestOne(source, {}));
       return table;
     });
@@ -409,9 +408,6 @@ class InprocDataPlane implements ClosableDataPlane {
   }
 }
 
-/** What every receipt of this data plane says. */
-const RECEIPT: CommonReceipt = { backend: 'local', tier: 'hot', durability: 'synced' };
-
 function ingestResult(native: NativeIngested): IngestResult {
   const { digests } = native;
   const blake3 = digests.subarray(0, DIGEST_SIZE);
@@ -423,7 +419,7 @@ function ingestResult(native: NativeIngested): IngestResult {
     existed: native.existed,
     healed: native.healed,
     receipts: [
-      { ...RECEIPT, key: hex, storedSize: native.storedSize, durability: native.deferred ? 'deferred' : 'synced' },
+      { ...LOCAL_RECEIPT, key: hex, storedSize: native.storedSize, durability: native.deferred ? 'deferred' : 'synced' },
     ],
   };
 }

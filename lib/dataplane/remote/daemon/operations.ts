@@ -26,6 +26,7 @@ import {
   type DeletionResult,
   type FileList,
   type IngestTable,
+  LOCAL_RECEIPT,
   pathAt,
 } from '../../spi.js';
 import { lost } from '../barrier.js';
@@ -144,7 +145,7 @@ export class Operations {
 
   async #ingestFiles(files: Pick<FileList, 'paths' | 'ends'>, signal: AbortSignal): Promise<IngestTable> {
     const all = Array.from(files.ends, (_, n) => pathAt(files, n));
-    const table = new MutableIngestTable(all.length, { backend: 'local', tier: 'hot', durability: 'synced' });
+    const table = new MutableIngestTable(all.length, LOCAL_RECEIPT);
     const starts = Array.from(
       { length: Math.ceil(all.length / REMOTE_FILES_TOGETHER) },
       (_, n) => n * REMOTE_FILES_TOGETHER,

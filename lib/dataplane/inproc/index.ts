@@ -419,7 +419,12 @@ function ingestResult(native: NativeIngested): IngestResult {
     existed: native.existed,
     healed: native.healed,
     receipts: [
-      { ...LOCAL_RECEIPT, key: hex, storedSize: native.storedSize, durability: native.deferred ? 'deferred' : 'synced' },
+      {
+        ...LOCAL_RECEIPT,
+        key: hex,
+        storedSize: native.storedSize,
+        durability: native.deferred ? 'deferred' : 'synced',
+      },
     ],
   };
 }

@@ -195,7 +195,7 @@ function cacache(): Archive {
     name: 'cacache',
     durable: () => 'no',
     prepare: () => [],
-    put: (home, { path }) => ({ ...run(home, 'put', path), discardOutput: true }),
+    put: (home, { path }) => run(home, 'put', path),
     get: (home, { path }) => run(home, 'get', path),
     verify: (home) => run(home, 'verify'),
   };

@@ -79,29 +79,7 @@ function compileLate(): void {
   if (!isServer) (require('node:v8') as typeof import('node:v8')).setFlagsFromString('--interrupt-budget=4000000');
 }
 
-/**
- * What a put has to do on libuv's threads are statements of the log, one after the other. Four threads take turns at them, and each finds neither in the processor's caches nor in its
- * own part of the heap what the one before left there: 3 percent of a put. Read by libuv when it first needs a thread. Where a person watches, all files are looked at beside that,
- * for the progress line.
- */
-function useOneThread(): void {
-  if (process.argv.includes('put') && !isDevice(STDERR)) process.env.UV_THREADPOOL_SIZE ??= '1';
-}
-
-/** A file descriptor. */
-const STDERR = 2;
-
-/** Whether a descriptor is of a device, as every terminal is one. */
-function isDevice(descriptor: number): boolean {
-  try {
-    return fs.fstatSync(descriptor).isCharacterDevice();
-  } catch {
-    return false; // closed
-  }
-}
-
 async function main(): Promise<void> {
-  useOneThread();
   const source = process.argv.includes('bench') ? undefined : readIfThere(bundle)?.toString('latin1');
   if (source === undefined) return (await import('./run.js')).run(compileLate);
   const kept = findKept(source);

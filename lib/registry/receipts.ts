@@ -6,6 +6,7 @@
 
 import { decodeCanonical, encodeCanonical } from '../cbor/index.js';
 import type { ContentAddress, Receipt } from '../dataplane/spi.js';
+import { digestHex } from '../digest-name.js';
 import { isPlain, plainReceipt } from '../events/ingest-layout.js';
 
 /** Stored sizes by what is kept of them: there are as many as sizes. */
@@ -18,7 +19,7 @@ const ARRAY = 0x80;
 /** What is kept of receipts. */
 export function keptReceipts(receipts: readonly Receipt[], address: ContentAddress): Uint8Array {
   const [first] = receipts;
-  if (first !== undefined && isPlain(receipts, digitsOf(address))) return encodeCanonical(first.storedSize);
+  if (first !== undefined && isPlain(receipts, digestHex(address))) return encodeCanonical(first.storedSize);
   return encodeCanonical(receipts.map(({ ...receipt }) => receipt));
 }
 
@@ -48,8 +49,4 @@ function storedSizeOf(kept: string): number {
   if (known.size === KNOWN_MAX) known.clear();
   known.set(kept, storedSize);
   return storedSize;
-}
-
-function digitsOf(address: ContentAddress): string {
-  return address.slice('blake3:'.length);
 }

@@ -253,7 +253,7 @@ export const COMMITS_BEFORE_BEHIND_MAX = 8;
 /** Events that wait for a commit and are written out while the one before it runs: fewer wait for more to come, so that they share a sync. */
 export const COMMIT_AHEAD_EVENTS_MIN = 4096;
 
-/** Events in one row of the log: enough to share the cost of a row, few enough that reading one event means reading some 15 KiB. */
+/** Events in one row of the log: enough to share the cost of a row, few enough that reading one event means reading some 15 KiB, or 3 where they are packed. */
 export const ROW_EVENTS_MAX = 32;
 
 /** Bytes after which a row of the log takes no further event: bounds what is read for one event beside a large one. */

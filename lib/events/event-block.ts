@@ -5,6 +5,7 @@
  */
 
 import { encodeData, type PreparedEvent, prepareEvent, revealedEvent, storedEvent, writeEvent } from './envelope.js';
+import type { EventForms } from './event-forms.js';
 import type { IngestColumns } from './ingest-columns.js';
 import type { NewEvent, StoredEvent } from './log.js';
 import type { Masked } from './personal-texts.js';
@@ -24,6 +25,8 @@ export interface CommitBuffer {
   readonly ingests: IngestColumns;
   /** The same of usual removals. */
   readonly removals: RemovalColumns;
+  /** Which of them are alike. */
+  readonly forms: EventForms;
   /** Seq of the first event. */
   readonly first: number;
   /** Of all of them: milliseconds since 1970 UTC, and in canonical CBOR. */

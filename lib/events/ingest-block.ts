@@ -11,6 +11,7 @@ import type { IngestTable } from '../dataplane/spi.js';
 import { ArtifactStoreError } from '../errors.js';
 import { DIGEST_SIZE } from '../limits.js';
 import { FieldKind, type FillRecords, type RecordField, type RecordForm } from '../record-form.js';
+import type { Parts } from '../record-parts.js';
 import { encodeActor, prepareEvent, storedEvent } from './envelope.js';
 import {
   ADDRESS_HEAD,
@@ -34,7 +35,7 @@ import { EVENT_VERSION, objectIngested } from './kinds.js';
 import type { Ingests, StoredEvent, StoredEvents } from './log.js';
 import type { MaskedActor } from './personal-texts.js';
 import type { PersonalText } from './pseudonym.js';
-import { formatUuidv7, UUID_RANDOM_SIZE, writeUuidv7 } from './uuid.js';
+import { formatUuidv7, UUID_RANDOM_SIZE, uuidv7Parts, writeUuidv7 } from './uuid.js';
 
 const ENCODED_KIND = encodeCanonical(INGESTED);
 const { beforeSize, beforeBlake3, beforeHealed, beforeSha256, beforeExisted, beforeKey, afterKey } = INGEST_PARTS;
@@ -79,7 +80,7 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
   }
 
   write(buffer: CommitBuffer, index: number): StoredEvents {
-    const { bytes, ends, first, time, ingests } = buffer;
+    const { bytes, ends, first, time, ingests, forms: alike } = buffer;
     const { table, indexes } = this.#ingests;
     const random = randomFillSync(new Uint8Array(UUID_RANDOM_SIZE * this.count));
     const forms = new Map<number, Form>();
@@ -97,6 +98,7 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
         forms.set(which, form);
       }
       formOf[n] = form.number;
+      alike.of[index + n] = form.alike;
       if (form.members) setColumns(ingests, index + n, at, form.members, time, size, storedSize);
       at += form.bytes.length;
     }
@@ -114,7 +116,7 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
   }
 
   /** An event with these sizes, in which zeros stand where others of as many bytes differ. */
-  #form({ time, encodedTime }: CommitBuffer, number: number, size: number, storedSize: number): Form {
+  #form({ time, encodedTime, forms }: CommitBuffer, number: number, size: number, storedSize: number): Form {
     const writer = new Writer(Buffer.alloc(this.sizeMax / this.count), 0);
     writer.bytes(BEFORE_ID);
     const idAt = writer.skip(ID_LENGTH);
@@ -142,7 +144,10 @@ export class PreparedIngests implements EventBlock<StoredEvents> {
     const digitsAt = writer.skip(2 * DIGEST_SIZE);
     const bytes = new Uint8Array(writer.target.subarray(0, writer.at));
     const places = [idAt, sizeAt, blake3At, healedAt, sha256At, existedAt, keyAt, storedSizeAt, digitsAt];
-    return { number, bytes, places, members: readIngestedEvent(bytes, 0, bytes.length) };
+    const sizes = [headSize(size), headSize(storedSize)] as const;
+    const name = JSON.stringify([INGESTED, ...sizes, this.#actor, this.#ingests.table.receipt]);
+    const alike = forms.named(name, () => partsOf(places, ...sizes));
+    return { number, alike, bytes, places, members: readIngestedEvent(bytes, 0, bytes.length) };
   }
 
   /** What stands between the result and the digits of the address. */
@@ -158,9 +163,25 @@ const NO_DIGITS = Buffer.alloc(2 * DIGEST_SIZE, '0', 'latin1');
 interface Form extends RecordForm {
   /** Its place among the forms. */
   readonly number: number;
+  /** Its number among those of the commit. */
+  readonly alike: number;
   /** Where its members are, from its beginning; nothing where it is not in the usual form. */
   readonly members: IngestedEvent | undefined;
 }
+
+/** In what events of a form differ, by its places and the bytes that their sizes take. */
+function partsOf(places: readonly number[], sizeBytes: number, storedSizeBytes: number): Parts {
+  const [idAt, sizeAt, blake3At, healedAt, sha256At, existedAt, keyAt, storedSizeAt, digitsAt] = places as Nine;
+  const id = uuidv7Parts(idAt);
+  const sizes = [sizeAt, sizeBytes, storedSizeAt, storedSizeBytes];
+  return {
+    own: [...id.own, ...sizes, blake3At, DIGEST_SIZE, sha256At, DIGEST_SIZE, healedAt, 1, existedAt, 1],
+    digits: id.digits,
+    copies: [keyAt, DIGEST_SIZE, blake3At, digitsAt, DIGEST_SIZE, blake3At],
+  };
+}
+
+type Nine = [number, number, number, number, number, number, number, number, number];
 
 /** What differs, in the order of a form's places. */
 function fieldsOf({ digests, sizes, storedSizes, healed, existed }: IngestTable, random: Uint8Array): RecordField[] {

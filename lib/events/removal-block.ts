@@ -7,6 +7,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { DIGEST_SIZE } from '../limits.js';
+import type { Parts } from '../record-parts.js';
 import { type PreparedEvent, prepareEvent, writeEvent } from './envelope.js';
 import { ADDRESS_START, BEFORE_DATA, BEFORE_ID, ID_LENGTH } from './envelope-parts.js';
 import type { CommitBuffer, EventBlock } from './event-block.js';
@@ -15,7 +16,7 @@ import { newEvent } from './kinds.js';
 import type { Removals } from './log.js';
 import type { PersonalText } from './pseudonym.js';
 import { type RemovedEvent, readRemovedEvent, setRemoval } from './removed-event.js';
-import { refillUuidv7, UUID_RANDOM_SIZE, uuidv7 } from './uuid.js';
+import { refillUuidv7, UUID_RANDOM_SIZE, uuidv7, uuidv7Parts } from './uuid.js';
 
 /** Where the facts begin in an event. */
 const DATA_AT = BEFORE_ID.byteLength + ID_LENGTH + BEFORE_DATA.byteLength;
@@ -34,6 +35,8 @@ interface Written {
   readonly start: number;
   readonly end: number;
   readonly members: RemovedEvent | undefined;
+  /** Its number among the forms of the commit. */
+  readonly alike: number;
 }
 
 /** Removals that are to be recorded. */
@@ -64,7 +67,7 @@ export class PreparedRemovals implements EventBlock<void> {
   }
 
   write(buffer: CommitBuffer, index: number): void {
-    const { bytes, ends, removals, time, encodedTime } = buffer;
+    const { bytes, ends, removals, time, encodedTime, forms } = buffer;
     const random = randomFillSync(new Uint8Array(UUID_RANDOM_SIZE * this.count));
     const written: (Written | undefined)[] = [];
     let at = index === 0 ? 0 : (ends[index - 1] as number);
@@ -74,7 +77,9 @@ export class PreparedRemovals implements EventBlock<void> {
       let first = written[which];
       if (first === undefined) {
         const end = writeEvent(bytes, at, form.event, uuidv7(time), encodedTime);
-        first = { start: at, end, members: readRemovedEvent(bytes, at, end) };
+        const size = end - at;
+        const alike = this.count > 1 ? forms.add(() => partsOf(form, size)) : 0;
+        first = { start: at, end, members: readRemovedEvent(bytes, at, end), alike };
         written[which] = first;
       } else {
         bytes.copyWithin(at, first.start, first.end);
@@ -83,6 +88,7 @@ export class PreparedRemovals implements EventBlock<void> {
       const end = at + first.end - first.start;
       this.#fillIn(bytes, at, end, form, n);
       if (first.members !== undefined) setRemoval(removals, index + n, first.members, at - first.start);
+      forms.of[index + n] = first.alike;
       ends[index + n] = end;
       at = end;
     }
@@ -115,4 +121,15 @@ export class PreparedRemovals implements EventBlock<void> {
           sizeBytes: headSize(result.freedSize),
         };
   }
+}
+
+/** In what events of a form differ, each of `size` bytes. */
+function partsOf({ event, sizeBytes }: Form, size: number): Parts {
+  const { own, digits } = uuidv7Parts(BEFORE_ID.byteLength);
+  const sizeAt = DATA_AT + event.data.byteLength - sizeBytes;
+  return {
+    own: sizeBytes === 0 ? own : [...own, sizeAt, sizeBytes],
+    digits: [...digits, size - DIGITS, DIGEST_SIZE],
+    copies: [],
+  };
 }

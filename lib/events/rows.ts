@@ -1,67 +1,46 @@
 /**
- * Rows of the log: events end to end, and where each ends.
+ * Rows of the log: events end to end or packed, and where each ends.
  *
- * Imports batches, limits and errors. `sqlite-log.ts` writes and reads them, `sqlite-views.ts` reads them.
+ * Imports batches, packed rows and errors. `sqlite-read.ts` and `sqlite-views.ts` read them; `row-plan.ts` makes them.
  */
 
 import { ArtifactStoreError } from '../errors.js';
-import { ROW_EVENTS_MAX, ROW_SIZE_MAX } from '../limits.js';
 import type { FillRecords } from '../record-form.js';
+import { isPacked, PackedRow } from '../record-rows.js';
 import { EventBatch } from './batch.js';
 
 /** One row, as docs/formats/events.md has it. */
 export interface EventRow {
   first: number;
   last: number;
-  /** For each event where it ends in `bytes`: 32 bits, unsigned, little-endian. */
+  /** For each event where it ends among those of the row: 32 bits, unsigned, little-endian. */
   ends: Uint8Array;
+  /** The events end to end, or packed. */
   bytes: Uint8Array;
 }
 
 /** Columns of a row, for SQL. */
 export const ROW_COLUMNS = 'first, last, ends, bytes';
 
-/** Where rows end in one commit. */
-export interface RowPlan {
-  /** For each row: seqs of its first and last event, then offset and size of its bytes and of its ends, offsets from 1 as SQL counts. */
-  readonly rows: readonly (readonly [number, number, number, number, number, number])[];
-  /** The ends of all rows. */
-  readonly ends: Uint8Array;
-}
-
 /**
- * Divides the events of a commit into rows.
+ * Gives the wanted events of a row: of each its seq and its bytes.
  *
- * @param first seq of the first event
- * @param ends where each event ends in the bytes of the commit
+ * @throws AS_ERR_LOG_DAMAGED: the row is not one of its events
  */
-export function planRows(first: number, ends: Uint32Array): RowPlan {
-  const rows: [number, number, number, number, number, number][] = [];
-  const packed = new Uint8Array(4 * ends.length);
-  const view = new DataView(packed.buffer);
-  let from = 0;
-  let start = 0;
-  for (let i = 0; i < ends.length; i++) {
-    const end = ends[i] as number;
-    view.setUint32(4 * i, end - start, true);
-    const count = i + 1 - from;
-    if (count < ROW_EVENTS_MAX && end - start < ROW_SIZE_MAX && i + 1 < ends.length) continue;
-    rows.push([first + from, first + i, start + 1, end - start, 4 * from + 1, 4 * count]);
-    from = i + 1;
-    start = end;
-  }
-  return { rows, ends: packed };
-}
-
-/**
- * Gives each event of a row: its seq and its bytes, a view into those of the row.
- *
- * @throws AS_ERR_LOG_DAMAGED: the ends are not those of its events
- */
-export function splitRow<T>(row: EventRow, take: (seq: number, bytes: Uint8Array) => T): T[] {
+export function splitRow<T>(
+  row: EventRow,
+  wanted: (seq: number) => boolean,
+  take: (seq: number, bytes: Uint8Array) => T,
+): T[] {
   const ends = new Uint32Array(row.last - row.first + 1);
-  readEnds(row, ends, 0, 0);
-  return Array.from(ends, (end, index) => take(row.first + index, row.bytes.subarray(ends[index - 1] ?? 0, end)));
+  const packed = openRow(row, ends, 0, 0);
+  const found: T[] = [];
+  for (let n = 0; n < ends.length; n++) {
+    if (!wanted(row.first + n)) continue;
+    const start = ends[n - 1] ?? 0;
+    found.push(take(row.first + n, packed?.record(n) ?? row.bytes.subarray(start, ends[n])));
+  }
+  return found;
 }
 
 /**
@@ -73,33 +52,53 @@ export function joinRows(rows: readonly EventRow[], fillRecords?: FillRecords): 
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const ends = new Uint32Array(last.last - first.first + 1);
+  const opened: (PackedRow | undefined)[] = [];
   let base = 0;
   for (const row of rows) {
-    readEnds(row, ends, row.first - first.first, base);
-    base += row.bytes.byteLength;
+    opened.push(openRow(row, ends, row.first - first.first, base));
+    base = ends[row.last - first.first] as number;
   }
-  const bytes = Buffer.concat(rows.map((row) => row.bytes));
+  const bytes = Buffer.allocUnsafe(base);
+  for (const [index, row] of rows.entries()) {
+    const at = ends[row.first - first.first - 1] ?? 0;
+    const packed = opened[index];
+    if (packed === undefined) bytes.set(row.bytes, at);
+    else packed.writeAll(bytes, at);
+  }
   return new EventBatch(first.first, bytes, ends, undefined, undefined, undefined, fillRecords);
 }
 
-/** Writes where the events of a row end, plus `base`, into `target` from index `at` on. */
-function readEnds({ first, last, ends, bytes }: EventRow, target: Uint32Array, at: number, base: number): void {
-  const view = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
+/** Writes where the events of a row end, plus `base`, into `target` from index `at` on; gives the row where it is packed. */
+function openRow(row: EventRow, target: Uint32Array, at: number, base: number): PackedRow | undefined {
+  const { first, last, bytes } = row;
+  const packed = isPacked(bytes) ? openPacked(row) : undefined;
+  const view = new DataView(row.ends.buffer, row.ends.byteOffset, row.ends.byteLength);
   let start = 0;
   for (let seq = first; seq <= last; seq++) {
     const place = 4 * (seq - first);
     const end = place + 4 <= view.byteLength ? view.getUint32(place, true) : 0;
-    if (end <= start || end > bytes.byteLength) throw damaged(seq);
+    const isThere = packed === undefined ? end <= bytes.byteLength : end - start === packed.size(seq - first);
+    if (end <= start || !isThere) throw damaged(seq);
     target[at + seq - first] = base + end;
     start = end;
   }
-  if (start !== bytes.byteLength) throw damaged(last);
+  if (packed === undefined && start !== bytes.byteLength) throw damaged(last);
+  return packed;
 }
 
-function damaged(seq: number): ArtifactStoreError {
+function openPacked({ first, last, bytes }: EventRow): PackedRow {
+  try {
+    return new PackedRow(bytes, last - first + 1);
+  } catch (cause) {
+    throw damaged(first, cause);
+  }
+}
+
+function damaged(seq: number, cause?: unknown): ArtifactStoreError {
   return new ArtifactStoreError(
     'AS_ERR_LOG_DAMAGED',
     `Event ${seq} cannot be read: its place in the log is not where the log says. Restore the log from a copy.`,
     { seq },
+    cause === undefined ? undefined : { cause },
   );
 }

@@ -12,6 +12,7 @@ import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3, toHex } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
+import { type PackRows, packRowsPlainly } from '../record-rows.js';
 import { Checkpointer, COPY } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { LaterReader } from '../sqlite/later-reader.js';
@@ -20,6 +21,7 @@ import { EventBatch } from './batch.js';
 import { CommitQueue } from './commit-queue.js';
 import { finishErasure, prepareErasure } from './erasure.js';
 import { type CommitBuffer, type EventBlock, PreparedEvents } from './event-block.js';
+import { EventForms } from './event-forms.js';
 import { PreparedIngests } from './ingest-block.js';
 import { emptyColumns } from './ingest-columns.js';
 import { objectIngested } from './kinds.js';
@@ -40,7 +42,7 @@ import { PersonalTexts } from './personal-texts.js';
 import { PreparedRemovals } from './removal-block.js';
 import { emptyRemovals } from './removed-event.js';
 import { RevealingReader } from './revealing-reader.js';
-import { planRows } from './rows.js';
+import { planRows } from './row-plan.js';
 import { readEvents } from './sqlite-read.js';
 import { checkLog, prepareLog } from './sqlite-schema.js';
 import { SqliteViews } from './sqlite-views.js';
@@ -56,6 +58,8 @@ export interface OpenEventLogOptions {
   views: readonly View[];
   /** Writes the events of many ingests, and the rows that views make of events; JavaScript does where nothing is given. */
   fillRecords?: FillRecords;
+  /** Packs the rows of events that are alike; JavaScript does where nothing is given. */
+  packRows?: PackRows;
 }
 
 /** The newest event, as far as the next commit must know it. */
@@ -104,7 +108,7 @@ export async function openEventLog(options: OpenEventLogOptions): Promise<Sqlite
     const checkpointer = new Checkpointer(writer, () => Connection.open(options.path, 'write'));
     const texts = new PersonalTexts(reader);
     if (tail.seq > 0) await texts.load();
-    return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options.fillRecords);
+    return new SqliteEventLog(reader, texts, { connection: writer, tail, checkpointer }, views, options);
   } catch (error) {
     await opening?.catch(() => undefined);
     for (const connection of opened) await connection.close();
@@ -130,6 +134,7 @@ export class SqliteEventLog implements EventLog {
   readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
   readonly #fillRecords: FillRecords;
+  readonly #packRows: PackRows;
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
@@ -148,13 +153,14 @@ export class SqliteEventLog implements EventLog {
     texts: PersonalTexts,
     writing: Writing | undefined,
     views: SqliteViews,
-    fillRecords: FillRecords = fillRecordsPlainly,
+    { fillRecords = fillRecordsPlainly, packRows = packRowsPlainly }: Partial<OpenEventLogOptions> = {},
   ) {
     this.plainReader = reader;
     this.readerBehind = new LaterReader(reader.path);
     this.#texts = texts;
     this.reader = new RevealingReader(reader, texts);
     this.#fillRecords = fillRecords;
+    this.#packRows = packRows;
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
@@ -295,14 +301,15 @@ export class SqliteEventLog implements EventLog {
   /** Writes out the events of a group, and what they change in the views, behind what was prepared before. */
   #prepare(blocks: readonly EventBlock[], tail = this.#tailAhead): Prepared {
     const batch = encodeBatch(blocks, tail);
-    const { bytes, ends, events, ingests, removals, first, last, time } = batch;
+    const { bytes, ends, events, ingests, removals, forms, first, last, time } = batch;
     this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
-    const plan = planRows(first, ends);
+    const plan = planRows(first, bytes, ends, forms, this.#packRows);
     const known = new EventBatch(first, bytes, ends, events, ingests, removals, this.#fillRecords);
     const changes = this.#views.project(known);
     const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];
-    return { blocks, batch, parameters: [...columns, textRows(blocks, ends.length), erasedRows(blocks), ...changes] };
+    const own = [plan.packed, textRows(blocks, ends.length), erasedRows(blocks)];
+    return { blocks, batch, parameters: [...columns, ...own, ...changes] };
   }
 
   async #commit(prepared: Prepared): Promise<unknown[]> {
@@ -388,6 +395,7 @@ function encodeBatch(blocks: readonly EventBlock[], tail: Tail): Batch {
     ingests: emptyColumns(count),
     removals: emptyRemovals(count),
     events: [],
+    forms: new EventForms(count),
     first: tail.seq + 1,
     time,
     encodedTime: encodeCanonical(time),
@@ -419,7 +427,7 @@ function commitTrigger(views: SqliteViews, shape: string): string {
     CREATE TEMP VIEW IF NOT EXISTS commits_${shape} AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
     CREATE TEMP TRIGGER IF NOT EXISTS commits_${shape}_insert INSTEAD OF INSERT ON commits_${shape} BEGIN
       INSERT INTO events (first, last, time, bytes, ends)
-        SELECT value ->> 0, value ->> 1, NEW.time, substr(NEW.bytes, value ->> 2, value ->> 3),
+        SELECT value ->> 0, value ->> 1, NEW.time, substr(NEW.${isFilled('packed') ? 'packed' : 'bytes'}, value ->> 2, value ->> 3),
           substr(NEW.ends, value ->> 4, value ->> 5)
         FROM json_each(NEW.rows);
       ${[...statements, views.advance].join(';\n')};
@@ -427,11 +435,12 @@ function commitTrigger(views: SqliteViews, shape: string): string {
 }
 
 const COMMIT_COLUMNS = ['bytes', 'ends', 'rows', 'time', 'last'];
-const TEXT_COLUMNS = ['texts', 'erased'];
+/** Those beside the columns of the views: the rows' bytes, where they are not the events', and texts about people. */
+const OWN_COLUMNS = ['packed', 'texts', 'erased'];
 
 /** Columns that a commit fills as it has to, in the order of the digits of its shape. */
 function ownColumns(views: SqliteViews): string[] {
-  return [...TEXT_COLUMNS, ...views.columns];
+  return [...OWN_COLUMNS, ...views.columns];
 }
 
 /** What stores texts in a commit, and what erases them. Another process that made the same actor a pseudonym made another one. */

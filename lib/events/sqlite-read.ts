@@ -177,9 +177,7 @@ async function eventsBetween(reader: Connection, from: number, to: number): Prom
 }
 
 function eventsOf(rows: readonly EventRow[], wanted: (seq: number) => boolean): StoredEvent[] {
-  return rows
-    .flatMap((row) => splitRow(row, (seq, bytes) => (wanted(seq) ? decodeEvent(seq, bytes) : undefined)))
-    .filter((event) => event !== undefined);
+  return rows.flatMap((row) => splitRow(row, wanted, decodeEvent));
 }
 
 /** Narrows the bounds to the events there are, and to those of the period that is asked for. */

@@ -10,9 +10,10 @@ import type { Connection } from '../sqlite/connection.js';
 /** `PRAGMA application_id` of an event log: the letters ASev. */
 export const APPLICATION_ID = 0x41536576;
 
-/** `PRAGMA user_version`: the version of the tables below. Version 2 had the same without `personal`, and texts in its events. */
-export const LOG_FORMAT_VERSION = 3;
-const FORMER_VERSION = 2;
+/** `PRAGMA user_version`: the version of the tables below. Version 3 had no packed rows; version 2 no `personal` either, and texts in its events. */
+export const LOG_FORMAT_VERSION = 4;
+const WITHOUT_PACKED_ROWS = 3;
+const WITHOUT_TEXTS = 2;
 
 /**
  * The log and its guards by name. A row holds events that were committed together, end to end: a row each would cost several times as
@@ -87,12 +88,16 @@ export async function prepareLog(connection: Connection): Promise<void> {
   if (application === 0 && objects === 0) {
     const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LOG_FORMAT_VERSION}`;
     await connection.exec([...Object.values(OBJECTS), pragmas].join(';\n'));
-  } else if (application === APPLICATION_ID && version === FORMER_VERSION) {
+  } else if (application === APPLICATION_ID && version === WITHOUT_TEXTS) {
     await checkGuards(connection, FORMER_OBJECTS);
     for (const sql of Object.values(TEXTS)) await connection.exec(sql);
     await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
     await checkLog(connection);
-  } else await checkLog(connection, mark);
+  } else {
+    await checkLog(connection, mark);
+    // Before the first packed row: who knows none must not meet one.
+    if (version !== LOG_FORMAT_VERSION) await connection.exec(`PRAGMA user_version = ${LOG_FORMAT_VERSION}`);
+  }
 }
 
 /**
@@ -110,14 +115,14 @@ export async function checkLog(connection: Connection, mark?: Mark): Promise<voi
       { found: application, known: APPLICATION_ID },
     );
   }
-  if (version === FORMER_VERSION) {
+  if (version === WITHOUT_TEXTS) {
     throw formatError(
       connection,
       `has format version ${version}, and this version of artifactstore works with ${LOG_FORMAT_VERSION}. Open the store once for writing, which changes no event.`,
       { found: version, known: LOG_FORMAT_VERSION },
     );
   }
-  if (version !== LOG_FORMAT_VERSION) {
+  if (version !== LOG_FORMAT_VERSION && version !== WITHOUT_PACKED_ROWS) {
     throw formatError(
       connection,
       `has format version ${version}; this version of artifactstore knows ${LOG_FORMAT_VERSION}. Use the version that wrote it, or a newer one.`,

@@ -1,10 +1,11 @@
 /**
  * UUID version 7 (RFC 9562 section 5.7): event identities that sort by time, so that the index over them only ever grows at its end.
  *
- * Imports node:crypto only. The event envelope calls it.
+ * Imports node:crypto and what parts are. The event envelope and the blocks call it.
  */
 
 import { randomFillSync } from 'node:crypto';
+import type { Parts } from '../record-parts.js';
 
 /** Bytes of randomness fetched at once, and turned into text at once: for one identity at a time either costs more than everything else here. */
 const POOL_SIZE = 10 * 400;
@@ -76,6 +77,11 @@ export function refillUuidv7(target: Uint8Array, at: number, random: Uint8Array,
   putByte(target, at + 19, 0x80 | ((random[from + 2] as number) & 63));
   putByte(target, at + 21, random[from + 3] as number);
   for (let i = 0; i < 6; i++) putByte(target, at + 24 + 2 * i, random[from + 4 + i] as number);
+}
+
+/** In what UUIDv7s of the same time differ, as text that begins at `at` in a record: the characters behind the version, and bytes that stand as digits. */
+export function uuidv7Parts(at: number): Omit<Parts, 'copies'> {
+  return { own: [at + 15, 1], digits: [at + 16, 1, at + 19, 1, at + 21, 1, at + 24, 6] };
 }
 
 function putByte(target: Uint8Array, at: number, byte: number): void {

@@ -413,6 +413,9 @@ export type NativeField = readonly [
   from: Uint32Array | undefined,
 ];
 
+/** In what records of a form differ (Parts of lib/record-parts.ts), and the same as it stands in a packed row. */
+export type NativeForm = readonly [own: Uint32Array, digits: Uint32Array, copies: Uint32Array, encoded: Uint8Array];
+
 /** The addon. */
 export interface NativeAddon {
   describe(): NativeFacts;
@@ -452,6 +455,21 @@ export interface NativeAddon {
     formOf: Uint8Array,
     forms: readonly Uint8Array[],
     fields: readonly NativeField[],
+  ): void;
+  /**
+   * Writes rows of records end to end into `target`, packed where every record of a row has a form, and where that is shorter; and where each row ends, and each record among those
+   * of its row. A form is its own parts, its digits, its copies, and all three as they stand in a row. Throws a RangeError, before it has written anything, where
+   * arguments do not fit each other.
+   */
+  packRows(
+    bytes: Uint8Array,
+    ends: Uint32Array,
+    rows: Uint32Array,
+    formOf: Uint8Array,
+    forms: readonly NativeForm[],
+    target: Uint8Array,
+    rowEnds: Uint32Array,
+    endsInRows: Uint8Array,
   ): void;
   /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over, and for what receives. -1: there is none to be had. */
   keepSocket(fd: number): number;

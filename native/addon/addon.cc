@@ -7,10 +7,11 @@
 #include "digester.h"
 #include "many_stored.h"
 #include "operations.h"
-#include "peer.h"
 #include "memory.h"
+#include "peer.h"
 #include "pieces.h"
 #include "records.h"
+#include "rows.h"
 #include "sender.h"
 
 namespace {
@@ -73,6 +74,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("keepPieces", Napi::Function::New<artifactstore::KeepPieces>(env, "keepPieces"));
   exports.Set("dropPieces", Napi::Function::New<artifactstore::DropPieces>(env, "dropPieces"));
   exports.Set("widenSocket", Napi::Function::New<artifactstore::WidenSocket>(env, "widenSocket"));
+  exports.Set("packRows", Napi::Function::New<artifactstore::PackRows>(env, "packRows"));
   exports.Set("fillRecords", Napi::Function::New<artifactstore::FillRecords>(env, "fillRecords"));
   exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));

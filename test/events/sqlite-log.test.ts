@@ -317,11 +317,11 @@ t.test('what is not a log of this version is refused', async (t) => {
   await t.rejects(open('text'), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('text', true), { code: 'AS_ERR_LOG_DAMAGED' });
   await t.rejects(open('no/such/folder'), { code: 'AS_ERR_SQLITE' });
-  await altered('newer', 'PRAGMA user_version = 4');
-  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 4, known: 3 } });
+  await altered('newer', 'PRAGMA user_version = 5');
+  await t.rejects(open('newer'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 5, known: 4 } });
   await t.rejects(open('newer', true), { code: 'AS_ERR_STORE_FORMAT' });
   await altered('older', 'PRAGMA user_version = 1');
-  await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 3 } });
+  await t.rejects(open('older'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 1, known: 4 } });
   await altered('foreign', 'PRAGMA application_id = 7');
   await t.rejects(open('foreign'), { code: 'AS_ERR_STORE_FORMAT', details: { found: 7, known: APPLICATION_ID } });
   for (const [sql, name] of [

@@ -126,11 +126,30 @@ def with_texts(found, known):
     return {**found, "actor": known.get(found["actor"], found["actor"]), "data": data}
 
 
+def unpacked(row, count):
+    forms, form_of, kept = one(row)
+    at = 0
+    for n in range(count):
+        model, own, digits, copies = forms[form_of[n] if len(forms) > 1 else 0]
+        found = bytearray(model)
+        for place, size in zip(own[::2], own[1::2]):
+            found[place : place + size] = kept[at : at + size]
+            at += size
+        for place, size in zip(digits[::2], digits[1::2]):
+            found[place : place + 2 * size] = kept[at : at + size].hex().encode()
+            at += size
+        for place, size, start in zip(copies[::3], copies[1::3], copies[2::3]):
+            found[place : place + 2 * size] = found[start : start + size].hex().encode()
+        require(len(found) == len(model), "parts that do not lie in their event")
+        yield bytes(found)
+    require(at == len(kept), "other bytes kept than those of its events")
+
+
 def log(path):
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     pragma = lambda name: database.execute(f"PRAGMA {name}").fetchone()[0]
     require(pragma("application_id") == 0x41536576, "not an event log")
-    require(pragma("user_version") == 3, "a version that this reader does not know")
+    require(pragma("user_version") in (3, 4), "a version that this reader does not know")
     known = dict(texts(database))
     seq, time = 0, 0
     for last, first, row_time, ends, data in database.execute(
@@ -138,6 +157,7 @@ def log(path):
     ):
         require(first == seq + 1, "a gap in the log")
         places = struct.unpack(f"<{last - first + 1}I", ends)
+        data = b"".join(unpacked(data, len(places))) if data[0] >> 5 == 4 else data
         for start, end in zip((0, *places), places):
             seq += 1
             found = event(data[start:end])

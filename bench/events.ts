@@ -19,7 +19,7 @@ import type { IngestResult, IngestTable } from '../lib/dataplane/spi.js';
 import { objectIngested } from '../lib/events/kinds.js';
 import { openEventLog, type SqliteEventLog } from '../lib/events/sqlite-log.js';
 import { COMMIT_AHEAD_EVENTS_MIN, PUT_PART_MAX } from '../lib/limits.js';
-import { fillRecords } from '../lib/records.js';
+import { fillRecords, rowPacking } from '../lib/records.js';
 import { registryViews } from '../lib/registry/views.js';
 import { Connection } from '../lib/sqlite/connection.js';
 import type { Latency, Rebuild } from './events/log-child.js';
@@ -84,7 +84,7 @@ export async function measureEvents({ objects = 100_000, rounds = 9 }: EventsOpt
   try {
     const together = {} as EventsReport['together'];
     for (const way of WAYS.slice(1)) together[way] = await measureInLogOfItsOwn(way, objects);
-    const log = await openEventLog({ path: join(folder, LOG), views: registryViews, fillRecords });
+    const log = await openEventLog({ path: join(folder, LOG), views: registryViews, fillRecords, rowPacking });
     let alone: EventsReport['alone'];
     try {
       const { appended, known } = await measureTogether(log, objects, WAYS[0]);
@@ -162,7 +162,12 @@ function barsOf({ together, alone, rebuild, latencies }: EventsReport): string[]
 
 async function measureInLogOfItsOwn(way: Way, objects: number) {
   const folder = mkdtempSync(join(tmpdir(), 'artifactstore-bench-'));
-  const log = await openEventLog({ path: join(folder, 'events.sqlite'), views: registryViews, fillRecords });
+  const log = await openEventLog({
+    path: join(folder, 'events.sqlite'),
+    views: registryViews,
+    fillRecords,
+    rowPacking,
+  });
   try {
     return (await measureTogether(log, objects, way)).appended;
   } finally {

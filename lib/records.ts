@@ -7,7 +7,8 @@
 
 import { loadAddon } from './native/load.js';
 import type { FillRecords } from './record-form.js';
-import { encodeParts, type PackRows } from './record-rows.js';
+import type { Parts } from './record-parts.js';
+import { encodeParts, type RowPacking } from './record-rows.js';
 
 /** Writes records. @throws RangeError: something does not fit, and nothing has been written */
 export const fillRecords: FillRecords = ({ target, at, ends, rows, formOf, forms, fields }) => {
@@ -19,11 +20,18 @@ export const fillRecords: FillRecords = ({ target, at, ends, rows, formOf, forms
   loadAddon().fillRecords(target, at, ends, rows, formOf, bytes, placed);
 };
 
-/** Writes rows. @throws RangeError: something does not fit, and nothing has been written */
-export const packRows: PackRows = ({ bytes, ends, rows, formOf, forms, target, rowEnds, endsInRows }) => {
-  const words = forms.map((form) => {
-    const { own, digits, copies } = form;
-    return [Uint32Array.from(own), Uint32Array.from(digits), Uint32Array.from(copies), encodeParts(form)] as const;
-  });
-  loadAddon().packRows(bytes, ends, rows, formOf, words, target, rowEnds, endsInRows);
+/** Packs rows, and takes records out of them. Both throw a RangeError, before anything has been written, where something does not fit. */
+export const rowPacking: RowPacking = {
+  pack: ({ bytes, ends, rows, formOf, forms, target, rowEnds, endsInRows }) => {
+    const words = forms.map((form) => [...wordsOf(form), encodeParts(form)] as const);
+    loadAddon().packRows(bytes, ends, rows, formOf, words, target, rowEnds, endsInRows);
+  },
+  unpack: ({ forms, formOf, kept, target, at }) => {
+    const words = forms.map(({ model, parts }) => [model, ...wordsOf(parts)] as const);
+    loadAddon().unpackRow(words, formOf, kept, target, at);
+  },
 };
+
+function wordsOf({ own, digits, copies }: Parts): [Uint32Array, Uint32Array, Uint32Array] {
+  return [Uint32Array.from(own), Uint32Array.from(digits), Uint32Array.from(copies)];
+}

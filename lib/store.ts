@@ -17,7 +17,7 @@ import { loadEventLog, openEventLog, type SqliteEventLog } from './events/sqlite
 import type { Delivery } from './events/subscribe.js';
 import { OPENING_SWEEP_MAX } from './limits.js';
 import type { Family } from './metrics/exposition.js';
-import { fillRecords, packRows } from './records.js';
+import { fillRecords, rowPacking } from './records.js';
 import type { Collectable } from './registry/lifecycle.js';
 import type { PastRegistry } from './registry/past-registry.js';
 import type { ListQuery, ObjectPage, ObjectRecord, Usage } from './registry/registry.js';
@@ -121,7 +121,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const planes = await opening;
   let log: SqliteEventLog | undefined;
   try {
-    log = await openEventLog({ path: folder.log, readOnly, views: registryViews, fillRecords, packRows });
+    log = await openEventLog({ path: folder.log, readOnly, views: registryViews, fillRecords, rowPacking });
     const tier = planes.cold && { plane: planes.cold, reads: coldReads };
     const store = new Store(folder.path, readOnly, options.actor ?? localActor(), planes.hot, log, tier);
     await folder.durable;

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { setInterval } from 'node:timers';
 import { openEventLog, type SqliteEventLog } from '../../lib/events/sqlite-log.js';
 import { formatBlake3, formatSha256, toHex } from '../../lib/index.js';
-import { fillRecords } from '../../lib/records.js';
+import { fillRecords, rowPacking } from '../../lib/records.js';
 import { createRegistry } from '../../lib/registry/sqlite-registry.js';
 import { registryViews } from '../../lib/registry/views.js';
 
@@ -78,7 +78,7 @@ async function measureQuestions(log: SqliteEventLog, digests: Buffer): Promise<L
 }
 
 const [what = '', path = '', digests = ''] = process.argv.slice(2);
-const log = await openEventLog({ path, views: registryViews, fillRecords });
+const log = await openEventLog({ path, views: registryViews, fillRecords, rowPacking });
 const found = what === 'rebuild' ? await measureRebuild(log) : await measureQuestions(log, readFileSync(digests));
 await log.close();
 console.log(JSON.stringify(found));

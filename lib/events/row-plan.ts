@@ -5,7 +5,7 @@
  */
 
 import { ROW_EVENTS_MAX, ROW_SIZE_MAX } from '../limits.js';
-import { type PackRows, packRowsPlainly } from '../record-rows.js';
+import { plainRowPacking, type RowPacking } from '../record-rows.js';
 import type { EventForms } from './event-forms.js';
 
 /** Events from which on it pays to call the core, whose arguments have to be taken apart first. */
@@ -34,12 +34,12 @@ export function planRows(
   bytes: Uint8Array,
   ends: Uint32Array,
   forms: EventForms,
-  packRows: PackRows,
+  packing: RowPacking,
 ): RowPlan {
   const rows = Uint32Array.from(cutRows(ends, forms.of));
   const target = Buffer.allocUnsafe(bytes.byteLength);
   const [rowEnds, endsInRows] = [new Uint32Array(rows.length), new Uint8Array(4 * ends.length)];
-  const pack = ends.length < CORE_EVENTS_MIN ? packRowsPlainly : packRows;
+  const { pack } = ends.length < CORE_EVENTS_MIN ? plainRowPacking : packing;
   pack({ bytes, ends, rows, formOf: forms.of, forms: forms.parts, target, rowEnds, endsInRows });
   const plan = Array.from(rows, (to, index) => {
     const [from, start] = [rows[index - 1] ?? 0, rowEnds[index - 1] ?? 0];

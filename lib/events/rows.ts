@@ -6,7 +6,7 @@
 
 import { ArtifactStoreError } from '../errors.js';
 import type { FillRecords } from '../record-form.js';
-import { isPacked, PackedRow } from '../record-rows.js';
+import { isPacked, PackedRow, plainRowPacking, type RowPacking } from '../record-rows.js';
 import { EventBatch } from './batch.js';
 
 /** One row, as docs/formats/events.md has it. */
@@ -48,7 +48,11 @@ export function splitRow<T>(
  *
  * @throws AS_ERR_LOG_DAMAGED: as for `splitRow`
  */
-export function joinRows(rows: readonly EventRow[], fillRecords?: FillRecords): EventBatch | undefined {
+export function joinRows(
+  rows: readonly EventRow[],
+  fillRecords?: FillRecords,
+  { unpack }: RowPacking = plainRowPacking,
+): EventBatch | undefined {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const ends = new Uint32Array(last.last - first.first + 1);
@@ -63,7 +67,7 @@ export function joinRows(rows: readonly EventRow[], fillRecords?: FillRecords): 
     const at = ends[row.first - first.first - 1] ?? 0;
     const packed = opened[index];
     if (packed === undefined) bytes.set(row.bytes, at);
-    else packed.writeAll(bytes, at);
+    else packed.writeAll(unpack, bytes, at);
   }
   return new EventBatch(first.first, bytes, ends, undefined, undefined, undefined, fillRecords);
 }

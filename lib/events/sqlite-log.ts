@@ -12,7 +12,7 @@ import { encodeCanonical } from '../cbor/index.js';
 import { formatBlake3, toHex } from '../digest-name.js';
 import { ArtifactStoreError, isStoreError } from '../errors.js';
 import { type FillRecords, fillRecordsPlainly } from '../record-form.js';
-import { type PackRows, packRowsPlainly } from '../record-rows.js';
+import { plainRowPacking, type RowPacking } from '../record-rows.js';
 import { Checkpointer, COPY } from '../sqlite/checkpointer.js';
 import { Connection, type SqlValue } from '../sqlite/connection.js';
 import { LaterReader } from '../sqlite/later-reader.js';
@@ -58,8 +58,8 @@ export interface OpenEventLogOptions {
   views: readonly View[];
   /** Writes the events of many ingests, and the rows that views make of events; JavaScript does where nothing is given. */
   fillRecords?: FillRecords;
-  /** Packs the rows of events that are alike; JavaScript does where nothing is given. */
-  packRows?: PackRows;
+  /** Packs the rows of events that are alike, and takes events out of them; JavaScript does where nothing is given. */
+  rowPacking?: RowPacking;
 }
 
 /** The newest event, as far as the next commit must know it. */
@@ -85,7 +85,7 @@ interface Writing {
  * @throws AS_ERR_READ_ONLY, AS_ERR_STORE_LOCKED, AS_ERR_NO_SPACE, AS_ERR_IO
  */
 export async function openEventLog(options: OpenEventLogOptions): Promise<SqliteEventLog> {
-  const views = new SqliteViews([logIndex, ...options.views], options.fillRecords);
+  const views = new SqliteViews([logIndex, ...options.views], options.fillRecords, options.rowPacking);
   const opened: Connection[] = [];
   let opening: Promise<Connection> | undefined;
   try {
@@ -134,7 +134,7 @@ export class SqliteEventLog implements EventLog {
   readonly #checkpointer: Checkpointer | undefined;
   readonly #views: SqliteViews;
   readonly #fillRecords: FillRecords;
-  readonly #packRows: PackRows;
+  readonly #rowPacking: RowPacking;
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
@@ -153,14 +153,14 @@ export class SqliteEventLog implements EventLog {
     texts: PersonalTexts,
     writing: Writing | undefined,
     views: SqliteViews,
-    { fillRecords = fillRecordsPlainly, packRows = packRowsPlainly }: Partial<OpenEventLogOptions> = {},
+    { fillRecords = fillRecordsPlainly, rowPacking = plainRowPacking }: Partial<OpenEventLogOptions> = {},
   ) {
     this.plainReader = reader;
     this.readerBehind = new LaterReader(reader.path);
     this.#texts = texts;
     this.reader = new RevealingReader(reader, texts);
     this.#fillRecords = fillRecords;
-    this.#packRows = packRows;
+    this.#rowPacking = rowPacking;
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
@@ -304,7 +304,7 @@ export class SqliteEventLog implements EventLog {
     const { bytes, ends, events, ingests, removals, forms, first, last, time } = batch;
     this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
-    const plan = planRows(first, bytes, ends, forms, this.#packRows);
+    const plan = planRows(first, bytes, ends, forms, this.#rowPacking);
     const known = new EventBatch(first, bytes, ends, events, ingests, removals, this.#fillRecords);
     const changes = this.#views.project(known);
     const columns = [bytes, plan.ends, JSON.stringify(plan.rows), time, last];

@@ -8,6 +8,7 @@
 import { ArtifactStoreError } from '../errors.js';
 import { REBUILD_CACHE_SIZE, REBUILD_EVENTS_MAX, ROW_EVENTS_MAX } from '../limits.js';
 import type { FillRecords } from '../record-form.js';
+import type { RowPacking } from '../record-rows.js';
 import { Connection, type Reader, type SqlValue } from '../sqlite/connection.js';
 import type { EventBatch } from './batch.js';
 import { COUNTERS } from './fixed-rows.js';
@@ -29,14 +30,17 @@ interface ViewState {
 /** The views of one log. */
 export class SqliteViews {
   readonly #views: readonly View[];
-  readonly #fillRecords: FillRecords | undefined;
+  readonly #readBatch: (reader: Reader, after: number, end: number) => Promise<EventBatch | undefined>;
   /** Names as an SQL list. */
   readonly #names: string;
 
-  /** @param fillRecords writes rows of views that are derived from what is in the log */
-  constructor(views: readonly View[], fillRecords?: FillRecords) {
+  /**
+   * @param fillRecords writes rows of views that are derived from what is in the log
+   * @param packing takes events out of its rows
+   */
+  constructor(views: readonly View[], fillRecords?: FillRecords, packing?: RowPacking) {
     this.#views = views;
-    this.#fillRecords = fillRecords;
+    this.#readBatch = (reader, after, end) => readBatch(reader, after, end, fillRecords, packing);
     this.#names = views.map(({ name }) => quote(name)).join(', ');
   }
 
@@ -185,12 +189,12 @@ export class SqliteViews {
     total: number,
     progress: (progress: RebuildProgress) => void,
   ): Promise<void> {
-    let reading = readBatch(reader, start, total, this.#fillRecords);
+    let reading = this.#readBatch(reader, start, total);
     let applying: Promise<void> = Promise.resolve();
     for (let done = start; done < total; ) {
       const batch = await reading;
       if (batch === undefined) break;
-      reading = readBatch(reader, batch.last, total, this.#fillRecords);
+      reading = this.#readBatch(reader, batch.last, total);
       const changes = this.project(batch);
       await applying;
       if (done > start) progress({ events: done, total });
@@ -208,13 +212,14 @@ async function readBatch(
   after: number,
   end: number,
   fillRecords: FillRecords | undefined,
+  packing: RowPacking | undefined,
 ): Promise<EventBatch | undefined> {
   if (after >= end) return undefined;
   const rows = await reader.all<EventRow>(`SELECT ${ROW_COLUMNS} FROM events WHERE last > ?1 ORDER BY last LIMIT +?2`, [
     after,
     REBUILD_EVENTS_MAX / ROW_EVENTS_MAX,
   ]);
-  return joinRows(rows, fillRecords)?.between(after, end);
+  return joinRows(rows, fillRecords, packing)?.between(after, end);
 }
 
 function readStates(connection: Connection): Promise<ViewState[]> {

@@ -416,6 +416,9 @@ export type NativeField = readonly [
 /** In what records of a form differ (Parts of lib/record-parts.ts), and the same as it stands in a packed row. */
 export type NativeForm = readonly [own: Uint32Array, digits: Uint32Array, copies: Uint32Array, encoded: Uint8Array];
 
+/** A record that others of its form differ from in these. */
+export type NativeModel = readonly [model: Uint8Array, own: Uint32Array, digits: Uint32Array, copies: Uint32Array];
+
 /** The addon. */
 export interface NativeAddon {
   describe(): NativeFacts;
@@ -471,6 +474,11 @@ export interface NativeAddon {
     rowEnds: Uint32Array,
     endsInRows: Uint8Array,
   ): void;
+  /**
+   * Writes the records of a packed row end to end into `target` from `at` on. Throws a RangeError, before it has written anything, where arguments do not fit
+   * each other.
+   */
+  unpackRow(forms: readonly NativeModel[], formOf: Uint8Array, kept: Uint8Array, target: Uint8Array, at: number): void;
   /** A descriptor of its own for a socket that is open: for `Op.senderBegin`, which takes it over, and for what receives. -1: there is none to be had. */
   keepSocket(fd: number): number;
   /** Closes such a descriptor, where nobody has taken it over. */

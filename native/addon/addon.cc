@@ -75,6 +75,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("dropPieces", Napi::Function::New<artifactstore::DropPieces>(env, "dropPieces"));
   exports.Set("widenSocket", Napi::Function::New<artifactstore::WidenSocket>(env, "widenSocket"));
   exports.Set("packRows", Napi::Function::New<artifactstore::PackRows>(env, "packRows"));
+  exports.Set("unpackRow", Napi::Function::New<artifactstore::UnpackRow>(env, "unpackRow"));
   exports.Set("fillRecords", Napi::Function::New<artifactstore::FillRecords>(env, "fillRecords"));
   exports.Set("keepSocket", Napi::Function::New<artifactstore::KeepSocket>(env, "keepSocket"));
   exports.Set("peerOf", Napi::Function::New<artifactstore::PeerOf>(env, "peerOf"));

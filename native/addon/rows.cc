@@ -53,14 +53,14 @@ T *elements(Napi::Value value, napi_typedarray_type type, size_t *count) {
   void *data = nullptr;
   napi_typedarray_type found;
   napi_status status = napi_get_typedarray_info(value.Env(), value, &found, count, &data, nullptr, nullptr);
-  if (status != napi_ok || found != type) throw Napi::TypeError::New(value.Env(), "packRows: an array of another type");
+  if (status != napi_ok || found != type) throw Napi::TypeError::New(value.Env(), "rows: an array of another type");
   return static_cast<T *>(data);
 }
 
 std::vector<uint32_t> numbers_of(Napi::Value value, size_t unit) {
   size_t count = 0;
   const uint32_t *numbers = elements<uint32_t>(value, napi_uint32_array, &count);
-  if (count % unit != 0) throw Napi::RangeError::New(value.Env(), "packRows: an impossible form");
+  if (count % unit != 0) throw Napi::RangeError::New(value.Env(), "rows: an impossible form");
   return std::vector<uint32_t>(numbers, numbers + count);
 }
 
@@ -68,10 +68,10 @@ void reach(Form *form, size_t place, size_t size) {
   if (place + size > form->reach) form->reach = place + size;
 }
 
-Form form_of(Napi::Array given) {
+// A form whose lists begin at element `first`.
+Form form_of(Napi::Array given, uint32_t first) {
   Form form;
-  std::vector<uint32_t> own = numbers_of(given.Get(0u), 2), digits = numbers_of(given.Get(1u), 2), copies = numbers_of(given.Get(2u), 3);
-  form.encoded = bytes_of(given.Get(3u), "a form of packRows");
+  std::vector<uint32_t> own = numbers_of(given.Get(first), 2), digits = numbers_of(given.Get(first + 1), 2), copies = numbers_of(given.Get(first + 2), 3);
   for (size_t i = 0; i < own.size(); i += 2) {
     form.own.push_back({own[i], own[i + 1]});
     form.kept += own[i + 1];
@@ -252,7 +252,11 @@ void PackRows(const Napi::CallbackInfo &info) {
   const uint32_t *rows = elements<uint32_t>(info[2], napi_uint32_array, &rows_count);
   work.form_of = elements<uint8_t>(info[3], napi_uint8_array, &forms_count);
   Napi::Array forms = info[4].As<Napi::Array>();
-  for (uint32_t i = 0; i < forms.Length(); i++) work.forms.push_back(form_of(forms.Get(i).As<Napi::Array>()));
+  for (uint32_t i = 0; i < forms.Length(); i++) {
+    Napi::Array form = forms.Get(i).As<Napi::Array>();
+    work.forms.push_back(form_of(form, 0));
+    work.forms.back().encoded = bytes_of(form.Get(3u), "a form of packRows");
+  }
   as_span target = bytes_of(info[5], "the target of packRows");
   uint32_t *row_ends = elements<uint32_t>(info[6], napi_uint32_array, &row_ends_count);
   uint8_t *ends_in_rows = elements<uint8_t>(info[7], napi_uint8_array, &ends_size);
@@ -271,6 +275,44 @@ void PackRows(const Napi::CallbackInfo &info) {
     at += write_row(work, from, rows[row], to + at);
     row_ends[row] = static_cast<uint32_t>(at);
     from = rows[row];
+  }
+}
+
+void UnpackRow(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::vector<Form> forms;
+  std::vector<as_span> models;
+  Napi::Array given = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    Napi::Array form = given.Get(i).As<Napi::Array>();
+    models.push_back(bytes_of(form.Get(0u), "a model of unpackRow"));
+    forms.push_back(form_of(form, 1));
+  }
+  size_t count = 0;
+  const uint8_t *form_of_record = elements<uint8_t>(info[1], napi_uint8_array, &count);
+  as_span kept = bytes_of(info[2], "what is kept of a row"), target = bytes_of(info[3], "the target of unpackRow");
+  uint64_t at = static_cast<uint64_t>(info[4].ToNumber().Int64Value()), end = at, taken = 0;
+
+  bool fits = at <= target.size;
+  for (size_t n = 0; fits && n < count; n++) {
+    size_t which = form_of_record[n];
+    fits = which < forms.size() && forms[which].reach <= models[which].size;
+    if (!fits) break;
+    end += models[which].size;
+    taken += forms[which].kept;
+    fits = end <= target.size && taken <= kept.size;
+  }
+  if (!fits) throw Napi::RangeError::New(env, "unpackRow: records, forms and target do not fit each other");
+
+  uint8_t *to = static_cast<uint8_t *>(const_cast<void *>(target.bytes)) + at;
+  const uint8_t *from = static_cast<const uint8_t *>(kept.bytes);
+  for (size_t n = 0; n < count; n++) {
+    const Form &form = forms[form_of_record[n]];
+    const as_span &model = models[form_of_record[n]];
+    if (model.size > 0) memcpy(to, model.bytes, model.size);
+    fill_parts(form, from, to);
+    from += form.kept;
+    to += model.size;
   }
 }
 

@@ -1,4 +1,4 @@
-// Packing records that are alike but for some parts into rows: see lib/events/packed-row.ts; lib/records.ts calls it.
+// Packing records that are alike but for some parts into rows, and taking them out again: see lib/record-rows.ts; lib/records.ts calls it.
 #pragma once
 
 #include <napi.h>
@@ -11,5 +11,9 @@ namespace artifactstore {
 // own parts, and where that is shorter; else it has its records end to end. `endsInRows` takes for each record where it ends among those of its row, as 32 bits, little-endian.
 // Throws a TypeError or RangeError for arguments that do not fit each other, before it has written a byte.
 void PackRows(const Napi::CallbackInfo &info);
+
+// unpackRow(forms, formOf, kept, target, at): writes the records of a packed row end to end into `target` from `at` on. A form is [model, own, digits, copies], as above; record n has
+// forms[formOf[n]]. Throws a TypeError or RangeError for anything that does not fit, before it has written a byte.
+void UnpackRow(const Napi::CallbackInfo &info);
 
 }  // namespace artifactstore

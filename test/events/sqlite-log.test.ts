@@ -1,5 +1,6 @@
 /** The event log in SQLite: the conformance kit, and what only this implementation promises. */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg';
@@ -9,13 +10,14 @@ import { type CborInput, decodeCanonical, encodeCanonical } from '../../lib/cbor
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
 import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
-import { formatBlake3 } from '../../lib/digest-name.js';
+import { formatBlake3, toHex } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
 import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
 import * as kinds from '../../lib/events/kinds.js';
 import type { NewEvent, StoredEvent } from '../../lib/events/log.js';
 import { SharedReads } from '../../lib/events/shared-reads.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
+import { readEvents } from '../../lib/events/sqlite-read.js';
 import { APPLICATION_ID } from '../../lib/events/sqlite-schema.js';
 import { uuidv7 } from '../../lib/events/uuid.js';
 import type { View } from '../../lib/events/view.js';
@@ -26,7 +28,8 @@ import {
   SQLITE_CHECKPOINT_LOOK_SIZE,
   SQLITE_CHECKPOINT_SIZE,
 } from '../../lib/limits.js';
-import { fillRecords } from '../../lib/records.js';
+import { PackedRow, plainRowPacking } from '../../lib/record-rows.js';
+import { fillRecords, rowPacking } from '../../lib/records.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { Connection } from '../../lib/sqlite/connection.js';
 import { sqliteError } from '../../lib/sqlite/errors.js';
@@ -44,7 +47,7 @@ const GOLDEN = new URL('../../../test/golden/', import.meta.url);
 
 testEventLog('SQLite', { open: (path) => openEventLog({ path, views: registryViews }) });
 testEventLog('SQLite, events written by the core', {
-  open: (path) => openEventLog({ path, views: registryViews, fillRecords }),
+  open: (path) => openEventLog({ path, views: registryViews, fillRecords, rowPacking }),
 });
 
 t.test('the database itself refuses to change the log', async (t) => {
@@ -82,6 +85,118 @@ t.test('the database itself refuses to change the log', async (t) => {
     'the log is as it was',
   );
   await log.close();
+});
+
+t.test('events that are alike take a row together, and are read from it as they were written', async (t) => {
+  const many = 1000;
+  const table = new MutableIngestTable(many, { backend: 'local', tier: 'hot', durability: 'synced' });
+  for (let n = 0; n < many; n++) {
+    table.set(n, { digests: randomBytes(64), size: 5000 + n, storedSize: 5000 + n, existed: n === 7, healed: n === 8 });
+  }
+  const indexes = Uint32Array.from({ length: many }, (_, n) => n);
+  const addresses = Array.from(indexes, (n) => formatBlake3(table.blake3(n)));
+  const results = addresses.map((_, n) => ({ deleted: n !== 9, freedSize: 4096 + n }));
+  for (const [name, packing] of Object.entries({ rowPacking, plainRowPacking })) {
+    const path = `${t.testdir()}/${name}`;
+    const log = await openEventLog({ path, views: registryViews, rowPacking: packing });
+    await log.append([event('a')]);
+    const stored = await log.appendIngests({ actor: 'zoë', table, indexes });
+    await log.appendRemovals({ actor: 'zoë', addresses, facts: { reason: 'old' } });
+    await log.appendRemovals({ actor: 'zoë', addresses, results });
+    const read = await log.read({ limit: 10_000 });
+    t.equal(read.length, 3 * many + 1, name);
+    t.ok(indexes.every((n) => Buffer.compare(stored.event(n).bytes, (read[n + 1] as StoredEvent).bytes) === 0));
+    const before = await dumpViews(log.plainReader);
+    await log.rebuild();
+    t.same(
+      await dumpViews(log.plainReader),
+      before,
+      'views that are made from packed rows are those made beside the commits',
+    );
+    await log.close();
+    const raw = await Connection.open(path, 'write');
+    const size = (kind: string) =>
+      `SELECT sum(length(bytes)) / ${many}.0 AS a FROM events WHERE first > ${kind} AND first <= ${kind} + ${many}`;
+    const [ingest, tombstone, receipt] = await Promise.all(
+      [1, many + 1, 2 * many + 1].map(async (first) => (await raw.get<{ a: number }>(size(String(first))))?.a ?? 0),
+    );
+    t.ok((ingest as number) < 110, `an ingest takes ${ingest} bytes`);
+    t.ok((tombstone as number) < 70, `a tombstone takes ${tombstone} bytes`);
+    t.ok((receipt as number) < 70, `a receipt of a deletion takes ${receipt} bytes`);
+    // A row that is not what it was is noticed, whatever of it has changed, or gives the events another value; it never fails otherwise.
+    await raw.exec('DROP TRIGGER events_update');
+    const row = await raw.get<{ bytes: Buffer; last: number }>('SELECT bytes, last FROM events WHERE first = 2');
+    const { bytes, last } = row as { bytes: Buffer; last: number };
+    for (const change of [bytes.subarray(0, -1), bytes.subarray(0, 500), Buffer.concat([bytes, Buffer.of(0)])]) {
+      await raw.run('UPDATE events SET bytes = ?1 WHERE last = ?2', [change, last]);
+      const damaged = await readBare(path, 20);
+      t.match(damaged, { code: 'AS_ERR_LOG_DAMAGED', message: /^Event 2 cannot be read/ });
+    }
+    await raw.close();
+  }
+});
+
+/** What reading a log whose guards are gone says of its first events. */
+async function readBare(path: string, limit: number): Promise<unknown> {
+  const reader = await Connection.open(path, 'read');
+  try {
+    return await readEvents(reader, { limit }, undefined);
+  } catch (error) {
+    return error;
+  } finally {
+    await reader.close();
+  }
+}
+
+t.test('the bytes of a packed row are pinned', (t) => {
+  const time = 1_688_169_999_510;
+  const records = Array.from({ length: 6 }, (_, n) => {
+    const { blake3, ...result } = ingestResult(n);
+    const receipts = [{ ...(result.receipts[0] as IngestReceipt), key: toHex(blake3) }];
+    const prepared = prepareEvent(kinds.objectIngested('ci', { blake3, ...result, receipts }, formatBlake3(blake3)));
+    const target = Buffer.alloc(prepared.sizeMax);
+    const id = `01890a5d-ac96-774b-bcce-b302099a805${n}`;
+    return target.subarray(0, writeEvent(target, 0, prepared, id, encodeCanonical(time)));
+  });
+  const bytes = Buffer.concat(records);
+  const first = records[0] as Buffer;
+  const { blake3, sha256, size } = ingestResult(0);
+  const [blake3At, sizeAt] = [first.indexOf(blake3), first.indexOf(encodeCanonical(size))];
+  const digits = toHex(blake3);
+  const parts = {
+    own: [sizeAt, 3, blake3At, 32, first.indexOf(sha256), 32],
+    digits: [first.indexOf('01890a5d') + 34, 1],
+    copies: [first.indexOf(digits), 32, blake3At, first.lastIndexOf(digits), 32, blake3At],
+  };
+  const golden = readFileSync(new URL('row-packed.hex', GOLDEN), 'utf8').trim();
+  for (const { pack } of [rowPacking, plainRowPacking]) {
+    const ends = Uint32Array.from(records, (_, n) => (n + 1) * first.length);
+    const [target, rowEnds, endsInRows] = [Buffer.alloc(bytes.length), new Uint32Array(1), new Uint8Array(24)];
+    const formOf = new Uint8Array(6).fill(1);
+    pack({ bytes, ends, rows: Uint32Array.of(6), formOf, forms: [parts], target, rowEnds, endsInRows });
+    t.equal(target.toString('hex', 0, rowEnds[0]), golden);
+  }
+  const row = new PackedRow(Buffer.from(golden, 'hex'), 6);
+  t.same(
+    records.map((_, n) => Buffer.from(row.record(n)).toString('hex')),
+    records.map((record) => record.toString('hex')),
+  );
+  const documented = readFileSync(new URL('../../../docs/formats/events.md', import.meta.url), 'utf8');
+  t.ok(documented.includes('row-packed.hex'));
+  t.end();
+});
+
+t.test('a log of before packed rows is read as it is, and marked before the first one is written', async (t) => {
+  const path = `${t.testdir()}/log`;
+  await (await openEventLog({ path, views: registryViews })).close();
+  const raw = await Connection.open(path, 'write');
+  const version = async () => (await raw.get<{ user_version: number }>('PRAGMA user_version'))?.user_version;
+  await raw.exec('PRAGMA user_version = 3');
+  await (await openEventLog({ path, views: registryViews, readOnly: true })).close();
+  t.equal(await version(), 3, 'a reader leaves it');
+  await (await openEventLog({ path, views: registryViews })).close();
+  t.equal(await version(), 4);
+  await raw.close();
 });
 
 t.test('what is acknowledged is committed, synced, and in the views', async (t) => {

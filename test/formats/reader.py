@@ -1,7 +1,7 @@
 """Reads an event log and manifests as docs/formats/{cbor,events,manifest}.md describe them, with nothing but Python's own library.
 
 It shares no code with the project, so that it shows what those pages are for: a reader in another language can be written from them.
-Called by formats.test.ts:   reader.py log <file> | reader.py event <hex>... | reader.py manifest <hex>...
+Called by formats.test.ts:   reader.py log <file> | reader.py event <hex>... | reader.py row <count> <hex> | reader.py manifest <hex>...
 Prints one JSON value a line; byte strings as {"hex": ...}. Ends with 1 and a sentence on what the pages refuse.
 """
 
@@ -222,6 +222,10 @@ def shown(value):
 def main(what, *arguments):
     read = {"event": event, "manifest": manifest}.get(what)
     try:
+        if what == "row":
+            for found in unpacked(bytes.fromhex(arguments[1]), int(arguments[0])):
+                print(json.dumps(event(found), default=shown))
+            return
         for value in log(*arguments) if what == "log" else (read(bytes.fromhex(argument)) for argument in arguments):
             print(json.dumps(value, default=shown))
     except (ValueError, KeyError, TypeError, struct.error) as error:

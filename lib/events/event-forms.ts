@@ -1,7 +1,7 @@
 /**
  * Which events of a commit are alike but for some parts, so that a row can be packed. Blocks that write many events alike say so here.
  *
- * Imports what parts are. Blocks fill it; `rows.ts` reads it.
+ * Imports what parts are. Blocks fill it; `row-plan.ts` reads it.
  */
 
 import type { Parts } from '../record-parts.js';

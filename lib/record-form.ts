@@ -127,7 +127,8 @@ function writeHead(target: Uint8Array, at: number, value: number): void {
   for (let i = size, rest = value; i > 0; i--, rest = Math.floor(rest / 256)) target[at + i] = rest % 256;
 }
 
-function writeHex(target: Uint8Array, at: number, from: ArrayLike<number>, start: number, size: number): void {
+/** Writes `size` bytes that begin at `start` as lower-case hex digits, two for each. */
+export function writeHex(target: Uint8Array, at: number, from: ArrayLike<number>, start: number, size: number): void {
   for (let i = 0; i < size; i++) {
     const byte = from[start + i] as number;
     target[at + 2 * i] = DIGITS[byte >> 4] as number;

@@ -1,8 +1,10 @@
 /**
  * What records of one form do not share: kept of each, and written over a copy of one of them, which gives each again.
  *
- * Imports nothing. `record-rows.ts` packs rows with it.
+ * Imports how hex digits are written. `record-rows.ts` packs rows with it.
  */
+
+import { writeHex } from './record-form.js';
 
 /** Where records of one form differ, offsets in bytes from their start. */
 export interface Parts {
@@ -57,22 +59,12 @@ export function fillParts(
   }
   for (let i = 0; i < digits.length; i += 2) {
     const size = digits[i + 1] as number;
-    writeDigits(target, start + (digits[i] as number), kept, at, size);
+    writeHex(target, start + (digits[i] as number), kept, at, size);
     at += size;
   }
   for (let i = 0; i < copies.length; i += 3) {
     const place = start + (copies[i] as number);
-    writeDigits(target, place, target, start + (copies[i + 2] as number), copies[i + 1] as number);
-  }
-}
-
-const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
-
-function writeDigits(target: Uint8Array, place: number, source: Uint8Array, from: number, size: number): void {
-  for (let n = 0; n < size; n++) {
-    const byte = source[from + n] as number;
-    target[place + 2 * n] = DIGITS[byte >> 4] as number;
-    target[place + 2 * n + 1] = DIGITS[byte & 15] as number;
+    writeHex(target, place, target, start + (copies[i + 2] as number), copies[i + 1] as number);
   }
 }
 

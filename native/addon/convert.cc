@@ -102,6 +102,22 @@ std::vector<uint32_t> Arguments::ends(uint32_t index, const as_span &bytes) cons
 }
 
 // One call per value: of a small input, asking for the type first costs as much as hashing it.
+void *elements_of(Napi::Value value, napi_typedarray_type type, size_t *count, const char *what) {
+  void *data = nullptr;
+  napi_typedarray_type found;
+  napi_status status = napi_get_typedarray_info(value.Env(), value, &found, count, &data, nullptr, nullptr);
+  if (status != napi_ok || found != type) throw Napi::TypeError::New(value.Env(), std::string(what) + ": an array of another type");
+  return data;
+}
+
+void write_hex(uint8_t *to, const uint8_t *from, size_t size) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (size_t i = 0; i < size; i++) {
+    to[2 * i] = static_cast<uint8_t>(kDigits[from[i] >> 4]);
+    to[2 * i + 1] = static_cast<uint8_t>(kDigits[from[i] & 15]);
+  }
+}
+
 as_span bytes_of(Napi::Value value, const char *what) {
   void *data = nullptr;
   size_t length = 0;

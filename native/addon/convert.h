@@ -40,6 +40,12 @@ class Arguments {
 // A Uint8Array argument of a plain (not batched) call.
 as_span bytes_of(Napi::Value value, const char *what);
 
+// Elements of an array of one type, and how many. `what` names the function that was given another.
+void *elements_of(Napi::Value value, napi_typedarray_type type, size_t *count, const char *what);
+
+// Writes bytes as lower-case hex digits, two for each.
+void write_hex(uint8_t *to, const uint8_t *from, size_t size);
+
 // The error half of an outcome: { error, name, detail } and, for damage, { start, end }.
 Napi::Value failure(Napi::Env env, int error, const std::string &detail);
 Napi::Value failure(Napi::Env env, int error);  // detail from the calling thread's last failed call

@@ -40,11 +40,7 @@ struct Field {
 
 template <typename T>
 const T *column_of(Napi::Value value, napi_typedarray_type type, size_t *count) {
-  void *data = nullptr;
-  napi_typedarray_type found;
-  napi_status status = napi_get_typedarray_info(value.Env(), value, &found, count, &data, nullptr, nullptr);
-  if (status != napi_ok || found != type) throw Napi::TypeError::New(value.Env(), "fillRecords: a column of another type");
-  return static_cast<const T *>(data);
+  return static_cast<const T *>(elements_of(value, type, count, "fillRecords"));
 }
 
 bool is_words(Napi::Value value) { return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array; }
@@ -79,13 +75,6 @@ void write_head(uint8_t *to, double number) {
   size_t size = head_size(number);
   to[0] = static_cast<uint8_t>(size == 1 ? value : size == 2 ? 24 : size == 3 ? 25 : size == 5 ? 26 : 27);
   for (size_t i = size - 1; i > 0; i--, value >>= 8) to[i] = static_cast<uint8_t>(value);
-}
-
-void write_hex(uint8_t *to, const uint8_t *from, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    to[2 * i] = static_cast<uint8_t>(kDigits[from[i] >> 4]);
-    to[2 * i + 1] = static_cast<uint8_t>(kDigits[from[i] & 15]);
-  }
 }
 
 // xxxxxxxx-xxxx-7rrr-vrrr-rrrrrrrrrrrr: the digits of the time and the version stay.

@@ -10,7 +10,6 @@ namespace artifactstore {
 
 namespace {
 
-constexpr char kDigits[] = "0123456789abcdef";
 constexpr size_t kHeadSizeMax = 5;
 constexpr size_t kFormsMax = 256;
 
@@ -50,11 +49,7 @@ struct Work {
 
 template <typename T>
 T *elements(Napi::Value value, napi_typedarray_type type, size_t *count) {
-  void *data = nullptr;
-  napi_typedarray_type found;
-  napi_status status = napi_get_typedarray_info(value.Env(), value, &found, count, &data, nullptr, nullptr);
-  if (status != napi_ok || found != type) throw Napi::TypeError::New(value.Env(), "rows: an array of another type");
-  return static_cast<T *>(data);
+  return static_cast<T *>(elements_of(value, type, count, "rows"));
 }
 
 std::vector<uint32_t> numbers_of(Napi::Value value, size_t unit) {
@@ -103,13 +98,6 @@ bool ascend(const uint32_t *ends, size_t count, size_t from, size_t limit) {
 // Of what is no digit any value: it comes back as another byte, which is noticed.
 uint8_t nibble(uint8_t code) { return static_cast<uint8_t>((code < 0x40 ? code - 0x30 : code - 0x57) & 15); }
 
-void write_digits(uint8_t *to, const uint8_t *from, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    to[2 * i] = static_cast<uint8_t>(kDigits[from[i] >> 4]);
-    to[2 * i + 1] = static_cast<uint8_t>(kDigits[from[i] & 15]);
-  }
-}
-
 void read_parts(const Form &form, const uint8_t *record, uint8_t *kept) {
   for (const Part &part : form.own) {
     memcpy(kept, record + part.place, part.size);
@@ -127,10 +115,10 @@ void fill_parts(const Form &form, const uint8_t *kept, uint8_t *record) {
     kept += part.size;
   }
   for (const Part &part : form.digits) {
-    write_digits(record + part.place, kept, part.size);
+    write_hex(record + part.place, kept, part.size);
     kept += part.size;
   }
-  for (const Copy &copy : form.copies) write_digits(record + copy.place, record + copy.from, copy.size);
+  for (const Copy &copy : form.copies) write_hex(record + copy.place, record + copy.from, copy.size);
 }
 
 // ---- one row ----

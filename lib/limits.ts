@@ -144,6 +144,13 @@ export const PUT_GATHERED_MIN = 128;
 /** Deletions after which packs are looked through for segments worth compacting: their space is worth more than the look by then. */
 export const COMPACT_AFTER_DELETIONS = 1000;
 
+/**
+ * Bytes that a sweep gives back before a pass of compaction begins beside it: about as many as a segment of packs has, so that each pass finds one to delete. And how many times as long as
+ * a pass took the next one waits: it looks through all segments, and a store may have many.
+ */
+export const COMPACT_BESIDE_SIZE = 256 * 1024 * 1024;
+export const COMPACT_BESIDE_REST = 4;
+
 /** Percent of a segment's space that is still needed, below which its objects are moved: each byte freed costs at most one byte copied. */
 export const COMPACT_BELOW_PERCENT = 50;
 /** Objects whose verification shares one operation: enough to make the hand-over small beside it, few enough for every worker to have some. */
@@ -250,6 +257,9 @@ export const COMMIT_EVENTS_MAX = 16_384;
 /** Commits that a block of removals lets go first while others wait all the time: a sweep then still gets its turn several times a second. */
 export const COMMITS_BEFORE_BEHIND_MAX = 8;
 
+/** Commits of such blocks, without one of anybody else among them, after which nobody else seems to commit, and the next block is prepared beside the one before. */
+export const COMMITS_ALONE_MIN = 4;
+
 /** Events that wait for a commit and are written out while the one before it runs: fewer wait for more to come, so that they share a sync. */
 export const COMMIT_AHEAD_EVENTS_MIN = 4096;
 
@@ -290,6 +300,13 @@ export const SQLITE_WRITE_CACHE_SIZE = 96 * 1024 * 1024;
  */
 export const SQLITE_CHECKPOINT_SIZE = 64 * 1024 * 1024;
 export const SQLITE_CHECKPOINT_BESIDE_SIZE = SQLITE_CHECKPOINT_SIZE / 2;
+
+/**
+ * The same while blocks of removals are committed. They go through the objects in their order and hardly change a page twice, so nothing is gained by waiting, and whoever stores
+ * something beside them waits for the disk while the pages are synced: 40 ms at most instead of 50 (medians of seven). Commits of ingests took a tenth more time with it.
+ */
+export const SQLITE_CHECKPOINT_BEHIND_SIZE = 8 * 1024 * 1024;
+export const SQLITE_CHECKPOINT_BEHIND_LOOK_SIZE = 2 * 1024 * 1024;
 
 /** Bytes of it that the writer may have to copy itself at the end, between two commits, and how often the other connection tries to leave it no more. */
 export const SQLITE_CHECKPOINT_REST_SIZE = 512 * 1024;

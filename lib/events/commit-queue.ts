@@ -1,13 +1,19 @@
 /**
  * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Where many wait, the next commit is prepared while
- * the one before runs, so that the database never waits for this thread. Calls that say so go behind the others, one to a commit. Knows no database, so that every implementation of the log can
- * stand on it.
+ * the one before runs, so that the database never waits for this thread. Calls that say so go behind the others, one to a commit; the first of them is prepared while a commit
+ * runs behind which nobody else seems to come. Knows no database, so that every implementation of the log can stand on it.
  *
  * Imports errors and limits. `sqlite-log.ts` calls it.
  */
 
 import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { COMMIT_AHEAD_EVENTS_MIN, COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX, COMMITS_BEFORE_BEHIND_MAX } from '../limits.js';
+import {
+  COMMIT_AHEAD_EVENTS_MIN,
+  COMMIT_EVENTS_MAX,
+  COMMIT_SIZE_MAX,
+  COMMITS_ALONE_MIN,
+  COMMITS_BEFORE_BEHIND_MAX,
+} from '../limits.js';
 
 /** What one call wants committed, together. */
 interface Call<Item, Result> {
@@ -26,12 +32,25 @@ interface Exclusive {
 
 /** What carries commits out. */
 export interface Committer<Item, Prepared, Result> {
-  /** Works out what a commit of these items stores, behind all that was prepared before. */
-  prepare(items: readonly Item[]): Prepared;
-  /** Stores what was prepared, all or none of it, durably; gives one result for each item, in order. One at a time, in the order of `prepare`. */
+  /**
+   * Works out what a commit of these items stores. Items may be prepared more than once, and what was prepared may be left.
+   *
+   * @param before what is being committed, where something is
+   */
+  prepare(items: readonly Item[], before?: Prepared): Prepared;
+  /** Stores what was prepared, all or none of it, durably, also when the commit before it failed; gives one result for each item, in order. One at a time. */
   commit(prepared: Prepared): Promise<Result[]>;
   /** What calls behind let end before they go, if it is under way: never rejects. */
   readonly before?: () => Promise<void> | undefined;
+}
+
+/** Calls that are committed together. */
+interface Group<Item, Prepared, Result> {
+  readonly calls: readonly Call<Item, Result>[];
+  readonly isBehind: boolean;
+  /** What a commit of them stores; undefined where it could not be prepared. */
+  readonly prepared: Prepared | undefined;
+  readonly start: () => Running;
 }
 
 /** A group on its way: what gives the callers their results, once all of it is stored or has failed. */
@@ -47,10 +66,12 @@ export class CommitQueue<Item, Prepared, Result> {
   #before: Promise<void> | undefined;
   /** Commits of others that the first of them has let go first. */
   #commitsBeforeBehind = 0;
+  /** Commits of theirs since one of others. */
+  #commitsOfBehind = 0;
   /** Events in the calls that wait. */
   #waitingEvents = 0;
-  /** Told when so many wait that the next commit is worth preparing. */
-  #onEnough: () => void = () => undefined;
+  /** Told of each call, and of the end of a commit. */
+  #onNews: () => void = () => undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
@@ -94,6 +115,7 @@ export class CommitQueue<Item, Prepared, Result> {
   #enqueueBehind(call: Call<Item, Result>): void {
     this.#requireOpen();
     this.#behind.push(call);
+    this.#onNews();
     if (this.#mayBehindGo()) this.#start();
   }
 
@@ -101,7 +123,7 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#requireOpen();
     this.#waiting.push(entry);
     if ('item' in entry) this.#waitingEvents += entry.count;
-    if (this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN) this.#onEnough();
+    this.#onNews();
     this.#start();
   }
 
@@ -133,7 +155,7 @@ export class CommitQueue<Item, Prepared, Result> {
   }
 
   async #drain(): Promise<void> {
-    let next: (() => Running) | undefined;
+    let next: Group<Item, Prepared, Result> | undefined;
     let deliver: (() => void) | undefined;
     while (next !== undefined || this.#waiting.length > 0 || this.#mayBehindGo()) {
       const [first] = this.#waiting;
@@ -142,9 +164,11 @@ export class CommitQueue<Item, Prepared, Result> {
         await first.run();
         continue;
       }
-      const running = (next ?? this.#prepareGroup())();
+      const group = next ?? this.#prepareNext();
+      this.#commitsOfBehind = group.isBehind ? this.#commitsOfBehind + 1 : 0;
+      const running = group.start();
       deliver?.(); // those of the commit before, now that the database has work
-      next = (await this.#enoughBefore(running)) ? this.#prepareGroup() : undefined;
+      next = await this.#prepareBeside(group, running);
       deliver = await running;
       if (next !== undefined) continue;
       deliver();
@@ -154,29 +178,77 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#running = undefined;
   }
 
-  /** Whether so many calls wait, before a commit ends, that the next need not wait for more. */
-  #enoughBefore(running: Running): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#onEnough = () => resolve(this.#waiting[0] !== undefined && 'item' in this.#waiting[0]);
-      if (this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN) this.#onEnough();
-      running.then(() => resolve(false));
+  /**
+   * What goes behind a group, prepared while that is stored: others once so many wait that they need not wait for more, or one of those behind if nobody else does.
+   * Undefined when neither came.
+   */
+  async #prepareBeside(
+    group: Group<Item, Prepared, Result>,
+    running: Running,
+  ): Promise<Group<Item, Prepared, Result> | undefined> {
+    let isRunning = true;
+    running.then(() => {
+      isRunning = false;
+      this.#onNews();
     });
-  }
-
-  /** Prepares a commit of the calls at the front; gives what starts it. */
-  #prepareGroup(): () => Running {
-    const group = this.#takeGroup();
-    try {
-      const prepared = this.#committer.prepare(group.map(({ item }) => item));
-      return () => this.#commitGroup(group, () => this.#committer.commit(prepared));
-    } catch (error) {
-      return () => this.#commitGroup(group, () => Promise.reject(error));
+    let hasBegun = false;
+    let behind: Group<Item, Prepared, Result> | undefined;
+    for (;;) {
+      const areEnough = this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN && isCall(this.#waiting[0]);
+      const isTurnOfBehind = behind === undefined && this.#isBehindLikelyNext(group) && this.#mayBehindGo();
+      if (isRunning && !hasBegun && (areEnough || isTurnOfBehind)) {
+        await new Promise(setImmediate); // the database is given its work in the turns before
+        hasBegun = true;
+        continue;
+      }
+      const goOthers = areEnough || (!isRunning && this.#waiting.length > 0);
+      if (goOthers && (behind === undefined || this.#mayWait())) {
+        if (behind !== undefined) this.#behind.unshift(...behind.calls);
+        return areEnough ? this.#prepareNext(group.prepared) : undefined;
+      }
+      if (!isRunning) {
+        if (behind !== undefined) this.#commitsBeforeBehind = 0;
+        return behind;
+      }
+      if (isTurnOfBehind) behind = this.#prepare(this.#behind.splice(0, 1), true, group.prepared);
+      await new Promise<void>((resolve) => {
+        this.#onNews = resolve;
+      });
     }
   }
 
-  /** As many of the calls at the front as one commit may have, or one of those behind. */
-  #takeGroup(): Call<Item, Result>[] {
-    if (this.#isTurnOfBehind()) return this.#behind.splice(0, 1);
+  /** Whether nobody seems to come before the calls behind: others wait for each other, and of several commits of those behind they would have joined one. */
+  #isBehindLikelyNext({ isBehind }: Group<Item, Prepared, Result>): boolean {
+    return this.#waiting.length === 0 && (!isBehind || this.#commitsOfBehind >= COMMITS_ALONE_MIN);
+  }
+
+  /** Whether a call behind that is prepared may let others go first: it has not done so too often, and nothing that came since must be alone, behind it. */
+  #mayWait(): boolean {
+    return this.#commitsBeforeBehind < COMMITS_BEFORE_BEHIND_MAX && this.#waiting.every(isCall);
+  }
+
+  /** Prepares a commit of the calls whose turn it is. */
+  #prepareNext(before?: Prepared): Group<Item, Prepared, Result> {
+    const isBehind = this.#isTurnOfBehind();
+    return this.#prepare(isBehind ? this.#behind.splice(0, 1) : this.#takeFront(), isBehind, before);
+  }
+
+  #prepare(
+    calls: readonly Call<Item, Result>[],
+    isBehind: boolean,
+    before: Prepared | undefined,
+  ): Group<Item, Prepared, Result> {
+    try {
+      const items = calls.map(({ item }) => item);
+      const prepared = this.#committer.prepare(items, before);
+      return { calls, isBehind, prepared, start: () => this.#commit(calls, () => this.#committer.commit(prepared)) };
+    } catch (error) {
+      return { calls, isBehind, prepared: undefined, start: () => this.#commit(calls, () => Promise.reject(error)) };
+    }
+  }
+
+  /** As many of the calls at the front as one commit may have. */
+  #takeFront(): Call<Item, Result>[] {
     const group: Call<Item, Result>[] = [];
     let count = 0;
     let size = 0;
@@ -192,7 +264,7 @@ export class CommitQueue<Item, Prepared, Result> {
   }
 
   /** Commits a group; if that fails because of one call, each call alone, so that the others succeed. Never rejects. */
-  async #commitGroup(group: readonly Call<Item, Result>[], commit: () => Promise<Result[]>): Running {
+  async #commit(group: readonly Call<Item, Result>[], commit: () => Promise<Result[]>): Running {
     try {
       const results = await commit();
       return () => {
@@ -208,13 +280,17 @@ export class CommitQueue<Item, Prepared, Result> {
     const deliveries: (() => void)[] = [];
     for (const call of group) {
       deliveries.push(
-        await this.#commitGroup([call], async () => this.#committer.commit(this.#committer.prepare([call.item]))),
+        await this.#commit([call], async () => this.#committer.commit(this.#committer.prepare([call.item]))),
       );
     }
     return () => {
       for (const deliver of deliveries) deliver();
     };
   }
+}
+
+function isCall(entry: object | undefined): boolean {
+  return entry !== undefined && 'item' in entry;
 }
 
 /** Whether a failure can come from what one call wants stored; a full disk, a lock or a lost device meets all calls alike. */

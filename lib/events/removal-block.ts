@@ -43,6 +43,8 @@ interface Written {
 export class PreparedRemovals implements EventBlock<void> {
   readonly count: number;
   readonly sizeMax: number;
+  /** Those of one object are somebody's who waits; those of many go behind whoever does. */
+  readonly isBehind: boolean;
   readonly texts: readonly PersonalText[];
   readonly #removals: Removals;
   /** By what `#formOf` says of an event. */
@@ -57,6 +59,7 @@ export class PreparedRemovals implements EventBlock<void> {
     this.texts = texts;
     this.#removals = removals;
     this.count = removals.addresses.length;
+    this.isBehind = this.count > 1;
     let sizeMax = 0;
     for (let n = 0; n < this.count; n++) {
       const which = this.#formOf(n);

@@ -138,14 +138,12 @@ export class SqliteEventLog implements EventLog {
   /** The statements of the commits that the writer can carry out, by their shapes. */
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
-    prepare: (blocks) => this.#prepare(blocks),
+    prepare: (blocks, before) => this.#prepare(blocks, before === undefined ? this.#tail : tailBehind(before)),
     commit: (prepared) => this.#commit(prepared),
     before: () => this.#checkpointer?.copying,
   });
   readonly #listeners = new Set<(last: number) => void>();
   #tail: Tail;
-  /** The tail once everything that is prepared has been stored. */
-  #tailAhead: Tail;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -164,7 +162,6 @@ export class SqliteEventLog implements EventLog {
     this.#writer = writing?.connection;
     this.#checkpointer = writing?.checkpointer;
     this.#tail = writing?.tail ?? { seq: 0, time: 0 };
-    this.#tailAhead = this.#tail;
     this.#views = views;
   }
 
@@ -188,8 +185,7 @@ export class SqliteEventLog implements EventLog {
     this.#requireWriter();
     if (removals.addresses.length === 0) return;
     const { removals: masked, texts } = this.#texts.maskRemovals(removals);
-    // Those of one object are somebody's who waits; those of many go behind whoever does.
-    await this.#add(new PreparedRemovals(masked, texts), removals.addresses.length > 1);
+    await this.#add(new PreparedRemovals(masked, texts));
   }
 
   /** Ingests whose receipts differ in more than columns can say, as an event each. */
@@ -234,7 +230,6 @@ export class SqliteEventLog implements EventLog {
       try {
         await writer.keepTemporary('file'); // a connection that was opened just now does
         this.#tail = await writer.transaction(() => synchronise(writer, this.#views, true, progress));
-        this.#tailAhead = this.#tail;
       } finally {
         await makeReady(writer, this.#views);
       }
@@ -285,8 +280,8 @@ export class SqliteEventLog implements EventLog {
     await this.#writer?.close();
   }
 
-  #add<Stored>(block: EventBlock<Stored>, behind = false): Promise<Stored> {
-    return this.#queue.add(block, block.count, block.sizeMax, behind) as Promise<Stored>;
+  #add<Stored>(block: EventBlock<Stored>): Promise<Stored> {
+    return this.#queue.add(block, block.count, block.sizeMax, block.isBehind) as Promise<Stored>;
   }
 
   #requireWriter(): Connection {
@@ -298,11 +293,10 @@ export class SqliteEventLog implements EventLog {
     );
   }
 
-  /** Writes out the events of a group, and what they change in the views, behind what was prepared before. */
-  #prepare(blocks: readonly EventBlock[], tail = this.#tailAhead): Prepared {
+  /** Writes out the events of a group, and what they change in the views, behind a tail. */
+  #prepare(blocks: readonly EventBlock[], tail: Tail): Prepared {
     const batch = encodeBatch(blocks, tail);
     const { bytes, ends, events, ingests, removals, forms, first, last, time } = batch;
-    this.#tailAhead = { seq: last, time };
     if (last < first) return { blocks, batch, parameters: undefined }; // nothing to store
     const plan = planRows(first, bytes, ends, forms, this.#rowPacking);
     const known = new EventBatch(first, bytes, ends, events, ingests, removals, this.#fillRecords);
@@ -313,19 +307,16 @@ export class SqliteEventLog implements EventLog {
   }
 
   async #commit(prepared: Prepared): Promise<unknown[]> {
-    try {
-      // What was prepared behind a commit that failed since stands elsewhere now.
-      const isInPlace = prepared.batch.first === this.#tail.seq + 1;
-      const { batch } = await this.#store(isInPlace ? prepared : this.#prepare(prepared.blocks, this.#tail));
-      this.#tail = { seq: batch.last, time: batch.time };
-      this.#checkpointer?.committed(batch.bytes.byteLength);
-      for (const { texts = [] } of prepared.blocks) this.#texts.wereStored(texts);
-      for (const listener of this.#listeners) notify(listener, batch.last);
-      return batch.results;
-    } catch (error) {
-      this.#tailAhead = this.#tail;
-      throw error;
-    }
+    const { seq, time } = this.#tail;
+    // What was prepared behind a commit that failed since, or that had to be prepared again, stands elsewhere now.
+    const isInPlace = prepared.batch.first === seq + 1 && prepared.batch.time >= time;
+    const stored = await this.#store(isInPlace ? prepared : this.#prepare(prepared.blocks, this.#tail));
+    const { batch } = stored;
+    this.#tail = tailBehind(stored);
+    this.#checkpointer?.committed(batch.bytes.byteLength, prepared.blocks[0]?.isBehind);
+    for (const { texts = [] } of prepared.blocks) this.#texts.wereStored(texts);
+    for (const listener of this.#listeners) notify(listener, batch.last);
+    return batch.results;
   }
 
   /** Stores a group. When another process has written meanwhile, learns of its events and stores the group behind them. */
@@ -374,6 +365,11 @@ interface Prepared {
   readonly batch: Batch;
   /** Those of the statement; undefined when there is nothing to store. */
   readonly parameters: readonly SqlValue[] | undefined;
+}
+
+/** The tail once a commit has been stored. */
+function tailBehind({ batch }: Prepared): Tail {
+  return { seq: batch.last, time: batch.time };
 }
 
 /** One commit's events. */

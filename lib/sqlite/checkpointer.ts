@@ -10,6 +10,8 @@
  */
 
 import {
+  SQLITE_CHECKPOINT_BEHIND_LOOK_SIZE,
+  SQLITE_CHECKPOINT_BEHIND_SIZE,
   SQLITE_CHECKPOINT_BESIDE_SIZE,
   SQLITE_CHECKPOINT_LOOK_SIZE,
   SQLITE_CHECKPOINT_REST_SIZE,
@@ -45,13 +47,18 @@ export class Checkpointer {
     private readonly open: () => Promise<Connection>,
   ) {}
 
-  /** Somebody has committed `size` bytes of events. Never throws, and nobody waits for what it begins. */
-  committed(size: number): void {
+  /**
+   * Somebody has committed `size` bytes of events. Never throws, and nobody waits for what it begins.
+   *
+   * @param isBehind a block of many, behind which others wait: what it changes is hardly changed again, and copied soon
+   */
+  committed(size: number, isBehind = false): void {
     this.#written += size + SQLITE_COMMIT_SIZE;
-    if (this.#written < SQLITE_CHECKPOINT_LOOK_SIZE || this.#running !== undefined || this.#closed) return;
+    const look = isBehind ? SQLITE_CHECKPOINT_BEHIND_LOOK_SIZE : SQLITE_CHECKPOINT_LOOK_SIZE;
+    if (this.#written < look || this.#running !== undefined || this.#closed) return;
     this.#written = 0;
     // What fails here fails again in the commit that has to do it then, and is told there.
-    this.#running = this.#look()
+    this.#running = this.#look(isBehind ? SQLITE_CHECKPOINT_BEHIND_SIZE : SQLITE_CHECKPOINT_BESIDE_SIZE)
       .catch(() => undefined)
       .finally(() => {
         this.#running = undefined;
@@ -71,11 +78,12 @@ export class Checkpointer {
     await this.#beside?.close();
   }
 
-  async #look(): Promise<void> {
+  /** Copies the log if it has so many bytes. */
+  async #look(from: number): Promise<void> {
     this.#beside ??= await this.open();
     const beside = this.#beside;
     const { page_size: size } = (await beside.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
-    if ((await restOf(beside)) * size < SQLITE_CHECKPOINT_BESIDE_SIZE) return;
+    if ((await restOf(beside)) * size < from) return;
     this.#copying = true;
     for (let round = 0; round < SQLITE_CHECKPOINT_ROUNDS_MAX && !this.#closed; round++) {
       await beside.run(COPY);

@@ -13,16 +13,11 @@ import type { ContentAddress, DataPlane, DeletionResult } from '../dataplane/spi
 import { ArtifactStoreError } from '../errors.js';
 import { objectCorrupted, objectUndeleted } from '../events/kinds.js';
 import type { EventLog, NewEvent } from '../events/log.js';
-import {
-  COMPACT_AFTER_DELETIONS,
-  GRACE_MS_MAX,
-  KEPT_SHOWN_MAX,
-  LIFECYCLE_BLOCK,
-  LIFECYCLE_BLOCKS_IN_FLIGHT,
-} from '../limits.js';
+import { GRACE_MS_MAX, KEPT_SHOWN_MAX, LIFECYCLE_BLOCK, LIFECYCLE_BLOCKS_IN_FLIGHT } from '../limits.js';
 import type { DuePlace, LifecycleRegistry, Removable, Standing } from '../registry/lifecycle.js';
 import type { Protection, Protector } from '../retention/protection.js';
 import type { AddressGuard } from './address-guard.js';
+import { CompactionBeside } from './compaction-beside.js';
 import { Window } from './window.js';
 
 /** Why an object was left as it is. */
@@ -119,8 +114,9 @@ export interface LifecycleHost {
 }
 
 export class Lifecycle {
-  /** The newest block that was given to the log. */
-  #recorded: Promise<unknown> = Promise.resolve();
+  /** The two newest blocks for the log, stored or not. */
+  #last: Promise<void> = Promise.resolve();
+  #beforeLast: Promise<void> = Promise.resolve();
 
   constructor(private readonly host: LifecycleHost) {}
 
@@ -160,9 +156,10 @@ export class Lifecycle {
   ): Promise<SweepReport> {
     const { guard, compact } = this.host;
     const report = nothingSwept();
+    const compaction = new CompactionBeside(() => compact(options.signal));
     let after: DuePlace | undefined;
     const blocks = new Window(LIFECYCLE_BLOCKS_IN_FLIGHT);
-    await blocks.run(async () => {
+    const feed = async () => {
       while (!options.signal?.aborted) {
         const room = limit - report.objects - blocks.weight;
         if (room <= 0 && blocks.weight === 0) break;
@@ -178,12 +175,17 @@ export class Lifecycle {
           await guard.lockedMany(addresses, async () =>
             this.#sweepFound(await registry.stillDue(page, now), options.actor, report),
           );
+          compaction.note(report);
           options.onProgress?.({ ...report });
         });
       }
-    });
-    // In one pass at the end, and not as after single deletions, which would look through everything again and again.
-    if (report.objects >= COMPACT_AFTER_DELETIONS) report.freedSize += (await compact(options.signal)).freedSize;
+    };
+    try {
+      await blocks.run(feed);
+      report.freedSize += await compaction.finish();
+    } finally {
+      await compaction.settle();
+    }
     return report;
   }
 
@@ -309,16 +311,20 @@ export class Lifecycle {
   }
 
   /**
-   * Appends the events of a block behind those of the block before. Given to the log at once, those of all blocks would be one commit, and whoever stores something
-   * beside them would wait for as long as that takes.
+   * Appends the events of a block while those of the block before are stored, and no sooner. Given to the log at once, those of all blocks would be one commit, and whoever stores
+   * something beside them would wait for as long as that takes.
    */
   async #record(append: () => Promise<unknown>, count: number): Promise<void> {
     if (count <= 1) {
       await append(); // those of single deletions share a commit with whatever waits
       return;
     }
-    const recorded = this.#recorded.then(append);
-    this.#recorded = recorded.catch(() => undefined);
+    const recorded = this.#beforeLast.then(append);
+    this.#beforeLast = this.#last;
+    this.#last = recorded.then(
+      () => undefined,
+      () => undefined,
+    );
     await recorded;
   }
 }

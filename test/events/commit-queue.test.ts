@@ -2,21 +2,26 @@
 
 import t from 'tap';
 import { CommitQueue } from '../../lib/events/commit-queue.js';
-import { COMMITS_BEFORE_BEHIND_MAX } from '../../lib/limits.js';
+import { COMMIT_AHEAD_EVENTS_MIN, COMMITS_BEFORE_BEHIND_MAX } from '../../lib/limits.js';
 
 /** A queue whose commits take a turn of the event loop, and what they had. `before`: what the committer has under way. */
 function noting(before?: () => Promise<void> | undefined) {
   const commits: string[][] = [];
+  const steps: string[] = [];
   const queue = new CommitQueue<string, readonly string[], void>({
-    prepare: (items) => items,
+    prepare: (items, running) => {
+      steps.push(`prepare ${items}${running === undefined ? '' : ` beside ${running}`}`);
+      return items;
+    },
     commit: async (items) => {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turns(6);
       commits.push([...items]);
+      steps.push(`stored ${items}`);
       return items.map(() => undefined);
     },
     ...(before !== undefined && { before }),
   });
-  return { queue, commits };
+  return { queue, commits, steps };
 }
 
 /** Something of the committer's that is under way until it is ended. */
@@ -68,6 +73,64 @@ t.test('they let others go first so many times and no more', async (t) => {
   await Promise.all([behind, last]);
   const turn = commits.findIndex(([item]) => item === 'behind');
   t.equal(turn, COMMITS_BEFORE_BEHIND_MAX);
+});
+
+t.test('the first call behind is prepared beside a commit of others, and again where more of them came', async (t) => {
+  const { queue, steps } = noting();
+  const first = queue.add('first', 1, 1);
+  await turns(1); // its commit runs
+  const behind = queue.add('behind', 1, 1, true);
+  await first;
+  await behind;
+  t.same(steps, ['prepare first', 'prepare behind beside first', 'stored first', 'stored behind']);
+
+  steps.length = 0;
+  const second = queue.add('second', 1, 1);
+  await turns(1);
+  const late = queue.add('late', 1, 1, true);
+  await turns(2); // it is prepared
+  await Promise.all([second, late, queue.add('third', 1, 1), queue.add('fourth', 1, 1)]);
+  t.same(steps, [
+    'prepare second',
+    'prepare late beside second',
+    'stored second',
+    'prepare third,fourth',
+    'prepare late beside third,fourth',
+    'stored third,fourth',
+    'stored late',
+  ]);
+});
+
+t.test('what is prepared behind stays before what must be alone and was asked for later', async (t) => {
+  const { queue, commits } = noting();
+  const first = queue.add('first', 1, 1);
+  await turns(1);
+  const behind = queue.add('behind', 1, 1, true);
+  await turns(2);
+  const later = queue.add('second', 1, 1);
+  const alone = queue.exclusively(async () => {
+    commits.push(['alone']);
+  });
+  await Promise.all([first, behind, later, alone]);
+  t.same(commits, [['first'], ['behind'], ['second'], ['alone']]);
+});
+
+t.test('many that wait are prepared beside a commit, before a call behind that was', async (t) => {
+  const { queue, steps } = noting();
+  const first = queue.add('first', 1, 1);
+  await turns(1);
+  const behind = queue.add('behind', 1, 1, true);
+  await turns(2);
+  await Promise.all([first, behind, queue.add('many', COMMIT_AHEAD_EVENTS_MIN, 1)]);
+  t.same(steps, [
+    'prepare first',
+    'prepare behind beside first',
+    'prepare many beside first',
+    'stored first',
+    'prepare behind beside many',
+    'stored many',
+    'stored behind',
+  ]);
 });
 
 t.test('work that must be alone comes behind all that was asked for before it', async (t) => {

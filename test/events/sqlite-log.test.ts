@@ -24,6 +24,7 @@ import type { View } from '../../lib/events/view.js';
 import {
   COMMIT_EVENTS_MAX,
   REBUILD_EVENTS_MAX,
+  SQLITE_CHECKPOINT_BEHIND_SIZE,
   SQLITE_CHECKPOINT_BESIDE_SIZE,
   SQLITE_CHECKPOINT_LOOK_SIZE,
   SQLITE_CHECKPOINT_SIZE,
@@ -907,30 +908,56 @@ t.test('who asks behind others has a connection of its own, and sees what is ack
   await missing.close();
 });
 
+/** Bytes of the write-ahead log of a database, and those of it that are not in the database yet. */
+async function writeAheadLog(path: string) {
+  const other = await Connection.open(path, 'write');
+  const { page_size: page } = (await other.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
+  return {
+    bytes: async () => {
+      const found = await other.get<{ log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
+      const { log = 0, checkpointed = 0 } = found ?? {};
+      return { log: log * page, left: (log - checkpointed) * page };
+    },
+    close: () => other.close(),
+  };
+}
+
 t.test('the write-ahead log is copied beside who writes, before a commit has to do it, and begins anew', async (t) => {
   const path = `${t.testdir()}/log`;
   const log = await openEventLog({ path, views: registryViews });
-  const other = await Connection.open(path, 'write');
-  const pages = async () =>
-    (await other.get<{ log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)')) ?? {
-      log: 0,
-      checkpointed: 0,
-    };
-  const { page_size: size } = (await other.get<{ page_size: number }>('PRAGMA page_size')) ?? { page_size: 0 };
   const large = { filler: 'x'.repeat(200_000) };
   const append = () => log.append(Array.from({ length: 20 }, () => ({ ...event('large'), data: large })));
+  const ahead = await writeAheadLog(path);
   let written = 0;
-  for (; written < SQLITE_CHECKPOINT_BESIDE_SIZE + SQLITE_CHECKPOINT_LOOK_SIZE; written = (await pages()).log * size)
+  for (; written < SQLITE_CHECKPOINT_BESIDE_SIZE + SQLITE_CHECKPOINT_LOOK_SIZE; written = (await ahead.bytes()).log)
     await append();
   t.ok(written < SQLITE_CHECKPOINT_SIZE, 'no commit had to copy it');
   // Without what is tested here, nothing would ever be copied: nobody commits any more.
   let left = written;
   for (let n = 0; left > 0 && n < 1000; n++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const found = await pages();
-    left = (found.log - found.checkpointed) * size;
+    ({ left } = await ahead.bytes());
   }
   t.equal(left, 0, 'copied, with what was added meanwhile');
   await log.close();
-  await other.close();
+  await ahead.close();
+});
+
+t.test('while many are removed it is copied sooner', async (t) => {
+  const path = `${t.testdir()}/log`;
+  const log = await openEventLog({ path, views: registryViews });
+  const ahead = await writeAheadLog(path);
+  let n = 0;
+  const address = () => `blake3:${(n++).toString(16).padStart(64, '0')}` as const;
+  let [most, now] = [0, 0];
+  for (let commits = 0; now >= most && commits < 1000; commits++) {
+    const addresses = Array.from({ length: 1024 }, address);
+    await log.appendRemovals({ actor: 'someone', addresses, facts: { reason: 'old' } });
+    most = Math.max(most, now);
+    now = (await ahead.bytes()).log;
+  }
+  t.ok(now < most, 'it has begun anew');
+  t.ok(most >= SQLITE_CHECKPOINT_BEHIND_SIZE && most < SQLITE_CHECKPOINT_BESIDE_SIZE, `it had ${most} bytes`);
+  await log.close();
+  await ahead.close();
 });

@@ -15,7 +15,7 @@ import { factsOf } from '../../lib/events/kinds.js';
 import type { EventLog } from '../../lib/events/log.js';
 import { openEventLog } from '../../lib/events/sqlite-log.js';
 import { type ContentAddress, openStore, type Store } from '../../lib/index.js';
-import { DELETIONS_NOTED_MAX, GRACE_MS_MAX, LIFECYCLE_BLOCK } from '../../lib/limits.js';
+import { COMPACT_BESIDE_SIZE, DELETIONS_NOTED_MAX, GRACE_MS_MAX, LIFECYCLE_BLOCK } from '../../lib/limits.js';
 import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { type Protection, UNPROTECTED } from '../../lib/retention/protection.js';
@@ -465,6 +465,52 @@ t.test('an ingest that begins in the middle of a removal learns of it', async (t
   t.ok(guard.deletedSince(whileRetired, first), 'while its tombstone was written');
   t.ok(guard.deletedSince(whileRemoved, first), 'while its bytes were removed');
 });
+
+t.test(
+  'compaction goes beside a sweep that gives back much, one pass after the other, and once more at its end',
+  async (t) => {
+    const path = place('store');
+    const store = await newStore(t, path);
+    const count = 6 * LIFECYCLE_BLOCK;
+    await store.retire(await putMany(store, count));
+    await store.close();
+    const log = await openEventLog({ path: join(path, 'events.sqlite'), views: registryViews });
+    t.teardown(() => log.close());
+    let removed = 0;
+    const passes: number[] = [];
+    let [running, most] = [0, 0];
+    const lifecycle = new Lifecycle({
+      actor: 'bob',
+      log,
+      registry: createLifecycleRegistry(log.reader),
+      registryBehind: createLifecycleRegistry(log.reader),
+      guard: new AddressGuard(),
+      protection: UNPROTECTED,
+      dataPlane: {
+        deleteObject: async () => {
+          removed++;
+          return { deleted: true, freedSize: COMPACT_BESIDE_SIZE / LIFECYCLE_BLOCK };
+        },
+      },
+      compact: async () => {
+        passes.push(removed);
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        if (passes.length === 1) throw new Error('the disk says no, once');
+        return { freedSize: 7 };
+      },
+      flush: async () => undefined,
+      isPresent: async () => true,
+    });
+    const { objects, freedSize } = await lifecycle.sweep();
+    t.equal(objects, count);
+    t.ok(passes.length >= 2 && (passes[0] as number) < count, `after ${passes} of ${count}`);
+    t.equal(passes.at(-1), count, 'the last one when all are removed');
+    t.equal(most, 1);
+    t.equal(freedSize, 6 * COMPACT_BESIDE_SIZE + 7 * (passes.length - 1), 'a pass beside that fails is made up for');
+  },
+);
 
 t.test('an undelete between what is due and its locks keeps the object', async (t) => {
   const path = place('store');

@@ -948,7 +948,7 @@ t.test('while many are removed it is copied sooner', async (t) => {
   const log = await openEventLog({ path, views: registryViews });
   const ahead = await writeAheadLog(path);
   let n = 0;
-  const address = () => `blake3:${(n++).toString(16).padStart(64, '0')}` as const;
+  const address = () => `blake3:${(n++).toString(16).padStart(12, '0').padEnd(64, '0')}` as const;
   let [most, now] = [0, 0];
   for (let commits = 0; now >= most && commits < 1000; commits++) {
     const addresses = Array.from({ length: 1024 }, address);

@@ -133,6 +133,24 @@ t.test('many that wait are prepared beside a commit, before a call behind that w
   ]);
 });
 
+t.test('one that is prepared waits for what the committer has begun since', async (t) => {
+  const work = underWay();
+  let hasBegun = false;
+  const { queue, commits, steps } = noting(() => (hasBegun ? work.before() : undefined));
+  const first = queue.add('first', 1, 1);
+  await turns(1);
+  const behind = queue.add('behind', 1, 1, true);
+  await turns(2);
+  t.same(steps, ['prepare first', 'prepare behind beside first']);
+  hasBegun = true;
+  await first;
+  await turns(10);
+  t.same(commits, [['first']]);
+  work.end();
+  await behind;
+  t.same(commits, [['first'], ['behind']]);
+});
+
 t.test('work that must be alone comes behind all that was asked for before it', async (t) => {
   const { queue, commits } = noting();
   const behind = queue.add('behind', 1, 1, true);

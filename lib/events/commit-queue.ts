@@ -138,8 +138,12 @@ export class CommitQueue<Item, Prepared, Result> {
 
   /** Whether there are calls behind that wait for nothing but their turn. */
   #mayBehindGo(): boolean {
-    if (this.#behind.length === 0 || this.#before !== undefined) return false;
-    this.#before = this.#committer.before?.()?.then(() => {
+    return this.#behind.length > 0 && this.#isCommitterFree();
+  }
+
+  /** Whether the committer has nothing under way for which calls behind wait; when that ends, they go on. */
+  #isCommitterFree(): boolean {
+    this.#before ??= this.#committer.before?.()?.then(() => {
       this.#before = undefined;
       this.#start();
     });
@@ -206,7 +210,14 @@ export class CommitQueue<Item, Prepared, Result> {
         if (behind !== undefined) this.#behind.unshift(...behind.calls);
         return areEnough ? this.#prepareNext(group.prepared) : undefined;
       }
-      if (!isRunning) return behind !== undefined && this.#goesBehind(behind) ? behind : undefined;
+      if (!isRunning && behind !== undefined && this.#waiting.length === 0 && !this.#isCommitterFree()) {
+        this.#behind.unshift(...behind.calls);
+        return undefined;
+      }
+      if (!isRunning) {
+        if (behind !== undefined) this.#commitsBeforeBehind = 0;
+        return behind;
+      }
       if (isTurnOfBehind) behind = this.#prepare(this.#behind.splice(0, 1), true, group.prepared);
       await new Promise<void>((resolve) => {
         this.#onNews = resolve;
@@ -217,15 +228,6 @@ export class CommitQueue<Item, Prepared, Result> {
   /** Whether nobody seems to come before the calls behind: others wait for each other, and of several commits of those behind they would have joined one. */
   #isBehindLikelyNext({ isBehind }: Group<Item, Prepared, Result>): boolean {
     return this.#waiting.length === 0 && (!isBehind || this.#commitsOfBehind >= COMMITS_ALONE_MIN);
-  }
-
-  /** Whether a call behind that is prepared goes now; else it waits again, for what the committer has begun meanwhile. */
-  #goesBehind({ calls }: Group<Item, Prepared, Result>): boolean {
-    this.#behind.unshift(...calls);
-    if (this.#waiting.length === 0 && !this.#mayBehindGo()) return false;
-    this.#behind.splice(0, calls.length);
-    this.#commitsBeforeBehind = 0;
-    return true;
   }
 
   /** Whether a call behind that is prepared may let others go first: it has not done so too often, and nothing that came since must be alone, behind it. */

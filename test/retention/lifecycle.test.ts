@@ -13,14 +13,14 @@ import { openInproc } from '../../lib/dataplane/inproc/index.js';
 import { formatBlake3 } from '../../lib/digest-name.js';
 import { factsOf } from '../../lib/events/kinds.js';
 import type { EventLog } from '../../lib/events/log.js';
-import { openEventLog } from '../../lib/events/sqlite-log.js';
+import { openEventLog, type SqliteEventLog } from '../../lib/events/sqlite-log.js';
 import { type ContentAddress, openStore, type Store } from '../../lib/index.js';
 import { COMPACT_BESIDE_SIZE, DELETIONS_NOTED_MAX, GRACE_MS_MAX, LIFECYCLE_BLOCK } from '../../lib/limits.js';
 import { createLifecycleRegistry } from '../../lib/registry/sqlite-lifecycle.js';
 import { registryViews } from '../../lib/registry/views.js';
 import { type Protection, UNPROTECTED } from '../../lib/retention/protection.js';
 import { AddressGuard, type IngestTicket } from '../../lib/store/address-guard.js';
-import { Lifecycle } from '../../lib/store/lifecycle.js';
+import { Lifecycle, type LifecycleHost } from '../../lib/store/lifecycle.js';
 import { randomSource } from '../events/random-events.js';
 import { allObjects } from '../support/all-objects.js';
 import { damageStored } from '../support/stored.js';
@@ -56,6 +56,25 @@ async function putMany(store: Store, count: number, salt = ''): Promise<ContentA
     if (result instanceof Error) throw result;
     return result.blake3;
   });
+}
+
+/** What a lifecycle needs, over a log: nothing is protected, and nothing takes space that others share. */
+function hostOver(
+  log: LifecycleHost['log'] & Pick<SqliteEventLog, 'reader'>,
+  own: Pick<LifecycleHost, 'dataPlane'> & Partial<LifecycleHost>,
+): LifecycleHost {
+  return {
+    actor: 'bob',
+    log,
+    registry: createLifecycleRegistry(log.reader),
+    registryBehind: createLifecycleRegistry(log.reader),
+    guard: new AddressGuard(),
+    protection: UNPROTECTED,
+    compact: async () => ({ freedSize: 0 }),
+    flush: async () => undefined,
+    isPresent: async () => true,
+    ...own,
+  };
 }
 
 /** A log's calls, as members of an object that can be spread. */
@@ -338,18 +357,7 @@ t.test('what protects is asked, and named', async (t) => {
       return new Map(objects.flatMap(({ blake3 }) => (blake3 === on ? [[blake3, protector]] : [])));
     },
   };
-  const lifecycle = new Lifecycle({
-    actor: 'bob',
-    log,
-    registry: createLifecycleRegistry(log.reader),
-    registryBehind: createLifecycleRegistry(log.reader),
-    guard: new AddressGuard(),
-    protection,
-    dataPlane,
-    compact: async () => ({ freedSize: 0 }),
-    flush: async () => undefined,
-    isPresent: async () => true,
-  });
+  const lifecycle = new Lifecycle(hostOver(log, { protection, dataPlane }));
   t.match(await lifecycle.retire(addresses, { force: true }), {
     objects: 2,
     kept: [{ address: held, because: 'protected', protector }],
@@ -404,18 +412,7 @@ t.test('a data plane that cannot remove an object', async (t) => {
   let broken = true;
   const deleteObject = (address: ContentAddress) =>
     broken && address === addresses[1] ? Promise.reject(new Error('disk says no')) : dataPlane.deleteObject(address);
-  const host = {
-    actor: 'bob',
-    log,
-    registry: createLifecycleRegistry(log.reader),
-    registryBehind: createLifecycleRegistry(log.reader),
-    guard: new AddressGuard(),
-    protection: UNPROTECTED,
-    dataPlane: { deleteObject },
-    compact: async () => ({ freedSize: 0 }),
-    flush: async () => undefined,
-    isPresent: async () => true,
-  };
+  const host = hostOver(log, { dataPlane: { deleteObject } });
   const report = await new Lifecycle(host).sweep();
   t.match(report, { objects: 3, failedCount: 1, failed: [{ address: addresses[1], error: /disk says no/ }] });
   broken = false;
@@ -442,23 +439,18 @@ t.test('an ingest that begins in the middle of a removal learns of it', async (t
     begin();
     return log.appendRemovals(removals);
   };
-  const lifecycle = new Lifecycle({
-    actor: 'bob',
-    log: { ...unbound(log), appendRemovals },
-    registry: createLifecycleRegistry(log.reader),
-    registryBehind: createLifecycleRegistry(log.reader),
-    guard,
-    protection: UNPROTECTED,
-    dataPlane: {
-      deleteObject: async () => {
-        begin();
-        return { deleted: true, freedSize: 1 };
+  const lifecycle = new Lifecycle(
+    hostOver(log, {
+      log: { ...unbound(log), appendRemovals },
+      guard,
+      dataPlane: {
+        deleteObject: async () => {
+          begin();
+          return { deleted: true, freedSize: 1 };
+        },
       },
-    },
-    compact: async () => ({ freedSize: 0 }),
-    flush: async () => undefined,
-    isPresent: async () => true,
-  });
+    }),
+  );
   await lifecycle.retire([first]);
   await lifecycle.sweep();
   const [whileRetired, whileRemoved] = tickets as [IngestTicket, IngestTicket];
@@ -479,30 +471,24 @@ t.test(
     let removed = 0;
     const passes: number[] = [];
     let [running, most] = [0, 0];
-    const lifecycle = new Lifecycle({
-      actor: 'bob',
-      log,
-      registry: createLifecycleRegistry(log.reader),
-      registryBehind: createLifecycleRegistry(log.reader),
-      guard: new AddressGuard(),
-      protection: UNPROTECTED,
-      dataPlane: {
-        deleteObject: async () => {
-          removed++;
-          return { deleted: true, freedSize: COMPACT_BESIDE_SIZE / LIFECYCLE_BLOCK };
+    const lifecycle = new Lifecycle(
+      hostOver(log, {
+        dataPlane: {
+          deleteObject: async () => {
+            removed++;
+            return { deleted: true, freedSize: COMPACT_BESIDE_SIZE / LIFECYCLE_BLOCK };
+          },
         },
-      },
-      compact: async () => {
-        passes.push(removed);
-        most = Math.max(most, ++running);
-        await new Promise((resolve) => setImmediate(resolve));
-        running--;
-        if (passes.length === 1) throw new Error('the disk says no, once');
-        return { freedSize: 7 };
-      },
-      flush: async () => undefined,
-      isPresent: async () => true,
-    });
+        compact: async () => {
+          passes.push(removed);
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setImmediate(resolve));
+          running--;
+          if (passes.length === 1) throw new Error('the disk says no, once');
+          return { freedSize: 7 };
+        },
+      }),
+    );
     const { objects, freedSize } = await lifecycle.sweep();
     t.equal(objects, count);
     t.ok(passes.length >= 2 && (passes[0] as number) < count, `after ${passes} of ${count}`);
@@ -528,23 +514,18 @@ t.test('an undelete between what is due and its locks keeps the object', async (
     return page;
   };
   const removed: ContentAddress[] = [];
-  const lifecycle = new Lifecycle({
-    actor: 'bob',
-    log,
-    registry,
-    registryBehind: registry,
-    guard: new AddressGuard(),
-    protection: UNPROTECTED,
-    dataPlane: {
-      deleteObject: async (address) => {
-        removed.push(address);
-        return { deleted: true, freedSize: 1 };
+  const lifecycle = new Lifecycle(
+    hostOver(log, {
+      registry,
+      registryBehind: registry,
+      dataPlane: {
+        deleteObject: async (address) => {
+          removed.push(address);
+          return { deleted: true, freedSize: 1 };
+        },
       },
-    },
-    compact: async () => ({ freedSize: 0 }),
-    flush: async () => undefined,
-    isPresent: async () => true,
-  });
+    }),
+  );
   t.match(await lifecycle.sweep(), { objects: 1, keptCount: 0, failedCount: 0 });
   t.same(removed, [second], 'what came back in between is asked for again, under the locks');
 });

@@ -254,6 +254,12 @@ export const EVENT_SIZE_MAX = 256 * 1024;
  */
 export const COMMIT_EVENTS_MAX = 16_384;
 
+/** Commits that a block of removals lets go first while others wait all the time: a sweep then still gets its turn several times a second. */
+export const COMMITS_BEFORE_BEHIND_MAX = 8;
+
+/** Commits of such blocks, without one of anybody else among them, after which nobody else seems to commit, and the next block is prepared beside the one before. */
+export const COMMITS_ALONE_MIN = 4;
+
 /** Events that wait for a commit and are written out while the one before it runs: fewer wait for more to come, so that they share a sync. */
 export const COMMIT_AHEAD_EVENTS_MIN = 4096;
 

@@ -1,13 +1,19 @@
 /**
- * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Where many wait, they are prepared while the commit before
- * runs, so that the database never waits for this thread. Calls that say so go behind: one of them to a commit, prepared in the same way, and those of others
- * that wait by then join it. Knows no database, so that every implementation of the log can stand on it.
+ * Group commit: calls that come while a commit runs wait, and the next commit takes them all. Where many wait, the next commit is prepared while
+ * the one before runs, so that the database never waits for this thread. Calls that say so go behind the others, one to a commit; the first of them is prepared while a commit
+ * runs behind which nobody else seems to come. Knows no database, so that every implementation of the log can stand on it.
  *
  * Imports errors and limits. `sqlite-log.ts` calls it.
  */
 
 import { ArtifactStoreError, isStoreError } from '../errors.js';
-import { COMMIT_AHEAD_EVENTS_MIN, COMMIT_EVENTS_MAX, COMMIT_SIZE_MAX } from '../limits.js';
+import {
+  COMMIT_AHEAD_EVENTS_MIN,
+  COMMIT_EVENTS_MAX,
+  COMMIT_SIZE_MAX,
+  COMMITS_ALONE_MIN,
+  COMMITS_BEFORE_BEHIND_MAX,
+} from '../limits.js';
 
 /** What one call wants committed, together. */
 interface Call<Item, Result> {
@@ -27,29 +33,27 @@ interface Exclusive {
 /** What carries commits out. */
 export interface Committer<Item, Prepared, Result> {
   /**
-   * Works out what a part of a commit with these items stores. Items may be prepared more than once, and what was prepared may be left.
+   * Works out what a commit of these items stores. Items may be prepared more than once, and what was prepared may be left.
    *
-   * @param before the part it stands behind, of the same commit or of the one that runs, where there is one
+   * @param before what is being committed, where something is
    */
   prepare(items: readonly Item[], before?: Prepared): Prepared;
-  /**
-   * Stores the parts behind each other, all of them or none, durably; gives one result for each item, in order. One at a time. A part need not stand any more where it
-   * was prepared for: the commit before it may have failed.
-   */
-  commit(parts: readonly Prepared[]): Promise<Result[]>;
+  /** Stores what was prepared, all or none of it, durably, also when the commit before it failed; gives one result for each item, in order. One at a time. */
+  commit(prepared: Prepared): Promise<Result[]>;
   /** What calls behind let end before they go, if it is under way: never rejects. */
   readonly before?: () => Promise<void> | undefined;
 }
 
-/** Calls that were prepared together. */
-interface Part<Item, Prepared, Result> {
+/** Calls that are committed together. */
+interface Group<Item, Prepared, Result> {
   readonly calls: readonly Call<Item, Result>[];
   readonly isBehind: boolean;
-  /** What a commit of them stores; undefined where that could not be worked out, and each has to be tried alone. */
+  /** What a commit of them stores; undefined where it could not be prepared. */
   readonly prepared: Prepared | undefined;
+  readonly start: () => Running;
 }
 
-/** A commit on its way: what gives the callers their results, once all of it is stored or has failed. Never rejects. */
+/** A group on its way: what gives the callers their results, once all of it is stored or has failed. */
 type Running = Promise<() => void>;
 
 /** Joins calls into commits, one commit at a time. */
@@ -60,8 +64,10 @@ export class CommitQueue<Item, Prepared, Result> {
   readonly #behind: Call<Item, Result>[] = [];
   /** What they wait for, apart from those. */
   #before: Promise<void> | undefined;
-  /** Parts of the next commit that are prepared: one of each sort at most. */
-  #ahead: Part<Item, Prepared, Result>[] = [];
+  /** Commits of others that the first of them has let go first. */
+  #commitsBeforeBehind = 0;
+  /** Commits of theirs since one of others. */
+  #commitsOfBehind = 0;
   /** Events in the calls that wait. */
   #waitingEvents = 0;
   /** Told of each call, and of the end of a commit. */
@@ -78,7 +84,8 @@ export class CommitQueue<Item, Prepared, Result> {
    *
    * @param count events in it
    * @param size bytes of them
-   * @param behind to let what the committer has under way end first, and to go into a commit with no other such call: for large items that nobody waits for
+   * @param behind to let calls that come later go first, COMMITS_BEFORE_BEHIND_MAX commits of them at most, and what the committer has under way, and to share its
+   *   commit with none: for large items that nobody waits for
    * @throws AS_ERR_LIMIT: more events or bytes than one commit may have
    * @throws AS_ERR_CLOSED, and what `commit` throws
    */
@@ -129,9 +136,9 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#running ??= Promise.resolve().then(() => this.#drain());
   }
 
-  /** Whether the first of the calls behind may be part of the next commit: nothing waits that must be alone, because they would go ahead of it for ever. */
+  /** Whether there are calls behind that wait for nothing but their turn. */
   #mayBehindGo(): boolean {
-    return this.#behind.length > 0 && this.#waiting.every(isCall) && this.#isCommitterFree();
+    return this.#behind.length > 0 && this.#isCommitterFree();
   }
 
   /** Whether the committer has nothing under way for which calls behind wait; when that ends, they go on. */
@@ -143,21 +150,31 @@ export class CommitQueue<Item, Prepared, Result> {
     return this.#before === undefined;
   }
 
+  /** Whether the first of the calls behind goes next: nobody else waits, or it has let enough go first. */
+  #isTurnOfBehind(): boolean {
+    if (!this.#mayBehindGo()) return false;
+    const isTurn = this.#waiting.length === 0 || this.#commitsBeforeBehind >= COMMITS_BEFORE_BEHIND_MAX;
+    this.#commitsBeforeBehind = isTurn ? 0 : this.#commitsBeforeBehind + 1;
+    return isTurn;
+  }
+
   async #drain(): Promise<void> {
+    let next: Group<Item, Prepared, Result> | undefined;
     let deliver: (() => void) | undefined;
-    while (this.#ahead.length > 0 || this.#waiting.length > 0 || this.#mayBehindGo()) {
+    while (next !== undefined || this.#waiting.length > 0 || this.#mayBehindGo()) {
       const [first] = this.#waiting;
-      if (this.#ahead.length === 0 && first !== undefined && 'run' in first) {
+      if (next === undefined && first !== undefined && 'run' in first) {
         this.#waiting.shift();
         await first.run();
         continue;
       }
-      const parts = this.#takeParts();
-      const running = this.#commit(parts);
+      const group = next ?? this.#prepareNext();
+      this.#commitsOfBehind = group.isBehind ? this.#commitsOfBehind + 1 : 0;
+      const running = group.start();
       deliver?.(); // those of the commit before, now that the database has work
-      await this.#prepareBeside(running, parts.at(-1)?.prepared);
+      next = await this.#prepareBeside(group, running);
       deliver = await running;
-      if (this.#ahead.length > 0) continue;
+      if (next !== undefined) continue;
       deliver();
       deliver = undefined;
       await Promise.resolve(); // whoever appends again at once shares the next commit
@@ -165,66 +182,77 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#running = undefined;
   }
 
-  /** The parts of the next commit: those that are prepared, and of whom else may go. */
-  #takeParts(): readonly Part<Item, Prepared, Result>[] {
-    if (!this.#isAhead(false) && isCall(this.#waiting[0])) this.#prepareAhead(false);
-    if (!this.#isAhead(true) && this.#mayBehindGo()) this.#prepareAhead(true);
-    return this.#ahead.splice(0);
-  }
-
-  /** Prepares parts of the next commit while one runs: one behind, and one of others once so many wait that they need not wait for more. */
-  async #prepareBeside(running: Running, before: Prepared | undefined): Promise<void> {
+  /**
+   * What goes behind a group, prepared while that is stored: others once so many wait that they need not wait for more, or one of those behind if nobody else does.
+   * Undefined when neither came.
+   */
+  async #prepareBeside(
+    group: Group<Item, Prepared, Result>,
+    running: Running,
+  ): Promise<Group<Item, Prepared, Result> | undefined> {
     let isRunning = true;
     running.then(() => {
       isRunning = false;
       this.#onNews();
     });
     let hasBegun = false;
-    while (isRunning) {
-      const isBehind = this.#whatIsReady();
-      if (isBehind === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#onNews = resolve;
-        });
-      } else if (hasBegun) {
-        this.#prepareAhead(isBehind, before);
-      } else {
+    let behind: Group<Item, Prepared, Result> | undefined;
+    for (;;) {
+      const areEnough = this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN && isCall(this.#waiting[0]);
+      const isTurnOfBehind = behind === undefined && this.#isBehindLikelyNext(group) && this.#mayBehindGo();
+      if (isRunning && !hasBegun && (areEnough || isTurnOfBehind)) {
         await new Promise(setImmediate); // the database is given its work in the turns before
         hasBegun = true;
+        continue;
       }
+      const goOthers = areEnough || (!isRunning && this.#waiting.length > 0);
+      if (goOthers && (behind === undefined || this.#mayWait())) {
+        if (behind !== undefined) this.#behind.unshift(...behind.calls);
+        return areEnough ? this.#prepareNext(group.prepared) : undefined;
+      }
+      if (!isRunning && behind !== undefined && this.#waiting.length === 0 && !this.#isCommitterFree()) {
+        this.#behind.unshift(...behind.calls);
+        return undefined;
+      }
+      if (!isRunning) {
+        if (behind !== undefined) this.#commitsBeforeBehind = 0;
+        return behind;
+      }
+      if (isTurnOfBehind) behind = this.#prepare(this.#behind.splice(0, 1), true, group.prepared);
+      await new Promise<void>((resolve) => {
+        this.#onNews = resolve;
+      });
     }
-    this.#holdBack();
   }
 
-  /** Whether what can be prepared ahead is a part behind, or one of others; undefined: neither. */
-  #whatIsReady(): boolean | undefined {
-    if (!this.#isAhead(true) && this.#mayBehindGo()) return true;
-    const areEnough = this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN && isCall(this.#waiting[0]);
-    return areEnough && !this.#isAhead(false) ? false : undefined;
+  /** Whether nobody seems to come before the calls behind: others wait for each other, and of several commits of those behind they would have joined one. */
+  #isBehindLikelyNext({ isBehind }: Group<Item, Prepared, Result>): boolean {
+    return this.#waiting.length === 0 && (!isBehind || this.#commitsOfBehind >= COMMITS_ALONE_MIN);
   }
 
-  /** Takes a part behind that is prepared out of the next commit, where the committer has begun what it waits for; not from before what must be alone, which came later. */
-  #holdBack(): void {
-    if (this.#isCommitterFree() || !this.#waiting.every(isCall)) return;
-    for (const { calls, isBehind } of this.#ahead) if (isBehind) this.#behind.unshift(...calls);
-    this.#ahead = this.#ahead.filter(({ isBehind }) => !isBehind);
+  /** Whether a call behind that is prepared may let others go first: it has not done so too often, and nothing that came since must be alone, behind it. */
+  #mayWait(): boolean {
+    return this.#commitsBeforeBehind < COMMITS_BEFORE_BEHIND_MAX && this.#waiting.every(isCall);
   }
 
-  #isAhead(isBehind: boolean): boolean {
-    return this.#ahead.some((part) => part.isBehind === isBehind);
+  /** Prepares a commit of the calls whose turn it is. */
+  #prepareNext(before?: Prepared): Group<Item, Prepared, Result> {
+    const isBehind = this.#isTurnOfBehind();
+    return this.#prepare(isBehind ? this.#behind.splice(0, 1) : this.#takeFront(), isBehind, before);
   }
 
-  /** Prepares a part of the next commit: the first call behind, or those of others that wait. */
-  #prepareAhead(isBehind: boolean, before?: Prepared): void {
-    const calls = isBehind ? this.#behind.splice(0, 1) : this.#takeFront();
-    const items = calls.map(({ item }) => item);
-    let prepared: Prepared | undefined;
+  #prepare(
+    calls: readonly Call<Item, Result>[],
+    isBehind: boolean,
+    before: Prepared | undefined,
+  ): Group<Item, Prepared, Result> {
     try {
-      prepared = this.#committer.prepare(items, this.#ahead.at(-1)?.prepared ?? before);
-    } catch {
-      // Each is tried alone, and told.
+      const items = calls.map(({ item }) => item);
+      const prepared = this.#committer.prepare(items, before);
+      return { calls, isBehind, prepared, start: () => this.#commit(calls, () => this.#committer.commit(prepared)) };
+    } catch (error) {
+      return { calls, isBehind, prepared: undefined, start: () => this.#commit(calls, () => Promise.reject(error)) };
     }
-    this.#ahead.push({ calls, isBehind, prepared });
   }
 
   /** As many of the calls at the front as one commit may have. */
@@ -243,34 +271,25 @@ export class CommitQueue<Item, Prepared, Result> {
     return group;
   }
 
-  /** Commits parts; if that fails because of one call, each call alone, so that the others succeed. */
-  async #commit(parts: readonly Part<Item, Prepared, Result>[]): Running {
-    const calls = parts.flatMap((part) => part.calls);
-    const prepared = parts.flatMap((part) => (part.prepared === undefined ? [] : [part.prepared]));
+  /** Commits a group; if that fails because of one call, each call alone, so that the others succeed. Never rejects. */
+  async #commit(group: readonly Call<Item, Result>[], commit: () => Promise<Result[]>): Running {
     try {
-      if (prepared.length < parts.length) return await this.#commitEach(calls);
-      const results = await this.#committer.commit(prepared);
+      const results = await commit();
       return () => {
-        for (const [index, { resolve }] of calls.entries()) resolve(results[index] as Result);
+        for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
       };
     } catch (error) {
-      if (calls.length > 1 && mayBeOneCall(error)) return this.#commitEach(calls);
-      return () => {
-        for (const call of calls) call.reject(error);
-      };
-    }
-  }
-
-  /** Commits each of the calls alone. */
-  async #commitEach(calls: readonly Call<Item, Result>[]): Running {
-    const deliveries: (() => void)[] = [];
-    for (const { item, resolve, reject } of calls) {
-      try {
-        const [result] = await this.#committer.commit([this.#committer.prepare([item])]);
-        deliveries.push(() => resolve(result as Result));
-      } catch (error) {
-        deliveries.push(() => reject(error));
+      if (group.length === 1 || !mayBeOneCall(error)) {
+        return () => {
+          for (const call of group) call.reject(error);
+        };
       }
+    }
+    const deliveries: (() => void)[] = [];
+    for (const call of group) {
+      deliveries.push(
+        await this.#commit([call], async () => this.#committer.commit(this.#committer.prepare([call.item]))),
+      );
     }
     return () => {
       for (const deliver of deliveries) deliver();

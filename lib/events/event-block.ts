@@ -39,7 +39,7 @@ export interface EventBlock<Stored = unknown> {
   readonly count: number;
   /** Bytes of its events at most. */
   readonly sizeMax: number;
-  /** Nobody waits for it: it goes into a commit with what others have brought by then, and with no other such block. */
+  /** Nobody waits for it: it lets others go first, and shares its commit with none. */
   readonly isBehind?: boolean;
   /** Texts that the pseudonyms in its events stand for, as far as they are not on disk; and pseudonyms of texts that are to go from there with its commit. */
   readonly texts?: readonly PersonalText[];

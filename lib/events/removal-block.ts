@@ -43,7 +43,7 @@ interface Written {
 export class PreparedRemovals implements EventBlock<void> {
   readonly count: number;
   readonly sizeMax: number;
-  /** Those of one object are somebody's who waits; those of many go one block to a commit. */
+  /** Those of one object are somebody's who waits; those of many go behind whoever does. */
   readonly isBehind: boolean;
   readonly texts: readonly PersonalText[];
   readonly #removals: Removals;

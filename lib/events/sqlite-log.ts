@@ -139,7 +139,7 @@ export class SqliteEventLog implements EventLog {
   readonly #statements = new Map<string, string>();
   readonly #queue = new CommitQueue<EventBlock, Prepared, unknown>({
     prepare: (blocks, before) => this.#prepare(blocks, before === undefined ? this.#tail : tailBehind(before)),
-    commit: (parts) => this.#commit(parts),
+    commit: (prepared) => this.#commit(prepared),
     before: () => this.#checkpointer?.copying,
   });
   readonly #listeners = new Set<(last: number) => void>();
@@ -306,36 +306,24 @@ export class SqliteEventLog implements EventLog {
     return { blocks, batch, parameters: [...columns, ...own, ...changes] };
   }
 
-  async #commit(parts: readonly Prepared[]): Promise<unknown[]> {
-    const stored = await this.#store(this.#inPlace(parts, this.#tail));
-    const blocks = stored.flatMap((part) => part.blocks);
-    this.#tail = tailBehind(stored.at(-1) as Prepared);
-    const size = stored.reduce((sum, { batch }) => sum + batch.bytes.byteLength, 0);
-    this.#checkpointer?.committed(
-      size,
-      blocks.some(({ isBehind }) => isBehind),
-    );
-    for (const { texts = [] } of blocks) this.#texts.wereStored(texts);
-    for (const listener of this.#listeners) notify(listener, this.#tail.seq);
-    return stored.flatMap(({ batch }) => batch.results);
+  async #commit(prepared: Prepared): Promise<unknown[]> {
+    const { seq, time } = this.#tail;
+    // What was prepared behind a commit that failed since, or that had to be prepared again, stands elsewhere now.
+    const isInPlace = prepared.batch.first === seq + 1 && prepared.batch.time >= time;
+    const stored = await this.#store(isInPlace ? prepared : this.#prepare(prepared.blocks, this.#tail));
+    const { batch } = stored;
+    this.#tail = tailBehind(stored);
+    this.#checkpointer?.committed(batch.bytes.byteLength, prepared.blocks[0]?.isBehind);
+    for (const { texts = [] } of prepared.blocks) this.#texts.wereStored(texts);
+    for (const listener of this.#listeners) notify(listener, batch.last);
+    return batch.results;
   }
 
-  /** The same parts, each behind the one before it, the first behind a tail: what was prepared behind a commit that failed since, or behind a part that is left, stands elsewhere. */
-  #inPlace(parts: readonly Prepared[], tail: Tail): Prepared[] {
-    let before = tail;
-    return parts.map((part) => {
-      const { first, time } = part.batch;
-      const inPlace = first === before.seq + 1 && time >= before.time ? part : this.#prepare(part.blocks, before);
-      before = tailBehind(inPlace);
-      return inPlace;
-    });
-  }
-
-  /** Stores parts of a commit. When another process has written meanwhile, learns of its events and stores them behind those. */
-  async #store(parts: Prepared[]): Promise<Prepared[]> {
+  /** Stores a group. When another process has written meanwhile, learns of its events and stores the group behind them. */
+  async #store(prepared: Prepared): Promise<Prepared> {
     const writer = this.#requireWriter();
     try {
-      return await this.#insert(writer, parts);
+      return await this.#insert(writer, prepared);
     } catch (error) {
       if (!isStoreError(error, 'AS_ERR_SQLITE')) throw error;
       this.#statements.clear(); // those that are made from here on go with the transaction if it fails
@@ -343,37 +331,35 @@ export class SqliteEventLog implements EventLog {
         const tail = await readTail(writer);
         if (tail.seq === this.#tail.seq) throw error;
         await this.#views.synchronise(writer, tail.seq);
-        return this.#insert(writer, this.#inPlace(parts, tail));
+        return this.#insert(writer, this.#prepare(prepared.blocks, tail));
       });
     }
   }
 
-  async #insert(writer: Connection, parts: Prepared[]): Promise<Prepared[]> {
-    const rows = parts.flatMap(({ parameters }) => (parameters === undefined ? [] : [parameters]));
-    if (rows.length === 0) return parts;
-    const shape = shapeOf(rows);
-    const statement = await this.#statementOf(writer, shape, rows.length);
-    const isFilled = (_: SqlValue, index: number) => shape[index - COMMIT_COLUMNS.length] !== '0';
+  async #insert(writer: Connection, prepared: Prepared): Promise<Prepared> {
+    const { parameters } = prepared;
+    if (parameters === undefined) return prepared;
+    const statement = await this.#statementOf(writer, parameters);
     await writer.run(
       statement,
-      rows.flatMap((row) => row.filter(isFilled)),
+      parameters.filter((value) => value !== null),
     );
-    return parts;
+    return prepared;
   }
 
-  /** The one statement that is a commit of so many parts; what it takes is made when the first of its shape comes. */
-  async #statementOf(writer: Connection, shape: string, parts: number): Promise<string> {
-    const key = `${shape}/${parts}`;
-    const known = this.#statements.get(key);
+  /** The one statement that is a commit of these parameters; what it takes is made when the first of its shape comes. */
+  async #statementOf(writer: Connection, parameters: readonly SqlValue[]): Promise<string> {
+    const shape = shapeOf(parameters);
+    const known = this.#statements.get(shape);
     if (known !== undefined) return known;
     await writer.exec(commitTrigger(this.#views, shape));
-    const statement = commitStatement(this.#views, shape, parts);
-    this.#statements.set(key, statement);
+    const statement = commitStatement(this.#views, shape);
+    this.#statements.set(shape, statement);
     return statement;
   }
 }
 
-/** A part of a commit that is ready to be stored. */
+/** A commit that is ready to be stored. */
 interface Prepared {
   readonly blocks: readonly EventBlock[];
   readonly batch: Batch;
@@ -381,7 +367,7 @@ interface Prepared {
   readonly parameters: readonly SqlValue[] | undefined;
 }
 
-/** The tail once a part has been stored. */
+/** The tail once a commit has been stored. */
 function tailBehind({ batch }: Prepared): Tail {
   return { seq: batch.last, time: batch.time };
 }
@@ -419,29 +405,25 @@ function encodeBatch(blocks: readonly EventBlock[], tail: Tail): Batch {
   return { ...buffer, bytes: buffer.bytes.subarray(0, buffer.ends.at(-1) ?? 0), last: tail.seq + count, results };
 }
 
-/** Which columns of the views the parts of a commit fill, a digit each: most commits are of few shapes, and each runs only the statements that have something to do. */
-function shapeOf(parts: readonly (readonly SqlValue[])[]): string {
-  const [columns = []] = parts;
-  return columns
+/** Which columns of the views a commit fills, a digit each: most commits are of few shapes, and each runs only the statements that have something to do. */
+function shapeOf(parameters: readonly SqlValue[]): string {
+  return parameters
     .slice(COMMIT_COLUMNS.length)
-    .map((_, index) => Number(parts.some((part) => part[COMMIT_COLUMNS.length + index] !== null)))
+    .map((value) => (value === null ? 0 : 1))
     .join('');
 }
 
-/** The temporary view that takes each part of a commit of a shape as one row, and the trigger that carries it out. */
+/** The temporary view that takes one commit of a shape as one row, and the trigger that carries it out. */
 function commitTrigger(views: SqliteViews, shape: string): string {
   const own = ownColumns(views);
   const columns = [...COMMIT_COLUMNS, ...own];
   const isFilled = (column: string) => shape[own.indexOf(column)] === '1';
   const statements = [...textStatements(isFilled), ...views.statements(isFilled)];
-  // Not coalesce, which would copy all the bytes for each row of the log.
-  const part = (column: string) => `substr(NEW.${column}, value ->> 2, value ->> 3)`;
-  const bytes = isFilled('packed') ? `iif(NEW.packed IS NULL, ${part('bytes')}, ${part('packed')})` : part('bytes');
   return `
     CREATE TEMP VIEW IF NOT EXISTS commits_${shape} AS SELECT ${columns.map((name) => `NULL AS ${name}`).join(', ')};
     CREATE TEMP TRIGGER IF NOT EXISTS commits_${shape}_insert INSTEAD OF INSERT ON commits_${shape} BEGIN
       INSERT INTO events (first, last, time, bytes, ends)
-        SELECT value ->> 0, value ->> 1, NEW.time, ${bytes},
+        SELECT value ->> 0, value ->> 1, NEW.time, substr(NEW.${isFilled('packed') ? 'packed' : 'bytes'}, value ->> 2, value ->> 3),
           substr(NEW.ends, value ->> 4, value ->> 5)
         FROM json_each(NEW.rows);
       ${[...statements, views.advance].join(';\n')};
@@ -483,12 +465,11 @@ function erasedRows(blocks: readonly EventBlock[]): string | null {
   return erased.length === 0 ? null : JSON.stringify(erased);
 }
 
-/** The statement that inserts a commit of a shape; its parameters are only those that one of its parts fills, because the driver looks at each in turn, and of one event most are null. */
-function commitStatement(views: SqliteViews, shape: string, parts: number): string {
+/** The statement that inserts a commit of a shape; its parameters are only those that it fills, because the driver looks at each in turn, and of one event most are null. */
+function commitStatement(views: SqliteViews, shape: string): string {
   const columns = [...COMMIT_COLUMNS, ...ownColumns(views).filter((_, index) => shape[index] === '1')];
-  const row = `(${columns.map(() => '?').join(', ')})`;
-  const rows = new Array<string>(parts).fill(row);
-  return `INSERT INTO commits_${shape} (${columns.join(', ')}) VALUES ${rows.join(', ')}`;
+  const places = columns.map((_, index) => `?${index + 1}`);
+  return `INSERT INTO commits_${shape} (${columns.join(', ')}) VALUES (${places.join(', ')})`;
 }
 
 /** Brings the views up to date, or derives them anew; gives the tail. Must run inside a transaction. */

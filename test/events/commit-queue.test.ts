@@ -1,24 +1,21 @@
-/** Which calls share a commit, and what is prepared beside one: lib/events/commit-queue.ts over a committer that only notes. */
+/** Which calls share a commit, and which let others go first: lib/events/commit-queue.ts over a committer that only notes. */
 
 import t from 'tap';
 import { CommitQueue } from '../../lib/events/commit-queue.js';
-import { COMMIT_AHEAD_EVENTS_MIN } from '../../lib/limits.js';
+import { COMMIT_AHEAD_EVENTS_MIN, COMMITS_BEFORE_BEHIND_MAX } from '../../lib/limits.js';
 
-/** A queue whose commits take some turns of the event loop, and what they had. `before`: what the committer has under way. One commit with `bad` fails, and `unfit` cannot be prepared. */
+/** A queue whose commits take a turn of the event loop, and what they had. `before`: what the committer has under way. */
 function noting(before?: () => Promise<void> | undefined) {
   const commits: string[][] = [];
   const steps: string[] = [];
   const queue = new CommitQueue<string, readonly string[], void>({
     prepare: (items, running) => {
-      steps.push(`prepare ${items}${running === undefined ? '' : ` behind ${running}`}`);
-      if (items.includes('unfit')) throw new Error('unfit');
+      steps.push(`prepare ${items}${running === undefined ? '' : ` beside ${running}`}`);
       return items;
     },
-    commit: async (parts) => {
-      const items = parts.flat();
+    commit: async (items) => {
       await turns(6);
-      if (items.includes('bad')) throw new Error('bad');
-      commits.push(items);
+      commits.push([...items]);
       steps.push(`stored ${items}`);
       return items.map(() => undefined);
     },
@@ -46,7 +43,7 @@ const turns = async (count: number) => {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-t.test('a call behind shares its commit with others that wait, and with no other call behind', async (t) => {
+t.test('calls behind let others go first, and share their commit with none', async (t) => {
   const { queue, commits } = noting();
   const first = queue.add('first', 1, 1);
   await Promise.resolve();
@@ -58,68 +55,50 @@ t.test('a call behind shares its commit with others that wait, and with no other
     queue.add('second', 1, 1),
     queue.add('third', 1, 1),
   ]);
-  t.same(commits, [['first'], ['behind 1', 'second', 'third'], ['behind 2']]);
+  t.same(commits, [['first'], ['second', 'third'], ['behind 1'], ['behind 2']]);
 });
 
-t.test('what was asked for together is in its order', async (t) => {
+t.test('they let others go first so many times and no more', async (t) => {
   const { queue, commits } = noting();
-  await Promise.all([queue.add('first', 1, 1), queue.add('behind', 1, 1, true), queue.add('second', 1, 1)]);
-  t.same(commits, [['first', 'second', 'behind']]);
-});
-
-t.test('calls that keep coming hold up none behind, and those behind none of them', async (t) => {
-  const { queue, commits } = noting();
-  let done = 0;
-  const calls: Promise<void>[] = [];
-  for (let n = 0; done < 20; n++) {
-    calls.push(queue.add(`other ${n}`, 1, 1));
-    if (n % 5 === 0) calls.push(queue.add(`behind ${n}`, 1, 1, true).then(() => void done++));
-    await turns(1);
+  let done = false;
+  const behind = queue.add('behind', 1, 1, true).then(() => {
+    done = true;
+  });
+  // The next call is there before the commit of the one before has ended.
+  let last = queue.add('other', 1, 1);
+  while (!done && commits.length < 10 * COMMITS_BEFORE_BEHIND_MAX) {
+    await new Promise((resolve) => setImmediate(resolve));
+    last = queue.add('other', 1, 1);
   }
-  await Promise.all(calls);
-  const behind = commits.map((items) => items.filter((item) => item.startsWith('behind')).length);
-  const others = commits.map((items) => items.filter((item) => item.startsWith('other')).length);
-  t.same([...new Set(behind.slice(1, 20))], [1], 'one in each commit');
-  t.ok(
-    others.slice(1, 20).every((count) => count > 0),
-    'with others in each',
-  );
+  await Promise.all([behind, last]);
+  const turn = commits.findIndex(([item]) => item === 'behind');
+  t.equal(turn, COMMITS_BEFORE_BEHIND_MAX);
 });
 
-t.test('the first call behind is prepared beside a commit, and what others brought meanwhile behind it', async (t) => {
+t.test('the first call behind is prepared beside a commit of others, and again where more of them came', async (t) => {
   const { queue, steps } = noting();
   const first = queue.add('first', 1, 1);
   await turns(1); // its commit runs
-  const behind = [queue.add('behind 1', 1, 1, true), queue.add('behind 2', 1, 1, true)];
-  await turns(2);
-  await Promise.all([first, ...behind, queue.add('second', 1, 1), queue.add('third', 1, 1)]);
-  t.same(steps, [
-    'prepare first',
-    'prepare behind 1 behind first',
-    'stored first',
-    'prepare second,third behind behind 1',
-    'prepare behind 2 behind second,third',
-    'stored behind 1,second,third',
-    'stored behind 2',
-  ]);
-});
+  const behind = queue.add('behind', 1, 1, true);
+  await first;
+  await behind;
+  t.same(steps, ['prepare first', 'prepare behind beside first', 'stored first', 'stored behind']);
 
-t.test('a commit of a call behind that fails because of another takes nothing else with it', async (t) => {
-  for (const wrong of ['bad', 'unfit']) {
-    const { queue, commits } = noting();
-    const first = queue.add('first', 1, 1);
-    await turns(1);
-    const behind = queue.add('behind', 1, 1, true);
-    await turns(2);
-    const calls = [first, behind, queue.add('second', 1, 1), queue.add(wrong, 1, 1), queue.add('third', 1, 1)];
-    const settled = await Promise.allSettled(calls);
-    t.same(
-      settled.map(({ status }) => status),
-      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
-      wrong,
-    );
-    t.same(commits, [['first'], ['behind'], ['second'], ['third']], wrong);
-  }
+  steps.length = 0;
+  const second = queue.add('second', 1, 1);
+  await turns(1);
+  const late = queue.add('late', 1, 1, true);
+  await turns(2); // it is prepared
+  await Promise.all([second, late, queue.add('third', 1, 1), queue.add('fourth', 1, 1)]);
+  t.same(steps, [
+    'prepare second',
+    'prepare late beside second',
+    'stored second',
+    'prepare third,fourth',
+    'prepare late beside third,fourth',
+    'stored third,fourth',
+    'stored late',
+  ]);
 });
 
 t.test('what is prepared behind stays before what must be alone and was asked for later', async (t) => {
@@ -133,30 +112,10 @@ t.test('what is prepared behind stays before what must be alone and was asked fo
     commits.push(['alone']);
   });
   await Promise.all([first, behind, later, alone]);
-  t.same(commits, [['first'], ['behind', 'second'], ['alone']]);
+  t.same(commits, [['first'], ['behind'], ['second'], ['alone']]);
 });
 
-t.test('calls behind that keep coming do not hold up work that must be alone', async (t) => {
-  const { queue, commits } = noting();
-  const calls: Promise<void>[] = [];
-  let done = false;
-  const add = (n: number) => calls.push(queue.add(`behind ${n}`, 1, 1, true));
-  add(0);
-  add(1);
-  await turns(3); // the first is being stored, the second is prepared
-  const alone = queue.exclusively(async () => {
-    commits.push(['alone']);
-    done = true;
-  });
-  for (let n = 2; !done && n < 100; n++) {
-    add(n);
-    await turns(1);
-  }
-  await Promise.all([alone, ...calls]);
-  t.same(commits.slice(0, 3), [['behind 0'], ['behind 1'], ['alone']]);
-});
-
-t.test('many that wait are prepared beside a commit, behind a call behind that was', async (t) => {
+t.test('many that wait are prepared beside a commit, before a call behind that was', async (t) => {
   const { queue, steps } = noting();
   const first = queue.add('first', 1, 1);
   await turns(1);
@@ -165,30 +124,31 @@ t.test('many that wait are prepared beside a commit, behind a call behind that w
   await Promise.all([first, behind, queue.add('many', COMMIT_AHEAD_EVENTS_MIN, 1)]);
   t.same(steps, [
     'prepare first',
-    'prepare behind behind first',
-    'prepare many behind behind',
+    'prepare behind beside first',
+    'prepare many beside first',
     'stored first',
-    'stored behind,many',
+    'prepare behind beside many',
+    'stored many',
+    'stored behind',
   ]);
 });
 
-t.test('one that is prepared waits for what the committer has begun since, others do not', async (t) => {
+t.test('one that is prepared waits for what the committer has begun since', async (t) => {
   const work = underWay();
   let hasBegun = false;
   const { queue, commits, steps } = noting(() => (hasBegun ? work.before() : undefined));
   const first = queue.add('first', 1, 1);
   await turns(1);
   const behind = queue.add('behind', 1, 1, true);
-  const many = queue.add('many', COMMIT_AHEAD_EVENTS_MIN, 1);
   await turns(2);
-  t.same(steps, ['prepare first', 'prepare behind behind first', 'prepare many behind behind']);
+  t.same(steps, ['prepare first', 'prepare behind beside first']);
   hasBegun = true;
-  await Promise.all([first, many]);
+  await first;
   await turns(10);
-  t.same(commits, [['first'], ['many']]);
+  t.same(commits, [['first']]);
   work.end();
   await behind;
-  t.same(commits, [['first'], ['many'], ['behind']]);
+  t.same(commits, [['first'], ['behind']]);
 });
 
 t.test('work that must be alone comes behind all that was asked for before it', async (t) => {

@@ -144,6 +144,9 @@ export const PUT_GATHERED_MIN = 128;
 /** Deletions after which packs are looked through for segments worth compacting: their space is worth more than the look by then. */
 export const COMPACT_AFTER_DELETIONS = 1000;
 
+/** Bytes that the core copies in one step of compaction at most (compact.c). */
+export const COMPACT_STEP_SIZE = 8 * 1024 * 1024;
+
 /**
  * Bytes that a sweep gives back before a pass of compaction begins beside it: about as many as a segment of packs has, so that each pass finds one to delete. And how many times as long as
  * a pass took the next one waits: it looks through all segments, and a store may have many.

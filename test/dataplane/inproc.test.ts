@@ -11,11 +11,18 @@ import t from 'tap';
 import { Gather } from '../../lib/dataplane/backend/gather.js';
 import type { LocalBackend } from '../../lib/dataplane/backend/local.js';
 import { Arena } from '../../lib/dataplane/inproc/arena.js';
+import { Compaction } from '../../lib/dataplane/inproc/compaction.js';
 import { type InprocOptions, openInproc } from '../../lib/dataplane/inproc/index.js';
 import { StreamIngest } from '../../lib/dataplane/inproc/ingest.js';
 import type { ContentAddress } from '../../lib/dataplane/spi.js';
 import { digestHex, formatBlake3 } from '../../lib/digest-name.js';
-import { READS_AHEAD, SESSION_CHECKPOINT_SIZE, SESSIONS_WRITTEN_MAX, SLAB_COUNT } from '../../lib/limits.js';
+import {
+  COMPACT_STEP_SIZE,
+  READS_AHEAD,
+  SESSION_CHECKPOINT_SIZE,
+  SESSIONS_WRITTEN_MAX,
+  SLAB_COUNT,
+} from '../../lib/limits.js';
 import { Op, OpenFlag, type Operation } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load.js';
 import { Scheduler } from '../../lib/native/scheduler.js';
@@ -507,6 +514,27 @@ t.test('the scheduler gathers what is submitted together', async (t) => {
   );
   await scheduler.close();
   await t.rejects(scheduler.run([Op.close, 1]), { code: 'AS_ERR_CLOSED' });
+});
+
+t.test('compaction rests for what it copied, not for what it looked through', async (t) => {
+  let clock = 0;
+  const rests: number[] = [];
+  t.intercept(performance, 'now', { value: () => clock });
+  t.intercept(globalThis, 'setTimeout', {
+    value: (wake: () => void, milliseconds: number) => {
+      rests.push(milliseconds);
+      wake();
+    },
+  });
+  const moved = [0, COMPACT_STEP_SIZE, COMPACT_STEP_SIZE / 4, COMPACT_STEP_SIZE / 1000, 0, 2 * COMPACT_STEP_SIZE, 1];
+  const compaction = new Compaction(async (from) => {
+    clock += 1000;
+    return [from + 1 < moved.length ? from + 1 : 0, moved[from] as number, 10, 1];
+  });
+  const report = await compaction.run();
+  t.same(rests, [1000, 250, 1, 1000], 'and not at all behind the last step');
+  const movedSize = moved.reduce((sum, size) => sum + size);
+  t.same(report, { movedSize, freedSize: 10 * moved.length, removedSegments: moved.length });
 });
 
 t.test('what goes behind the others takes none of their threads, and goes one of a kind after the other', async (t) => {

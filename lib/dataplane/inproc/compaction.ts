@@ -1,10 +1,10 @@
 /**
  * Compaction in the background: after many deletions, and when asked, step by step beside everything else.
  *
- * A step is bounded (some megabytes); between steps the disk rests as long as the step took. Called by index.ts.
+ * A step is bounded (some megabytes); behind one that copies as much as it may the disk rests as long as it took, and behind others as much less as they copied less. Called by index.ts.
  */
 
-import { COMPACT_AFTER_DELETIONS } from '../../limits.js';
+import { COMPACT_AFTER_DELETIONS, COMPACT_STEP_SIZE } from '../../limits.js';
 import type { NativeCompacted } from '../../native/addon.js';
 
 /** What a pass over all segments did. */
@@ -72,7 +72,7 @@ export class Compaction {
       onProgress?.({ ...report });
       if (next === 0) break;
       from = next;
-      if (movedSize > 0) await this.#rest(performance.now() - started);
+      if (movedSize > 0) await this.#rest((performance.now() - started) * Math.min(movedSize / COMPACT_STEP_SIZE, 1));
     }
     return report;
   }

@@ -62,6 +62,8 @@ export class CommitQueue<Item, Prepared, Result> {
   readonly #waiting: (Call<Item, Result> | Exclusive)[] = [];
   /** Calls that let those go first. */
   readonly #behind: Call<Item, Result>[] = [];
+  /** The first of them, as it was prepared behind the commit that runs or was the last. */
+  #ahead: Group<Item, Prepared, Result> | undefined;
   /** What they wait for, apart from those. */
   #before: Promise<void> | undefined;
   /** Commits of others that the first of them has let go first. */
@@ -101,6 +103,7 @@ export class CommitQueue<Item, Prepared, Result> {
   /** Runs `work` alone, behind the calls made before. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      this.#ahead = undefined;
       for (const call of this.#behind.splice(0)) this.#enqueue(call);
       this.#enqueue({ run: () => work().then(resolve, reject) });
     });
@@ -152,10 +155,8 @@ export class CommitQueue<Item, Prepared, Result> {
 
   /** Whether the first of the calls behind goes next: nobody else waits, or it has let enough go first. */
   #isTurnOfBehind(): boolean {
-    if (!this.#mayBehindGo()) return false;
-    const isTurn = this.#waiting.length === 0 || this.#commitsBeforeBehind >= COMMITS_BEFORE_BEHIND_MAX;
-    this.#commitsBeforeBehind = isTurn ? 0 : this.#commitsBeforeBehind + 1;
-    return isTurn;
+    const goesFirst = this.#waiting.length === 0 || this.#commitsBeforeBehind >= COMMITS_BEFORE_BEHIND_MAX;
+    return goesFirst && this.#mayBehindGo();
   }
 
   async #drain(): Promise<void> {
@@ -168,13 +169,12 @@ export class CommitQueue<Item, Prepared, Result> {
         await first.run();
         continue;
       }
-      const group = next ?? this.#prepareNext();
-      this.#commitsOfBehind = group.isBehind ? this.#commitsOfBehind + 1 : 0;
-      const running = group.start();
+      const group = next ?? this.#takeNext();
+      const running = this.#begin(group);
       deliver?.(); // those of the commit before, now that the database has work
       next = await this.#prepareBeside(group, running);
       deliver = await running;
-      if (next !== undefined) continue;
+      if (next !== undefined || (this.#ahead !== undefined && this.#isTurnOfBehind())) continue;
       deliver();
       deliver = undefined;
       await Promise.resolve(); // whoever appends again at once shares the next commit
@@ -182,9 +182,15 @@ export class CommitQueue<Item, Prepared, Result> {
     this.#running = undefined;
   }
 
+  #begin(group: Group<Item, Prepared, Result>): Running {
+    if (!group.isBehind) this.#ahead = undefined; // it would stand behind this one
+    this.#commitsOfBehind = group.isBehind ? this.#commitsOfBehind + 1 : 0;
+    return group.start();
+  }
+
   /**
-   * What goes behind a group, prepared while that is stored: others once so many wait that they need not wait for more, or one of those behind if nobody else does.
-   * Undefined when neither came.
+   * Prepares what goes behind a group while that is stored: the first of the calls behind, if nobody else seems to come; and others once so many wait that they need not wait
+   * for more. Gives those, or undefined where the group was stored before they came.
    */
   async #prepareBeside(
     group: Group<Item, Prepared, Result>,
@@ -196,33 +202,23 @@ export class CommitQueue<Item, Prepared, Result> {
       this.#onNews();
     });
     let hasBegun = false;
-    let behind: Group<Item, Prepared, Result> | undefined;
-    for (;;) {
+    while (isRunning) {
       const areEnough = this.#waitingEvents >= COMMIT_AHEAD_EVENTS_MIN && isCall(this.#waiting[0]);
-      const isTurnOfBehind = behind === undefined && this.#isBehindLikelyNext(group) && this.#mayBehindGo();
-      if (isRunning && !hasBegun && (areEnough || isTurnOfBehind)) {
+      const isTurnOfBehind = this.#ahead === undefined && this.#isBehindLikelyNext(group) && this.#mayBehindGo();
+      if (!areEnough && !isTurnOfBehind) {
+        await new Promise<void>((resolve) => {
+          this.#onNews = resolve;
+        });
+      } else if (!hasBegun) {
         await new Promise(setImmediate); // the database is given its work in the turns before
         hasBegun = true;
-        continue;
+      } else if (areEnough) {
+        return this.#takeNext(group.prepared);
+      } else {
+        this.#ahead = this.#prepare(this.#behind.slice(0, 1), true, group.prepared);
       }
-      const goOthers = areEnough || (!isRunning && this.#waiting.length > 0);
-      if (goOthers && (behind === undefined || this.#mayWait())) {
-        if (behind !== undefined) this.#behind.unshift(...behind.calls);
-        return areEnough ? this.#prepareNext(group.prepared) : undefined;
-      }
-      if (!isRunning && behind !== undefined && this.#waiting.length === 0 && !this.#isCommitterFree()) {
-        this.#behind.unshift(...behind.calls);
-        return undefined;
-      }
-      if (!isRunning) {
-        if (behind !== undefined) this.#commitsBeforeBehind = 0;
-        return behind;
-      }
-      if (isTurnOfBehind) behind = this.#prepare(this.#behind.splice(0, 1), true, group.prepared);
-      await new Promise<void>((resolve) => {
-        this.#onNews = resolve;
-      });
     }
+    return undefined;
   }
 
   /** Whether nobody seems to come before the calls behind: others wait for each other, and of several commits of those behind they would have joined one. */
@@ -230,15 +226,17 @@ export class CommitQueue<Item, Prepared, Result> {
     return this.#waiting.length === 0 && (!isBehind || this.#commitsOfBehind >= COMMITS_ALONE_MIN);
   }
 
-  /** Whether a call behind that is prepared may let others go first: it has not done so too often, and nothing that came since must be alone, behind it. */
-  #mayWait(): boolean {
-    return this.#commitsBeforeBehind < COMMITS_BEFORE_BEHIND_MAX && this.#waiting.every(isCall);
-  }
-
-  /** Prepares a commit of the calls whose turn it is. */
-  #prepareNext(before?: Prepared): Group<Item, Prepared, Result> {
-    const isBehind = this.#isTurnOfBehind();
-    return this.#prepare(isBehind ? this.#behind.splice(0, 1) : this.#takeFront(), isBehind, before);
+  /** Prepares a commit of the calls whose turn it is, where it has not been. */
+  #takeNext(before?: Prepared): Group<Item, Prepared, Result> {
+    if (this.#isTurnOfBehind()) {
+      this.#commitsBeforeBehind = 0;
+      const calls = this.#behind.splice(0, 1);
+      const ahead = this.#ahead;
+      this.#ahead = undefined;
+      return ahead ?? this.#prepare(calls, true, before);
+    }
+    if (this.#mayBehindGo()) this.#commitsBeforeBehind++;
+    return this.#prepare(this.#takeFront(), false, before);
   }
 
   #prepare(

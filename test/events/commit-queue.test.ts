@@ -4,13 +4,14 @@ import t from 'tap';
 import { CommitQueue } from '../../lib/events/commit-queue.js';
 import { COMMIT_AHEAD_EVENTS_MIN, COMMITS_BEFORE_BEHIND_MAX } from '../../lib/limits.js';
 
-/** A queue whose commits take a turn of the event loop, and what they had. `before`: what the committer has under way. */
+/** A queue whose commits take some turns of the event loop, and what they had. `before`: what the committer has under way. `unfit` cannot be prepared. */
 function noting(before?: () => Promise<void> | undefined) {
   const commits: string[][] = [];
   const steps: string[] = [];
   const queue = new CommitQueue<string, readonly string[], void>({
     prepare: (items, running) => {
       steps.push(`prepare ${items}${running === undefined ? '' : ` beside ${running}`}`);
+      if (items.includes('unfit')) throw new Error('unfit');
       return items;
     },
     commit: async (items) => {
@@ -112,7 +113,40 @@ t.test('what is prepared behind stays before what must be alone and was asked fo
     commits.push(['alone']);
   });
   await Promise.all([first, behind, later, alone]);
-  t.same(commits, [['first'], ['behind'], ['second'], ['alone']]);
+  t.same(commits, [['first'], ['second', 'behind'], ['alone']]);
+});
+
+t.test('calls behind that keep coming do not hold up work that must be alone', async (t) => {
+  const { queue, commits } = noting();
+  const calls: Promise<void>[] = [];
+  let done = false;
+  const add = (n: number) => calls.push(queue.add(`behind ${n}`, 1, 1, true));
+  add(0);
+  add(1);
+  await turns(3); // the first is being stored
+  const alone = queue.exclusively(async () => {
+    commits.push(['alone']);
+    done = true;
+  });
+  for (let n = 2; !done && n < 100; n++) {
+    add(n);
+    await turns(1);
+  }
+  await Promise.all([alone, ...calls]);
+  t.same(commits.slice(0, 3), [['behind 0'], ['behind 1'], ['alone']]);
+});
+
+t.test('one behind that cannot be prepared is refused, and the next one goes', async (t) => {
+  const { queue, commits } = noting();
+  const first = queue.add('first', 1, 1);
+  await turns(1);
+  const calls = [first, queue.add('unfit', 1, 1, true), queue.add('behind', 1, 1, true)];
+  const settled = await Promise.allSettled(calls);
+  t.same(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  t.same(commits, [['first'], ['behind']]);
 });
 
 t.test('many that wait are prepared beside a commit, before a call behind that was', async (t) => {

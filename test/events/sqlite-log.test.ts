@@ -9,7 +9,7 @@ import { sentenceOf } from '../../lib/audit/explain.js';
 import { type CborInput, decodeCanonical, encodeCanonical } from '../../lib/cbor/index.js';
 import { decodeIngestResult, encodeIngestResult } from '../../lib/dataplane/encoding.js';
 import { MutableIngestTable } from '../../lib/dataplane/ingest-table.js';
-import type { Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
+import type { ContentAddress, Receipt as IngestReceipt } from '../../lib/dataplane/spi.js';
 import { formatBlake3, toHex } from '../../lib/digest-name.js';
 import { decodeEvent, prepareEvent, writeEvent } from '../../lib/events/envelope.js';
 import { readIngestLayout, writeIngestResult } from '../../lib/events/ingest-layout.js';
@@ -701,6 +701,50 @@ t.test('ingests from columns are in the views as a rebuild has them, whoever mak
   await byCore.rebuild();
   t.same(await dumpViews(byCore.plainReader), live, 'and as the core has them');
   await byCore.close();
+});
+
+t.test('what comes beside removals is in the log and in the views as a rebuild has it, and so are they', async (t) => {
+  const log = await openEventLog({ path: `${t.testdir()}/log`, views: registryViews, fillRecords });
+  const table = new MutableIngestTable(400, { backend: 'local', tier: 'hot', durability: 'synced' });
+  for (let n = 0; n < table.length; n++) {
+    const { blake3, sha256 } = ingestResult(n);
+    const sizes = { size: 100 + n, storedSize: 200 + n };
+    table.set(n, { digests: Buffer.concat([blake3, sha256]), ...sizes, existed: false, healed: false });
+  }
+  const part = (from: number, to: number) => Uint32Array.from({ length: to - from }, (_, n) => from + n);
+  const addresses = (from: number, to: number) => [...part(from, to)].map((n) => formatBlake3(table.blake3(n)));
+  const appendIngests = (indexes: Uint32Array) => log.appendIngests({ actor: 'kit', table, indexes });
+  await appendIngests(part(0, 300));
+  const places: number[] = [];
+  log.onCommit((last) => places.push(last));
+  const facts = { reason: 'old' };
+  const results = (count: number) => Array(count).fill({ deleted: true, freedSize: 0 });
+  // Beside blocks of removals: other objects, the same ones, and events of people that the log does not know yet.
+  const work: Promise<unknown>[] = [];
+  for (let from = 0; from < 250; from += 50) {
+    const block = addresses(from, from + 50);
+    work.push(log.appendRemovals({ actor: 'kit', addresses: block, facts }));
+    work.push(log.appendRemovals({ actor: 'kit', addresses: block, results: results(50) }));
+    work.push(appendIngests(part(300 + from / 5, 310 + from / 5)));
+    await new Promise((resolve) => setImmediate(resolve));
+    work.push(appendIngests(part(from + 10, from + 12)));
+    work.push(log.append([kinds.objectVerified(`zo\u00eb ${from}`, block[0] as ContentAddress, INTACT)]));
+    work.push(log.appendRemovals({ actor: `o ${from}`, addresses: block.slice(20, 40), facts: { reason: 'again' } }));
+  }
+  await Promise.all(work);
+  const events = await log.read({ limit: 10_000 });
+  t.same(
+    events.map(({ seq }) => seq),
+    Array.from({ length: 300 + 5 * (50 + 50 + 10 + 2 + 1 + 20) }, (_, n) => n + 1),
+  );
+  t.equal(new Set(events.map(({ id }) => id)).size, events.length);
+  t.same(places.at(-1), events.length);
+  t.ok(places.length < work.length, 'commits were shared');
+  const live = await dumpViews(log.plainReader);
+  await log.rebuild();
+  t.same(await dumpViews(log.plainReader), live);
+  t.same(await log.read({ limit: 10_000 }), events);
+  await log.close();
 });
 
 t.test('pages by kind and subject over many rows', async (t) => {

@@ -161,7 +161,7 @@ export const VERIFIED_GATHERED_MAX = 512;
 
 /**
  * Objects that are tombstoned, undeleted or swept together, under their locks, and such blocks under way: one is looked up, one is removed, one is recorded, one
- * waits for the next commit. The log gets one block at a time, behind whoever stores or publishes, who so waits for the rest of one commit of as many events: some milliseconds. Twice
+ * waits for the next commit. The log gets two blocks, a commit each, behind whoever stores or publishes, who so waits for the rest of one commit of as many events: some milliseconds. Twice
  * as many take a fifth less processor time for each, and make that commit longer.
  */
 export const LIFECYCLE_BLOCK = 256;

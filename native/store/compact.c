@@ -16,7 +16,7 @@
 #include "store/packs.h"
 
 enum {
-  STEP_BYTES = 8 * 1024 * 1024, /* copied in one step: some hundredths of a second */
+  STEP_BYTES = 8 * 1024 * 1024, /* copied in one step: some hundredths of a second; COMPACT_STEP_SIZE in lib/limits.ts */
   STEP_RECORDS = 4096
 };
 
